@@ -1,0 +1,125 @@
+"""What the system says in the end: the gateway's totals, the ledger's balances, the audit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from watersmeet.donations.v1 import batch_service_pb2 as batch
+from watersmeet.donations.v1.batch_service_pb2_grpc import BatchServiceStub
+from watersmeet.gateway.v1 import totals_service_pb2 as totals
+from watersmeet.gateway.v1.totals_service_pb2_grpc import TotalsServiceStub
+from watersmeet.ledger.v1 import audit_service_pb2 as audit
+from watersmeet.ledger.v1 import ledger_service_pb2 as ledger
+from watersmeet.ledger.v1.audit_service_pb2_grpc import AuditServiceStub
+from watersmeet.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+
+from services.cli.simulator.expectation import Cell, State
+
+_TIMEOUT_S = 10.0
+_AUDIT_TIMEOUT_S = 120.0
+
+_STATES = {
+    ledger.TOTAL_STATE_CLAIMED: State.CLAIMED,
+    ledger.TOTAL_STATE_SUSPENSE: State.SUSPENSE,
+    ledger.TOTAL_STATE_REFUNDED: State.REFUNDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTotals:
+    """The gateway's totals by partner, project and state, cells of zero left out.
+
+    sequence: the last ledger entry that they count.
+    """
+
+    micros: Mapping[Cell, int]
+    counts: Mapping[Cell, int]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBalances:
+    """The ledger's trial balance, by account code: (debits, credits) in micros.
+
+    sequence: the last entry, which is also how many there are. ties: whether the sums of all debits
+    and of all credits are equal, both as the ledger states them and added up here.
+    """
+
+    accounts: Mapping[str, tuple[int, int]]
+    sequence: int
+    ties: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """One check of the auditor."""
+
+    name: str
+    ok: bool
+    covered: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The auditor's report."""
+
+    ok: bool
+    checks: tuple[AuditCheck, ...]
+
+
+class Books:
+    """Reads a mesh's books over finance's channels. Every method raises grpc.aio.AioRpcError."""
+
+    def __init__(
+        self, donations: grpc.aio.Channel, ledger: grpc.aio.Channel, gateway: grpc.aio.Channel
+    ) -> None:
+        self._batches = BatchServiceStub(donations)
+        self._ledger = LedgerServiceStub(ledger)
+        self._audit = AuditServiceStub(ledger)
+        self._totals = TotalsServiceStub(gateway)
+
+    async def gateway_totals(self) -> GatewayTotals:
+        """All totals as the gateway has them now. Raises KeyError for a state of another issue."""
+        request = totals.GetTotalsRequest(
+            group_by=[totals.DIMENSION_PARTNER, totals.DIMENSION_PROJECT]
+        )
+        answer = await self._totals.GetTotals(request, timeout=_TIMEOUT_S)
+        cells = {Cell(row.partner, row.project, _STATES[row.state]): row for row in answer.rows}
+        assert len(cells) == len(answer.rows), "one row a cell, in one currency"
+        return GatewayTotals(
+            {cell: row.amount.micros for cell, row in cells.items() if row.amount.micros},
+            {cell: row.count for cell, row in cells.items() if row.count},
+            answer.as_of.sequence,
+        )
+
+    async def ledger_balances(self) -> LedgerBalances:
+        """All accounts as the ledger has them now."""
+        answer = await self._ledger.GetTrialBalance(
+            ledger.GetTrialBalanceRequest(), timeout=_TIMEOUT_S
+        )
+        accounts = {b.code: (b.debits.micros, b.credits.micros) for b in answer.balances}
+        assert len(accounts) == len(answer.balances), "one account a code, in one currency"
+        added = tuple(map(sum, zip(*accounts.values(), strict=True))) or (0, 0)
+        stated = [(s.debits.micros, s.credits.micros) for s in answer.sums] or [(0, 0)]
+        ties = stated == [added] and added[0] == added[1]
+        return LedgerBalances(accounts, answer.as_of_sequence, ties)
+
+    async def everything_is_posted(self) -> bool:
+        """Whether the ledger has an entry for every batch of gifts and refunds."""
+        stream = self._batches.SummarizeBatches(
+            batch.SummarizeBatchesRequest(), timeout=_AUDIT_TIMEOUT_S
+        )
+        return all([summary.posted async for summary in stream])
+
+    async def audit(self) -> Audit:
+        """Has the ledger audit itself against the donations service."""
+        stream = self._audit.RunAudit(audit.RunAuditRequest(), timeout=_AUDIT_TIMEOUT_S)
+        async for answer in stream:
+            if answer.HasField("report"):
+                checks = tuple(
+                    AuditCheck(check.name, check.ok, check.covered, check.detail)
+                    for check in answer.report.checks
+                )
+                return Audit(answer.report.ok, checks)
+        raise RuntimeError("the audit ended without a report")

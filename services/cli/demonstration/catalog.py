@@ -1,0 +1,59 @@
+"""Opening a campaign: the operator's part, before partners report gifts."""
+
+import uuid
+
+from watersmeet.donations.v1 import catalog_service_pb2 as catalog
+from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
+
+from services.cli.simulator.occasion import TIME_ZONE, Occasion
+from services.cli.simulator.wire import Access, open_channel, timestamp
+
+_TIMEOUT_S = 10.0
+
+
+async def open_occasion(occasion: Occasion, access: Access) -> None:
+    """Creates the occasion's charities, projects and campaign. Those that exist stay as they are.
+
+    access: the donations service, as an operator. Raises grpc.aio.AioRpcError.
+    """
+    async with open_channel(access) as channel:
+        stub = CatalogServiceStub(channel)
+        for charity in occasion.charities:
+            await stub.CreateCharity(
+                catalog.CreateCharityRequest(
+                    request_id=_request_id(),
+                    charity=catalog.Charity(
+                        code=charity.code,
+                        name=charity.name,
+                        unified_social_credit_code=charity.credit_code,
+                    ),
+                ),
+                timeout=_TIMEOUT_S,
+            )
+        for project in occasion.projects:
+            await stub.CreateProject(
+                catalog.CreateProjectRequest(
+                    request_id=_request_id(),
+                    project=catalog.Project(
+                        code=project.code, name=project.name, charity=project.charity
+                    ),
+                ),
+                timeout=_TIMEOUT_S,
+            )
+        await stub.CreateCampaign(
+            catalog.CreateCampaignRequest(
+                request_id=_request_id(),
+                campaign=catalog.Campaign(
+                    code=occasion.campaign,
+                    name=occasion.name,
+                    start_time=timestamp(occasion.start_time),
+                    end_time=timestamp(occasion.end_time),
+                    time_zone=TIME_ZONE,
+                ),
+            ),
+            timeout=_TIMEOUT_S,
+        )
+
+
+def _request_id() -> str:
+    return str(uuid.uuid4())

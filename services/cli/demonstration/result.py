@@ -1,0 +1,137 @@
+"""The demo's result, for people and as JSON."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.demonstration.verdict import Check, Findings
+from services.cli.simulator.expectation import State
+
+
+def as_json(found: Findings, elapsed_s: float) -> dict[str, Any]:
+    """What `watersmeet demo --json` writes. Amounts are micros of CNY.
+
+    accepted: gifts that stand in the books, suspense included. replayed: reports of gifts that were
+    acknowledged and recorded nothing, because the gift was recorded already. refused: reports, an
+    altered batch counting as one. refunds: different refunds, not reports of them. The three totals
+    are what stands in the partners' claimed accounts: claimed and suspense, net of refunds.
+    elapsed_s: from the first report until all of them stood in the gateway's totals.
+    """
+    return {
+        "gifts": found.plan.expectation.gift_count,
+        "accepted": found.recorded,
+        "replayed": found.repeated,
+        "refused": found.refused,
+        "conflicts": found.conflicts,
+        "suspense": found.suspended,
+        "refunds": found.refunds,
+        "kills": sum(kill.came_back for kill in found.kills),
+        "ledger_entries": found.ledger.sequence,
+        "expected_total_micros": found.plan.expectation.total_micros,
+        "ledger_total_micros": found.ledger_total_micros,
+        "gateway_total_micros": found.gateway_total_micros,
+        "audit": {
+            "ok": found.audit.ok,
+            "checks": [
+                {"name": c.name, "ok": c.ok, "covered": c.covered, "detail": c.detail}
+                for c in found.audit.checks
+            ],
+        },
+        "elapsed_s": round(elapsed_s, 3),
+        "gifts_per_s": round(found.plan.expectation.gift_count / elapsed_s, 1),
+    }
+
+
+def show_result(
+    console: Console, found: Findings, checks: Sequence[Check], elapsed_s: float
+) -> None:
+    """Prints the totals, what came of the mishaps, the audit and the verdict."""
+    console.print(_totals_table(found))
+    console.print(_mishaps_table(found, elapsed_s))
+    console.print(_audit_table(found))
+    console.print(_checks_table(checks))
+    if all(check.ok for check in checks):
+        total = in_units(found.gateway_total_micros)
+        console.print(f"Three sums, one total: [bold]{total} CNY[/bold], equal to the micro.")
+    else:
+        failed = ", ".join(check.name for check in checks if not check.ok)
+        console.print(f"[bold red]The books do not hold:[/bold red] {failed}", highlight=False)
+
+
+def in_units(micros: int) -> str:
+    """An amount with all its decimals: 12340000 is "12.340000"."""
+    units, rest = divmod(abs(micros), 1_000_000)
+    return f"{'-' if micros < 0 else ''}{units:,}.{rest:06d}"
+
+
+def _totals_table(found: Findings) -> Table:
+    title = f"Combined totals of {found.plan.occasion.campaign}, CNY"
+    table = Table(title=title, title_justify="left")
+    table.add_column("project")
+    for name in ("gifts", "claimed", "suspense", "refunded"):
+        table.add_column(name, justify="right")
+    sums: Counter[tuple[str, State]] = Counter()
+    gifts: Counter[str] = Counter()
+    for cell, micros in found.gateway.micros.items():
+        sums[cell.project, cell.state] += micros
+    for cell, count in found.gateway.counts.items():
+        if cell.state is not State.REFUNDED:
+            gifts[cell.project] += count
+    for project in sorted(gifts, key=lambda code: (code == "", code)):
+        amounts = (in_units(sums[project, state]) for state in State)
+        table.add_row(project or "(not yet attributed)", f"{gifts[project]:,}", *amounts)
+    table.add_section()
+    columns = [sum(sums[project, state] for project in gifts) for state in State]
+    table.add_row("all", f"{gifts.total():,}", *map(in_units, columns), style="bold")
+    return table
+
+
+def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
+    gifts = found.plan.expectation.gift_count
+    table = Table(title="What came of the reports", title_justify="left", show_header=False)
+    table.add_column(justify="right")
+    table.add_column()
+    for count, words in (
+        (found.plan.reports, f"reports by {len(found.tallies)} partners at once"),
+        (found.recorded, "gifts recorded, each once"),
+        (found.repeated, "repeats acknowledged, and counted no second time"),
+        (found.refunds, "refunds, some of them before their payment"),
+        (found.suspended, "gifts to unknown projects, in suspense"),
+        (found.conflicts, "claims of another amount, kept for finance"),
+        (found.refused, "forged or altered reports, refused"),
+        (found.retries, "attempts repeated, because a service was away or busy"),
+        (found.ledger.sequence, "ledger entries"),
+    ):
+        table.add_row(f"{count:,}", words)
+    for kill in found.kills:
+        words = f"{kill.service} killed with -9 when {kill.progress:.0%} was answered"
+        table.add_row(f"{kill.away_s:.1f} s", f"{words}, until it served again")
+    table.add_row(f"{elapsed_s:.1f} s", f"{gifts / elapsed_s:,.0f} gifts a second, whole way")
+    return table
+
+
+def _audit_table(found: Findings) -> Table:
+    table = Table(title="The ledger's audit", title_justify="left")
+    for name in ("check", "ok", "covered", "found"):
+        table.add_column(name, justify="right" if name == "covered" else "left")
+    for check in found.audit.checks:
+        table.add_row(check.name, _mark(check.ok), f"{check.covered:,}", escape(check.detail))
+    return table
+
+
+def _checks_table(checks: Sequence[Check]) -> Table:
+    title = "The system's word against the simulator's own sums"
+    table = Table(title=title, title_justify="left")
+    for name in ("check", "ok", "found"):
+        table.add_column(name)
+    for check in checks:
+        table.add_row(check.name, _mark(check.ok), escape(check.detail))
+    return table
+
+
+def _mark(ok: bool) -> str:
+    return "[green]yes[/green]" if ok else "[bold red]NO[/bold red]"

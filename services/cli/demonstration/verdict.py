@@ -1,0 +1,195 @@
+"""Whether the demo may be believed: everything the system said, held against the plan."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from services.cli.demonstration.books import Audit, GatewayTotals, LedgerBalances
+from services.cli.demonstration.killing import Kill
+from services.cli.simulator.expectation import Expectation, State
+from services.cli.simulator.plan import Plan
+from services.cli.simulator.reports import Kind
+from services.cli.simulator.tally import Answer, Tally
+
+_DIFFERENCES_SHOWN = 5
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that the demo saw."""
+
+    plan: Plan
+    tallies: Sequence[Tally]
+    gateway: GatewayTotals
+    ledger: LedgerBalances
+    audit: Audit
+    kills: Sequence[Kill]
+
+    @property
+    def ledger_total_micros(self) -> int:
+        """What stands in all partners' claimed accounts."""
+        return sum(
+            debited - credited
+            for code, (debited, credited) in self.ledger.accounts.items()
+            if code.startswith("partner/") and code.endswith("/claimed")
+        )
+
+    @property
+    def gateway_total_micros(self) -> int:
+        """Claimed and suspense, which is the same money; refunded is what left it."""
+        return sum(m for c, m in self.gateway.micros.items() if c.state is not State.REFUNDED)
+
+    @property
+    def recorded(self) -> int:
+        """How many gifts the gateway counts, those in suspense included."""
+        return sum(n for c, n in self.gateway.counts.items() if c.state is not State.REFUNDED)
+
+    @property
+    def suspended(self) -> int:
+        """How many gifts the gateway counts in suspense."""
+        return sum(n for c, n in self.gateway.counts.items() if c.state is State.SUSPENSE)
+
+    def answers(self, *answers: Answer) -> int:
+        """How many reports of gifts got one of these answers (any, if none is named)."""
+        return sum(
+            n
+            for tally in self.tallies
+            for answer, n in tally.gifts.items()
+            if not answers or answer in answers
+        )
+
+    @property
+    def conflicts(self) -> int:
+        """How many reports were kept as claims."""
+        return self.answers(Answer.CONFLICTING)
+
+    @property
+    def repeated(self) -> int:
+        """How many reports of gifts were acknowledged without recording one."""
+        return self.answers() - self.conflicts - self.recorded
+
+    @property
+    def refunds(self) -> int:
+        """How many different refunds were acknowledged."""
+        return sum(len(tally.refunds_known) for tally in self.tallies)
+
+    @property
+    def refused(self) -> int:
+        """How many reports were refused, an altered batch counting as one."""
+        return sum(tally.refused for tally in self.tallies)
+
+    @property
+    def retries(self) -> int:
+        """How many attempts were made again."""
+        return sum(tally.retries for tally in self.tallies)
+
+
+def judge(found: Findings) -> list[Check]:
+    """All checks; the demo succeeds if each of them is ok.
+
+    A kill can swallow an answer: the gift is recorded, its sender asks again and hears REPLAYED. So
+    how many were answered ACCEPTED is only bounded by the plan, while how many gifts are recorded,
+    refused, conflicting, in suspense and refunded is exact.
+    """
+    plan, expected = found.plan, found.plan.expectation
+    accepted = found.answers(Answer.ACCEPTED, Answer.SUSPENDED)
+    return [
+        _equal_cells("gateway, to the micro", expected.micros, found.gateway.micros),
+        _equal_cells("gateway, gifts counted", expected.counts, found.gateway.counts),
+        _equal_cells("ledger, to the micro", _accounts(expected), _balances(found.ledger)),
+        Check("ledger, debits = credits", found.ledger.ties, f"{found.ledger.sequence} entries"),
+        _equal("ledger's total, micros", expected.total_micros, found.ledger_total_micros),
+        _equal("gateway's total, micros", expected.total_micros, found.gateway_total_micros),
+        _equal("gifts recorded once", expected.gift_count, found.recorded),
+        _equal("gifts in suspense", expected.suspended_count, found.suspended),
+        _equal("refunds", expected.refunds, found.refunds),
+        _equal("refused", plan.refused, found.refused),
+        _equal("conflicting claims", plan.count(Kind.CONFLICT), found.conflicts),
+        _equal("reports answered", plan.reports, sum(t.reports for t in found.tallies)),
+        Check(
+            "accepted no more than given",
+            accepted <= expected.gift_count,
+            f"{accepted} answers said accepted, {expected.gift_count} gifts",
+        ),
+        _no_surprises(found.tallies),
+        Check("audit", found.audit.ok, ", ".join(c.name for c in found.audit.checks)),
+        *map(_came_back, found.kills),
+    ]
+
+
+def _equal(name: str, expected: object, actual: object) -> Check:
+    if expected == actual:
+        return Check(name, True, str(actual))
+    return Check(name, False, f"{actual} where the plan says {expected}")
+
+
+def _equal_cells(name: str, expected: Mapping[_Key, int], actual: Mapping[_Key, int]) -> Check:
+    wrong = [
+        f"{key}: {actual.get(key, 0)} where the plan says {expected.get(key, 0)}"
+        for key in sorted({*expected, *actual}, key=str)
+        if actual.get(key, 0) != expected.get(key, 0)
+    ]
+    if not wrong:
+        return Check(name, True, f"{len(expected)} cells agree")
+    shown = "; ".join(wrong[:_DIFFERENCES_SHOWN])
+    return Check(name, False, f"{len(wrong)} of {len(expected)} cells differ: {shown}")
+
+
+def _accounts(expected: Expectation) -> Counter[str]:
+    """The expected sums in the ledger's accounts.
+
+    A project's fund and a partner's suspense are credited with gifts and debited with refunds; a
+    partner's claimed account holds the sum of both, net.
+    """
+    sums: Counter[str] = Counter()
+    for cell, micros in expected.micros.items():
+        partner = f"partner/{cell.partner}"
+        account = f"project/{cell.project}/fund" if cell.project else f"{partner}/suspense"
+        if cell.state is State.REFUNDED:
+            sums[f"{account} refunded"] += micros
+        else:
+            sums[f"{account} balance"] += micros
+            sums[f"{partner}/claimed balance"] += micros
+    return +sums
+
+
+def _balances(ledger: LedgerBalances) -> Counter[str]:
+    """The ledger's accounts in the same words. An account of another kind would be a difference."""
+    sums: Counter[str] = Counter()
+    for code, (debited, credited) in ledger.accounts.items():
+        if code.endswith("/claimed"):
+            sums[f"{code} balance"] += debited - credited
+        else:
+            sums[f"{code} balance"] += credited - debited
+            sums[f"{code} refunded"] += debited
+    return Counter({account: micros for account, micros in sums.items() if micros})
+
+
+def _no_surprises(tallies: Iterable[Tally]) -> Check:
+    surprises = [words for tally in tallies for words in tally.surprises]
+    count = sum(tally.surprise_count for tally in tallies)
+    if not count:
+        return Check("every answer as planned", True, "no surprise")
+    return Check(
+        "every answer as planned",
+        False,
+        f"{count} surprises: " + "; ".join(surprises[:_DIFFERENCES_SHOWN]),
+    )
+
+
+def _came_back(kill: Kill) -> Check:
+    detail = f"process {kill.pid_before} killed with -9, {kill.pid_after} serves"
+    if kill.came_back:
+        return Check(f"{kill.service} came back", True, f"{detail} after {kill.away_s:.1f} s")
+    return Check(f"{kill.service} came back", False, f"process {kill.pid_before} did not return")

@@ -1,0 +1,54 @@
+"""The `watersmeet` command. Registers commands; what they do is in the file of each one's name."""
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+
+import typer
+from rich.console import Console
+
+from services.runtime.errors import Fault
+from services.runtime.supervisor.errors import MeshError
+
+COMMANDS = ("up", "demo", "totals", "audit", "certs", "migrate", "simulate", "send")
+"""In the order in which help lists them. `services/cli/<command>.py` has what `<command>` names: a
+function with typer's annotations, or a typer.Typer where a command has commands of its own."""
+
+
+def build(commands: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The application with these commands; only their modules are imported."""
+    app = typer.Typer(
+        name="watersmeet",
+        help="Watersmeet (融汇): many companies' gifts in, one balanced ledger, one total out.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_one_of_several)
+    for name in commands:
+        command = getattr(import_module(f"services.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def main() -> None:
+    """The entry point. An error that a user can act on is one line and exit status 1."""
+    wanted = [word for word in sys.argv[1:2] if word in COMMANDS]
+    try:
+        build(wanted or COMMANDS)()
+    except (MeshError, Fault) as error:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"watersmeet: {error}", style="red", markup=False)
+        sys.exit(1)
+
+
+def _one_of_several() -> None:
+    # Without a callback, typer takes an application with one command for that command.
+    return
+
+
+if __name__ == "__main__":
+    main()

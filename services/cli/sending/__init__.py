@@ -1,0 +1,1 @@
+"""Sending a file of gifts: docs/send.md has its form."""

@@ -1,0 +1,80 @@
+"""All partners at once: carries a plan out against a running mesh."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import aiohttp
+
+from services.cli.simulator.alipay import Alipay
+from services.cli.simulator.direct_line import DirectLine
+from services.cli.simulator.keys import PlatformKeys
+from services.cli.simulator.native_line import NativeLine
+from services.cli.simulator.partner_plan import PartnerPlan
+from services.cli.simulator.plan import NATIVE_PARTNERS, PARTNERS, Plan
+from services.cli.simulator.tally import Pace, Tally
+from services.cli.simulator.tencent import Tencent
+from services.cli.simulator.wire import Access, open_channel
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where partners reach the system.
+
+    gateway_url: for native notices, without a slash at the end.
+    donations: for the other partners, each with its own certificate.
+    keys: what the native platforms sign with; None if no such partner takes part.
+    """
+
+    gateway_url: str
+    donations: Mapping[str, Access]
+    keys: PlatformKeys | None
+
+
+async def run_campaign(plan: Plan, doors: Doors, tallies: Mapping[str, Tally], pace: Pace) -> None:
+    """Lets every partner of the plan say everything, and fills the tallies meanwhile.
+
+    Returns when each report has its final answer. Raises UnansweredError (in a group) if one gets
+    none, for example because a service does not come back.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        async with asyncio.TaskGroup() as group:
+            for name, part in plan.partners.items():
+                if name in NATIVE_PARTNERS:
+                    native = _native(name, doors, session, tallies[name], pace)
+                    group.create_task(_say_natively(part, native))
+                else:
+                    channel = await stack.enter_async_context(open_channel(doors.donations[name]))
+                    stranger = PARTNERS[PARTNERS.index(name) - 1]
+                    direct = DirectLine(name, channel, tallies[name], pace, stranger)
+                    group.create_task(_say_directly(part, direct, plan))
+
+
+def _native(
+    name: str, doors: Doors, session: aiohttp.ClientSession, tally: Tally, pace: Pace
+) -> NativeLine:
+    assert doors.keys is not None, "native platforms sign"
+    platform = (
+        Alipay(doors.keys.alipay, doors.keys.forger)
+        if name == "alipay"
+        else Tencent(doors.keys.tencent, doors.keys.forger)
+    )
+    return NativeLine(platform, doors.gateway_url, session, tally, pace)
+
+
+async def _say_natively(part: PartnerPlan, line: NativeLine) -> None:
+    for reports in part.rounds:
+        await line.send(reports)
+
+
+async def _say_directly(part: PartnerPlan, line: DirectLine, plan: Plan) -> None:
+    last = len(part.rounds) - 1
+    for number, reports in enumerate(part.rounds):
+        await line.send(
+            reports,
+            altered_batches=part.altered_batches if number == 0 else 0,
+            # The last round brings nothing new, so all gifts made so far have been sent.
+            complete_until=plan.occasion.gifts_end_time if number == last else None,
+        )

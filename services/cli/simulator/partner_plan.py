@@ -1,0 +1,193 @@
+"""What one partner will say: its gifts and refunds, the mishaps of the way, and their order."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from services.cli.simulator.occasion import GIVING_DAYS, SHANGHAI, Occasion
+from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+
+# The last round holds no report that is new: late repeats, and claims of other amounts.
+LAST_ROUND = 4
+
+_REPEATED_PERMILLE = 100
+# A little more than a fifth: the last few have no later place to go to.
+_DISPLACED_PERMILLE = 205
+_REFUNDED_PERMILLE = 20
+_EARLY_REFUND_PERCENT = 25
+_FORGED_PERMILLE = 1
+_CONFLICT_PERMILLE = 1
+_UNKNOWN_PROJECT_PERMILLE = 5
+# Of the gifts of a partner that streams, those it reports one by one.
+_CALLED_PERMILLE = 20
+
+_FEN = 10_000
+# Typical gifts in fen, and how often each is seen.
+_AMOUNTS_FEN = {1: 8, 10: 6, 100: 10, 500: 8, 666: 3, 950: 4, 1000: 9, 2000: 6, 9999: 2, 52000: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPlan:
+    """One partner's part.
+
+    gifts, refunds: what really happened, each once.
+    rounds: what will be said. A round's reports may be sent at once and overtake one another; the
+        next begins when all of them are acknowledged, so that a claim of another amount comes
+        surely after its original.
+    altered_batches: batches to send once with control totals that do not tie.
+    """
+
+    partner: str
+    gifts: tuple[Gift, ...]
+    refunds: tuple[Refund, ...]
+    rounds: tuple[tuple[Report, ...], ...]
+    altered_batches: int
+
+
+def plan_partner(
+    seed: int, partner: str, gifts: int, occasion: Occasion, *, native: bool
+) -> PartnerPlan:
+    """Plans one partner's gifts, at least one.
+
+    native: whether every report is a notice of its own, with amounts in fen and times in seconds.
+    """
+    chance = random.Random(f"{seed}/{partner}")  # noqa: S311  (a plan, not a secret)
+    given = _give(chance, partner, gifts, occasion, native=native)
+    refunds = _give_back(chance, given)
+    return PartnerPlan(
+        partner,
+        tuple(given),
+        tuple(refund for refund, _ in refunds),
+        _say(chance, given, refunds, native=native),
+        altered_batches=0 if native else 1,
+    )
+
+
+def _give(
+    chance: random.Random, partner: str, count: int, occasion: Occasion, *, native: bool
+) -> list[Gift]:
+    """Gifts in the order in which they were made."""
+    moments = sorted(chance.randrange(GIVING_DAYS * 86_400_000_000) for _ in range(count))
+    codes = [project.code for project in occasion.projects]
+    # The first project is given to most, as pages with a ranking bring about.
+    popularity = [len(codes) + 5 - place for place in range(len(codes))]
+    projects = chance.choices(codes, popularity, k=count)
+    for index in _some(chance, count, _UNKNOWN_PROJECT_PERMILLE):
+        projects[index] = "" if native and index % 2 else f"unheard-of-{chance.randrange(9)}"
+    gifts = []
+    for index, moment in enumerate(moments):
+        if native:
+            moment -= moment % 1_000_000
+        event_time = occasion.start_time + timedelta(microseconds=moment)
+        # Platforms' ids begin with the time: local date, then a number that only they understand.
+        local = event_time.astimezone(SHANGHAI)
+        external_id = f"{local:%Y%m%d%H%M%S}{index:07d}{chance.randrange(10**7):07d}"
+        gifts.append(
+            Gift(
+                partner,
+                external_id,
+                projects[index],
+                occasion.campaign,
+                _amount(chance, native=native),
+                event_time,
+                f"2088{chance.randrange(10**12):012d}",
+            )
+        )
+    return gifts
+
+
+def _amount(chance: random.Random, *, native: bool) -> int:
+    """A gift in micros. Partners that share orders' prices also give parts of a fen."""
+    if not native and chance.randrange(3) == 0:
+        return chance.randrange(1, 20_000) * 10
+    [fen] = chance.choices(list(_AMOUNTS_FEN), list(_AMOUNTS_FEN.values()))
+    return fen * _FEN
+
+
+def _give_back(chance: random.Random, gifts: Sequence[Gift]) -> list[tuple[Refund, bool]]:
+    """Refunds in full, in one part, and in parts that add up; each with whether it comes early.
+
+    Every part is at least one fen, so a gift below two fen is refunded in full.
+    """
+    refunds = []
+    for index in _some(chance, len(gifts), _REFUNDED_PERMILLE):
+        gift = gifts[index]
+        parts = _parts(chance, gift.amount_micros)
+        early = index >= len(gifts) // 2 and chance.randrange(100) < 2 * _EARLY_REFUND_PERCENT
+        total = 0
+        for number, part in enumerate(parts, 1):
+            total += part
+            moment = gift.event_time + timedelta(minutes=number)
+            name = f"R{gift.external_id}-{number}"
+            refunds.append((Refund(gift, name, part, total, moment), early))
+    return refunds
+
+
+def _parts(chance: random.Random, amount: int) -> list[int]:
+    fen = amount // _FEN
+    if fen < 2 or chance.randrange(2):
+        return [amount]
+    first = chance.randrange(1, fen) * _FEN
+    return [first, amount - first] if chance.randrange(2) else [first]
+
+
+def _say(
+    chance: random.Random,
+    gifts: Sequence[Gift],
+    refunds: Sequence[tuple[Refund, bool]],
+    *,
+    native: bool,
+) -> tuple[tuple[Report, ...], ...]:
+    """All reports in their rounds.
+
+    Each report gets a place on the line of the gifts' own order, 0 to len(gifts); displaced and
+    repeated ones get a later place than their own, refunds before their payment an earlier one.
+    """
+    count = len(gifts)
+    called = frozenset(() if native else _some(chance, count, _CALLED_PERMILLE))
+    displaced = frozenset(_some(chance, count, _DISPLACED_PERMILLE))
+    gift_way = Way.NOTICE if native else Way.STREAM
+    single_way = Way.NOTICE if native else Way.CALL
+    line: list[tuple[int, Report]] = []
+    place: dict[str, int] = {}
+    for index, gift in enumerate(gifts):
+        at = index + (chance.randrange(1, max(2, count // 3)) if index in displaced else 0)
+        # What is new is said before the last round.
+        place[gift.external_id] = at = min(at, count - 1)
+        line.append((at, Report(gift, Kind.FIRST, single_way if index in called else gift_way)))
+    for index in _some(chance, count, _REPEATED_PERMILLE):
+        at = place[gifts[index].external_id] + chance.randrange(max(1, count // 2))
+        way = single_way if index in called else gift_way
+        line.append((at, Report(gifts[index], Kind.REPEAT, way)))
+    for refund, early in refunds:
+        step = chance.randrange(count // 4, max(1, count // 2) + 1)
+        at = place[refund.gift.external_id]
+        at = max(0, at - step) if early else min(at + step, count - 1)
+        line.append((at, Report(refund, Kind.FIRST, single_way)))
+        if chance.randrange(1000) < _REPEATED_PERMILLE:
+            again = at + chance.randrange(max(1, count // 2))
+            line.append((again, Report(refund, Kind.REPEAT, single_way)))
+    for index in _some(chance, count, _CONFLICT_PERMILLE):
+        gift = gifts[index]
+        other = replace(gift, amount_micros=gift.amount_micros + chance.randrange(1, 9) * _FEN)
+        next_round = _round(place[gift.external_id], count) + 1
+        at = chance.randrange(-(-next_round * count // LAST_ROUND), count + 1)
+        way = single_way if index in called else gift_way
+        line.append((at, Report(other, Kind.CONFLICT, way)))
+    for index in _some(chance, count, _FORGED_PERMILLE):
+        false = replace(gifts[index], external_id="F" + gifts[index].external_id[1:])
+        line.append((index, Report(false, Kind.FORGED, single_way)))
+    rounds: list[list[Report]] = [[] for _ in range(LAST_ROUND + 1)]
+    for at, report in sorted(line, key=lambda placed: placed[0]):
+        rounds[_round(at, count)].append(report)
+    return tuple(map(tuple, rounds))
+
+
+def _round(place: int, count: int) -> int:
+    return min(place * LAST_ROUND // count, LAST_ROUND)
+
+
+def _some(chance: random.Random, count: int, permille: int) -> list[int]:
+    """Positions drawn without repetition: so many of a thousand, rounded up."""
+    return chance.sample(range(count), -(-count * permille // 1000))

@@ -1,0 +1,125 @@
+"""Intake: `python -m services.donations`. Settings, wiring, and nothing else."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from watersmeet.donations.v1 import (
+    batch_service_pb2_grpc,
+    catalog_service_pb2_grpc,
+    donation_intake_service_pb2_grpc,
+)
+
+from services.donations.batch_service import BatchService
+from services.donations.catalog import Catalog
+from services.donations.catalog_service import CatalogService
+from services.donations.committer import Committer, Limits
+from services.donations.intake_service import DonationIntakeService
+from services.donations.notices import NoticeDesk, Quarantine
+from services.donations.platforms import load_platforms
+from services.donations.relay import Relay
+from services.donations.settings import Settings
+from services.donations.store.catalog import CatalogStore
+from services.donations.store.lane import Lane
+from services.donations.store.outbox import Outbox
+from services.donations.store.quarantine import QuarantineStore
+from services.donations.store.reading import GiftReader
+from services.donations.store.summary import BatchReader
+from services.donations.sweeper import Sweeper
+from services.donations.tokens import DonorTokens
+from services.runtime.channel import open_channel
+from services.runtime.clock import Clock, system_clock
+from services.runtime.database import database_url, open_engine, upgrade
+from services.runtime.server import Server, run_service
+
+_PACKAGE = "watersmeet.donations.v1"
+
+
+async def main() -> None:
+    """Migrates, and serves until told to stop."""
+    settings = Settings()  # type: ignore[call-arg]  # read from the environment
+    await asyncio.to_thread(migrate, settings)
+    async with compose(settings) as (server, catalog):
+        await server.run(ready=catalog.refresh)
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database to the newest migration. Blocks."""
+    owner = database_url(settings.migration_url).username
+    role = database_url(settings.database_url).username
+    upgrade(
+        "services.donations", settings.migration_url, service_role=role if role != owner else None
+    )
+
+
+@asynccontextmanager
+async def compose(
+    settings: Settings, clock: Clock = system_clock
+) -> AsyncIterator[tuple[Server, Catalog]]:
+    """The service, wired and not started, and the catalog that it needs before it is ready."""
+    async with AsyncExitStack() as stack:
+        # Apart, so that slow readings never keep the writers from their connections.
+        lanes = open_engine(settings.database_url, name="donations-lanes", pool_size=settings.lanes)
+        engine = open_engine(settings.database_url, name="donations", pool_size=settings.pool_size)
+        for opened in (lanes, engine):
+            stack.push_async_callback(opened.dispose)
+        channel = open_channel(settings.ledger_address, settings)
+        stack.push_async_callback(channel.close)
+
+        tokens = DonorTokens.load(settings.donor_key_file)
+        platforms = load_platforms(settings.platforms_file)
+        catalog_store = CatalogStore(engine)
+        catalog = Catalog(catalog_store)
+        reader = GiftReader(engine)
+        committer = Committer(
+            [Lane(lanes) for _ in range(settings.lanes)],
+            catalog,
+            clock,
+            Limits(
+                group_rows=settings.group_rows,
+                queue_rows=settings.queue_rows,
+                gather_s=settings.gather_s,
+            ),
+        )
+        sweeper = Sweeper(committer, reader)
+        relay = Relay(Outbox(engine), channel, clock)
+        committer.on_recorded(relay.recorded)
+        quarantine = Quarantine(
+            QuarantineStore(engine), clock, bytes_an_hour=settings.quarantine_bytes_an_hour
+        )
+        desk = NoticeDesk(platforms, committer, quarantine, tokens, clock)
+
+        server = Server("donations", settings)
+        server.add(
+            donation_intake_service_pb2_grpc.add_DonationIntakeServiceServicer_to_server,
+            DonationIntakeService(
+                committer,
+                catalog,
+                reader,
+                desk,
+                tokens,
+                clock,
+                stream_in_flight=settings.stream_in_flight,
+            ),
+            f"{_PACKAGE}.DonationIntakeService",
+        )
+        server.add(
+            catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,
+            CatalogService(catalog_store, catalog, clock),
+            f"{_PACKAGE}.CatalogService",
+        )
+        server.add(
+            batch_service_pb2_grpc.add_BatchServiceServicer_to_server,
+            BatchService(BatchReader(engine)),
+            f"{_PACKAGE}.BatchService",
+        )
+        server.add_background(committer.run, "committer")
+        server.add_background(sweeper.run, "sweeper")
+        server.add_background(relay.run, "relay")
+        server.add_background(catalog.keep_fresh, "catalog")
+        yield server, catalog
+
+
+if __name__ == "__main__":
+    sys.exit(run_service(main))

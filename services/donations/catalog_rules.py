@@ -1,0 +1,73 @@
+"""What a charity, a project and a campaign must fulfil before they may be created."""
+
+from zoneinfo import ZoneInfo
+
+from services.donations.catalog import Campaign, Charity, Project
+from services.donations.credit_code import is_credit_code
+from services.donations.validation import require_code
+from services.runtime.errors import Fault, Reason
+
+NAME_LENGTH_MAX = 200
+
+
+def require_charity(charity: Charity) -> Charity:
+    """Returns the charity; raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    require_code(charity.code, "charity.code")
+    _require_name(charity.name, "charity.name")
+    if charity.credit_code and not is_credit_code(charity.credit_code):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "unified_social_credit_code must be 18 characters with the right check digit "
+            "(GB 32100-2015), or empty for an organisation abroad",
+            field="charity.unified_social_credit_code",
+        )
+    return charity
+
+
+def require_project(project: Project) -> Project:
+    """Returns the project; raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    require_code(project.code, "project.code")
+    _require_name(project.name, "project.name")
+    require_code(project.charity, "project.charity")
+    return project
+
+
+def require_campaign(campaign: Campaign) -> Campaign:
+    """Returns the campaign; raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    require_code(campaign.code, "campaign.code")
+    _require_name(campaign.name, "campaign.name")
+    if campaign.end_time <= campaign.start_time:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "end_time must be after start_time; it is the first moment that no longer belongs to "
+            "the campaign",
+            field="campaign.end_time",
+        )
+    if not campaign.time_zone:
+        raise Fault(Reason.FIELD_REQUIRED, "time_zone is required", field="campaign.time_zone")
+    if not _is_time_zone(campaign.time_zone):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "time_zone must be an IANA time zone such as Asia/Shanghai",
+            field="campaign.time_zone",
+        )
+    return campaign
+
+
+def _require_name(name: str, field: str) -> None:
+    if not name.strip():
+        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    if len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise Fault(
+            Reason.FIELD_INVALID,
+            f"{field} must be at most {NAME_LENGTH_MAX} printable characters",
+            field=field,
+        )
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, or no name of a file at all
+        return False
+    return True

@@ -1,0 +1,248 @@
+"""Group commit: what is submitted while a transaction runs is committed together in the next.
+
+Submissions wait in bounded queues, one for each lane. A lane is one writer: it takes what waits,
+makes one transaction of it, and tells every submitter what became of theirs once it is durable.
+A stream keeps to one lane, so that its batches become durable in their order.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from services.donations import metrics
+from services.donations.catalog import Catalog
+from services.donations.columns import MICROS_SUM_MAX
+from services.donations.group import LINES_MAX, gather
+from services.donations.lane import LaneWriter
+from services.donations.measuring import count_recorded
+from services.donations.recording import Recorded
+from services.donations.store.lane import Lane
+from services.donations.submission import Committed, Submission
+from services.runtime.clock import Clock
+from services.runtime.database import fault_of
+from services.runtime.errors import Fault, Reason
+
+_log = structlog.get_logger()
+
+# The ledger takes at most 32 facts an entry, and a batch has two of its own.
+_WATERMARKS_MAX = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """group_rows: a transaction's rows, unless one submission alone has more. queue_rows: all rows
+    queued and being committed; streams wait at `stream_share` of it and leave the rest to calls.
+    gather_s: how long a lane waits for company when little is queued.
+    """
+
+    lanes: int = 2
+    group_rows: int = 40_000
+    queue_rows: int = 200_000
+    stream_share: float = 0.8
+    gather_s: float = 0.002
+
+
+@dataclass(slots=True, eq=False)
+class _Queued:
+    submission: Submission
+    weight: int
+    done: asyncio.Future[Committed]
+
+
+class Committer:
+    """The way of every report into the database. `run` does the work."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        catalog: Catalog,
+        clock: Clock,
+        limits: Limits | None = None,
+        *,
+        make_id: Callable[[], UUID] = uuid7,
+    ) -> None:
+        """lanes: one writer each; at least one. make_id: makes batches' ids, ascending."""
+        self._limits = limits or Limits()
+        self._lanes = [_LaneQueue(LaneWriter(lane, clock, make_id)) for lane in lanes]
+        self._catalog = catalog
+        self._rows = 0
+        self._room = asyncio.Condition()
+        self._listeners: list[Callable[[Recorded], None]] = []
+
+    def on_recorded(self, listener: Callable[[Recorded], None]) -> None:
+        """Calls listener after each transaction. It must not block."""
+        self._listeners.append(listener)
+
+    async def commit(self, submission: Submission) -> Committed:
+        """Commits a submission; returns when it is durable.
+
+        Raises Fault(QUEUE_FULL) at once if the queue has no room, and what made the transaction
+        fail otherwise (`database.fault_of` reads it). Cancelling the wait does not undo it.
+        """
+        weight = submission.weight
+        # A submission larger than the queue passes when nothing else is there.
+        if self._rows and self._rows + weight > self._limits.queue_rows:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                "more gifts are coming in than can be written; retry with the same ids",
+                retry_after=1.0,
+            )
+        lane = min(self._lanes, key=lambda lane: lane.rows)
+        return await self._put(lane, submission, weight)
+
+    @contextmanager
+    def stream(self) -> Iterator["StreamLane"]:
+        """A lane for one stream, for as long as the block lasts: the one with the fewest."""
+        lane = min(self._lanes, key=lambda lane: lane.streams)
+        lane.streams += 1
+        try:
+            yield StreamLane(self, lane)
+        finally:
+            lane.streams -= 1
+
+    async def run(self) -> None:
+        """Commits what is submitted, for ever. When cancelled, gives its connections back."""
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for lane in self._lanes:
+                    workers.create_task(self._work(lane))
+        finally:
+            for lane in self._lanes:
+                await lane.writer.close()
+
+    async def put_when_room(
+        self, lane: "_LaneQueue", submission: Submission
+    ) -> asyncio.Future[Committed]:
+        """For `StreamLane`."""
+        weight = submission.weight
+        most = self._limits.queue_rows * self._limits.stream_share
+        async with self._room:
+            await self._room.wait_for(lambda: not self._rows or self._rows + weight <= most)
+            return self._put(lane, submission, weight)
+
+    def _put(
+        self, lane: "_LaneQueue", submission: Submission, weight: int
+    ) -> asyncio.Future[Committed]:
+        queued = _Queued(submission, weight, asyncio.get_running_loop().create_future())
+        self._count(weight)
+        lane.append(queued)
+        return queued.done
+
+    def _count(self, rows: int) -> None:
+        self._rows += rows
+        metrics.QUEUED_ROWS.set(self._rows)
+
+    async def _work(self, lane: "_LaneQueue") -> None:
+        while True:
+            group = await lane.take(self._limits)
+            try:
+                await self._commit(lane, group)
+            finally:
+                weight = sum(queued.weight for queued in group)
+                lane.rows -= weight
+                self._count(-weight)
+                async with self._room:
+                    self._room.notify_all()
+
+    async def _commit(self, lane: "_LaneQueue", group: Sequence[_Queued]) -> None:
+        """Commits a group, and tells its submitters."""
+        started = time.perf_counter()
+        try:
+            gathered = await gather([queued.submission for queued in group], self._catalog)
+            if len(group) > 1 and gathered.lines_at_most > LINES_MAX:
+                await self._commit_apart(lane, group)
+                return
+            recorded = await lane.writer.write(gathered)
+        except Exception as error:  # noqa: BLE001  handed to whoever waits for it
+            if len(group) > 1 and fault_of(error) is None:
+                # One submission's defect must not fail the others.
+                _log.exception("a group failed; committing its parts one by one", parts=len(group))
+                await self._commit_apart(lane, group)
+            else:
+                _fail(group, error)
+            return
+        metrics.GROUP_SECONDS.observe(time.perf_counter() - started)
+        metrics.GROUP_ROWS.observe(sum(queued.weight for queued in group))
+        for queued, result in zip(group, recorded.results, strict=True):
+            if not queued.done.done():
+                queued.done.set_result(result)
+        count_recorded(gathered, recorded)
+        for listener in self._listeners:
+            listener(recorded)
+
+    async def _commit_apart(self, lane: "_LaneQueue", group: Sequence[_Queued]) -> None:
+        for queued in group:
+            await self._commit(lane, [queued])
+
+
+class StreamLane:
+    """Where one stream's submissions go."""
+
+    def __init__(self, committer: Committer, lane: "_LaneQueue") -> None:
+        self._committer = committer
+        self._lane = lane
+
+    async def submit(self, submission: Submission) -> asyncio.Future[Committed]:
+        """Queues a submission when there is room; returns what will say that it is durable.
+
+        Submissions of one stream become durable in the order in which they were queued.
+        """
+        return await self._committer.put_when_room(self._lane, submission)
+
+
+class _LaneQueue:
+    """What waits for one lane. rows: queued and being committed. streams: how many it serves."""
+
+    def __init__(self, writer: LaneWriter) -> None:
+        self.writer = writer
+        self.rows = 0
+        self.streams = 0
+        self._waiting: deque[_Queued] = deque()
+        self._filled = asyncio.Event()
+
+    def append(self, queued: _Queued) -> None:
+        """Queues one more."""
+        self.rows += queued.weight
+        self._waiting.append(queued)
+        self._filled.set()
+
+    async def take(self, limits: Limits) -> list[_Queued]:
+        """Waits until there is something, and takes as much as one transaction may hold."""
+        await self._filled.wait()
+        if self.rows < limits.group_rows and limits.gather_s:
+            # Company makes everybody's share of the commit smaller.
+            await asyncio.sleep(limits.gather_s)
+        group: list[_Queued] = []
+        rows, micros, watermarks = 0, 0, set[str]()
+        while self._waiting:
+            queued = self._waiting[0]
+            submission = queued.submission
+            rows += queued.weight
+            micros += submission.micros
+            if submission.watermark is not None:
+                watermarks.add(submission.watermark.partner)
+            if group and (
+                rows > limits.group_rows
+                or micros > MICROS_SUM_MAX
+                or len(watermarks) > _WATERMARKS_MAX
+            ):
+                break
+            group.append(self._waiting.popleft())
+        if not self._waiting:
+            self._filled.clear()
+        return group
+
+
+def _fail(group: Sequence[_Queued], error: Exception) -> None:
+    for queued in group:
+        if not queued.done.done():
+            queued.done.set_exception(error)
+            # A submitter that went away does not fetch it; it was logged as far as it matters.
+            queued.done.exception()

@@ -1,0 +1,373 @@
+"""Where protobuf meets the domain, in both directions. Nothing else of intake knows a message."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+from watersmeet.donations.v1 import (
+    batch_service_pb2,
+    catalog_service_pb2,
+    donation_intake_service_pb2,
+)
+from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import ledger_service_pb2
+from watersmeet.type.v1 import money_pb2
+
+from services.donations.batch import Batch, BatchSummary, movement_of
+from services.donations.catalog import Campaign, Charity, Project
+from services.donations.columns import GiftBatch, Ints
+from services.donations.domain import (
+    HOUR_MICROS,
+    Gift,
+    Outcome,
+    RecordedGift,
+    RecordedRefund,
+    Refund,
+    micros_of,
+    moment_of,
+)
+from services.donations.platforms.protocol import Acknowledgement, Notice
+from services.donations.stream import AcknowledgedBatch, IncomingBatch
+from services.donations.validation import EXPLANATIONS, Refusal
+from services.runtime.errors import Fault, Reason
+
+_NANOS_MAX = 999_999_999
+# Year 1 and the end of year 9999, as the type's own documentation bounds it.
+_SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
+
+_METADATA_KEY_MAX = 64
+
+# Moments.
+
+
+def micros_of_timestamp(stamp: Timestamp, field: str) -> int:
+    """Microseconds since 1970; what is finer is cut off, as it is not kept.
+
+    Raises Fault(FIELD_INVALID) for what is no moment.
+    """
+    if not (_SECONDS_MIN <= stamp.seconds <= _SECONDS_MAX and 0 <= stamp.nanos <= _NANOS_MAX):
+        raise Fault(Reason.FIELD_INVALID, f"{field} is no moment in time", field=field)
+    return stamp.seconds * 1_000_000 + stamp.nanos // 1_000
+
+
+def timestamp_of(moment: datetime) -> Timestamp:
+    """An aware moment on the wire."""
+    return timestamp_of_micros(micros_of(moment))
+
+
+def timestamp_of_micros(micros: int) -> Timestamp:
+    """Microseconds since 1970 on the wire."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=rest * 1_000)
+
+
+def _required_micros(message: Any, field: str) -> int:
+    if not message.HasField(field):
+        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    return micros_of_timestamp(getattr(message, field), field)
+
+
+def _required_amount(message: Any) -> money_pb2.Money:
+    if not message.HasField("amount"):
+        raise Fault(Reason.FIELD_REQUIRED, "amount is required", field="amount")
+    amount: money_pb2.Money = message.amount
+    return amount
+
+
+# What partners report.
+
+
+def gift_of(
+    request: donation_intake_service_pb2.RecordDonationRequest, partner: str, token: bytes
+) -> Gift:
+    """The gift as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    amount = _required_amount(request)
+    return Gift(
+        partner,
+        request.external_id,
+        request.project,
+        request.campaign,
+        amount.micros,
+        amount.currency_code,
+        _required_micros(request, "event_time"),
+        token,
+    )
+
+
+def refund_of(request: donation_intake_service_pb2.RecordRefundRequest, partner: str) -> Refund:
+    """The refund as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    amount = _required_amount(request)
+    return Refund(
+        partner,
+        request.external_id,
+        request.refund_id,
+        amount.micros,
+        amount.currency_code,
+        False,
+        _required_micros(request, "event_time"),
+    )
+
+
+def incoming_batch(message: donation_intake_service_pb2.DonationBatch) -> IncomingBatch:
+    """A stream's batch, its shape not yet checked.
+
+    Raises Fault(FIELD_REQUIRED) without control totals.
+    """
+    if not message.HasField("control_totals"):
+        raise Fault(
+            Reason.FIELD_REQUIRED,
+            "send each batch with control_totals, made where the gifts come from",
+            field="control_totals",
+        )
+    rows = len(message.external_ids)
+    campaigns = tuple(message.campaigns) or ("",)
+    campaign_indexes = _ints(message.campaign_indexes)
+    if not len(campaign_indexes) and len(campaigns) == 1:
+        campaign_indexes = np.zeros(rows, dtype=np.int64)
+    return IncomingBatch(
+        message.offset,
+        GiftBatch(
+            message.currency_code,
+            list(message.external_ids),
+            _ints(message.amounts_micros),
+            _ints(message.event_times_micros),
+            tuple(message.projects),
+            _ints(message.project_indexes),
+            campaigns,
+            campaign_indexes,
+            list(message.donor_references),
+        ),
+        message.control_totals.count,
+        message.control_totals.micros,
+        (
+            micros_of_timestamp(message.complete_until_time, "complete_until_time")
+            if message.HasField("complete_until_time")
+            else None
+        ),
+    )
+
+
+def _ints(column: Sequence[int]) -> Ints:
+    return np.fromiter(column, dtype=np.int64, count=len(column))
+
+
+def notice_of(request: donation_intake_service_pb2.AcceptNotificationRequest) -> Notice:
+    """The platform's HTTP request."""
+    headers = ((header.name, header.value) for header in request.headers)
+    return Notice.received(request.http_method, request.query, headers, request.body)
+
+
+# What partners are answered.
+
+
+def donation_message(recorded: RecordedGift) -> donation_intake_service_pb2.Donation:
+    """A gift as it is recorded."""
+    gift = recorded.gift
+    is_refunded = recorded.refunded_micros >= gift.amount_micros
+    return donation_intake_service_pb2.Donation(
+        partner=gift.partner,
+        external_id=gift.external_id,
+        project=gift.project,
+        campaign=gift.campaign,
+        amount=_money(gift.currency, gift.amount_micros),
+        refunded=_money(gift.currency, recorded.refunded_micros),
+        event_time=timestamp_of_micros(gift.event_time_micros),
+        recorded_time=timestamp_of(recorded.recorded_time),
+        state=(
+            donation_intake_service_pb2.DONATION_STATE_REFUNDED
+            if is_refunded
+            else donation_intake_service_pb2.DONATION_STATE_CLAIMED
+        ),
+        batch_id=str(recorded.batch_id),
+        suspended=recorded.suspended,
+        refunds=map(refund_message, recorded.refunds),
+    )
+
+
+def refund_message(refund: RecordedRefund) -> donation_intake_service_pb2.Refund:
+    """A refund as it is recorded."""
+    return donation_intake_service_pb2.Refund(
+        refund_id=refund.refund_id,
+        amount=_money(refund.currency, refund.amount_micros),
+        cumulative=refund.cumulative,
+        event_time=timestamp_of_micros(refund.event_time_micros),
+        batch_id=str(refund.batch_id) if refund.batch_id else "",
+    )
+
+
+def acknowledgement_message(
+    done: AcknowledgedBatch,
+) -> donation_intake_service_pb2.BatchAcknowledgement:
+    """What became of a stream's batch."""
+    return donation_intake_service_pb2.BatchAcknowledgement(
+        offset=done.offset,
+        accepted=done.count(Outcome.ACCEPTED) + done.count(Outcome.SUSPENDED),
+        replayed=done.count(Outcome.REPLAYED),
+        conflicting=done.count(Outcome.CONFLICTING),
+        suspended=done.count(Outcome.SUSPENDED),
+        refused=done.count(Outcome.REFUSED),
+        rows=[
+            donation_intake_service_pb2.RowResult(
+                index=row, outcome=outcome_value(outcome), problem=_row_problem(outcome, refusal)
+            )
+            for row, outcome, refusal in done.notable_rows()
+        ],
+        batch_id=str(done.batch_id) if done.batch_id else "",
+    )
+
+
+def _row_problem(outcome: Outcome, refusal: Refusal) -> errors_pb2.Problem | None:
+    if outcome is Outcome.REFUSED:
+        explanation = EXPLANATIONS[refusal]
+        return _problem(explanation.reason, explanation.message, explanation.metadata)
+    if outcome is Outcome.CONFLICTING:
+        return _problem(Reason.DONATION_CONFLICT, GIFT_CONFLICT, {})
+    return None
+
+
+GIFT_CONFLICT = (
+    "this id was recorded before with other content; the first report stands, and this one is kept "
+    "as a claim; a new gift needs an id of its own"
+)
+
+
+def outcome_value(outcome: Outcome) -> donation_intake_service_pb2.Outcome.ValueType:
+    """The domain's numbers are the proto's."""
+    return donation_intake_service_pb2.Outcome.ValueType(outcome)
+
+
+def acknowledged(
+    answer: Acknowledgement, outcomes: Iterable[Outcome]
+) -> donation_intake_service_pb2.AcceptNotificationResponse:
+    """What to tell the platform, and what became of its reports."""
+    return donation_intake_service_pb2.AcceptNotificationResponse(
+        http_status=answer.http_status,
+        content_type=answer.content_type,
+        body=answer.body,
+        outcomes=map(outcome_value, outcomes),
+    )
+
+
+def _problem(reason: Reason, message: str, metadata: Any) -> errors_pb2.Problem:
+    value = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
+    return errors_pb2.Problem(reason=value, message=message, metadata=metadata)
+
+
+def _money(currency: str, micros: int) -> money_pb2.Money:
+    return money_pb2.Money(currency_code=currency, micros=micros)
+
+
+# The catalog.
+
+
+def charity_of(message: catalog_service_pb2.Charity) -> Charity:
+    """A charity, not yet checked."""
+    return Charity(message.code, message.name, message.unified_social_credit_code)
+
+
+def charity_message(charity: Charity) -> catalog_service_pb2.Charity:
+    """A charity on the wire."""
+    return catalog_service_pb2.Charity(
+        code=charity.code, name=charity.name, unified_social_credit_code=charity.credit_code
+    )
+
+
+def project_of(message: catalog_service_pb2.Project) -> Project:
+    """A project, not yet checked. Raises Fault(FIELD_INVALID)."""
+    closes = None
+    if message.HasField("close_time"):
+        closes = moment_of(micros_of_timestamp(message.close_time, "project.close_time"))
+    return Project(message.code, message.name, message.charity, closes)
+
+
+def project_message(project: Project) -> catalog_service_pb2.Project:
+    """A project on the wire."""
+    return catalog_service_pb2.Project(
+        code=project.code,
+        name=project.name,
+        charity=project.charity,
+        close_time=timestamp_of(project.close_time) if project.close_time else None,
+    )
+
+
+def campaign_of(message: catalog_service_pb2.Campaign) -> Campaign:
+    """A campaign, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    return Campaign(
+        message.code,
+        message.name,
+        moment_of(_required_micros(message, "start_time")),
+        moment_of(_required_micros(message, "end_time")),
+        message.time_zone,
+    )
+
+
+def campaign_message(campaign: Campaign) -> catalog_service_pb2.Campaign:
+    """A campaign on the wire."""
+    return catalog_service_pb2.Campaign(
+        code=campaign.code,
+        name=campaign.name,
+        start_time=timestamp_of(campaign.start_time),
+        end_time=timestamp_of(campaign.end_time),
+        time_zone=campaign.time_zone,
+    )
+
+
+# The ledger and its audit.
+
+
+def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesResponse:
+    """A batch as its rows say it."""
+    return batch_service_pb2.SummarizeBatchesResponse(
+        batch_id=str(batch.id),
+        gifts=batch.gifts,
+        digest=batch.digest,
+        lines=[
+            batch_service_pb2.BatchLine(
+                kind=batch_service_pb2.BatchLineKind.ValueType(line.kind),
+                partner=line.partner,
+                campaign=line.campaign,
+                project=line.project,
+                currency_code=line.currency,
+                hour=timestamp_of_micros(line.hour * HOUR_MICROS),
+                micros=line.micros,
+                count=line.gift_count,
+            )
+            for line in sorted(batch.lines)
+        ],
+        posted=batch.posted,
+    )
+
+
+def entry_of(batch: Batch) -> ledger_service_pb2.EntryDraft:
+    """A batch as the ledger's entry, under the batch's own id."""
+    facts = {"gifts": str(batch.gifts), "digest": batch.digest.hex()}
+    for partner, moment in batch.watermarks.items():
+        key = f"complete_until/{partner}"
+        # The ledger takes no longer key, and a gift must not wait for a watermark.
+        if len(key) <= _METADATA_KEY_MAX:
+            facts[key] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    transfers = []
+    for line in batch.lines:
+        debit, credit = movement_of(line)
+        transfers.append(
+            ledger_service_pb2.Transfer(
+                debit_account=debit,
+                credit_account=credit,
+                amount=_money(line.currency, line.micros),
+                campaign=line.campaign,
+                project=line.project,
+                hour=timestamp_of_micros(line.hour * HOUR_MICROS),
+                count=line.gift_count,
+            )
+        )
+    return ledger_service_pb2.EntryDraft(
+        entry_id=str(batch.id),
+        cause=ledger_service_pb2.Cause(
+            kind=ledger_service_pb2.CAUSE_KIND_INTAKE_BATCH, id=str(batch.id)
+        ),
+        value_time=timestamp_of(batch.value_time),
+        metadata=facts,
+        transfers=transfers,
+    )

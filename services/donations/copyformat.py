@@ -1,0 +1,110 @@
+"""PostgreSQL's binary COPY format, written with numpy: no Python object for a row.
+
+Source: PostgreSQL's documentation, COPY, "Binary Format"; the types' own forms are what their
+`*_send` functions write. A row is an int16 count of fields, then for each field an int32 length
+and the value, all in network byte order. Rows whose values vary in length are laid out as wide as
+the widest, and what is too wide is masked out.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""Signature, flags and the length of the header's extension: none."""
+
+TRAILER = b"\xff\xff"
+
+_POSTGRES_EPOCH_MICROS = 946_684_800_000_000  # 2000-01-01T00:00:00Z
+
+
+class Column(NamedTuple):
+    """One field of every row.
+
+    values: either numbers in network byte order, or bytes as rows of uint8, each as wide as the
+    widest. lengths: how many bytes of each row count; None if all do.
+    """
+
+    values: NDArray[Any]
+    lengths: NDArray[Any] | None = None
+
+
+def smallint(values: NDArray[Any]) -> Column:
+    """int2."""
+    return Column(values.astype(">i2"))
+
+
+def integer(values: NDArray[Any]) -> Column:
+    """int4."""
+    return Column(values.astype(">i4"))
+
+
+def bigint(values: NDArray[Any]) -> Column:
+    """int8."""
+    return Column(values.astype(">i8"))
+
+
+def timestamptz(micros: NDArray[Any]) -> Column:
+    """timestamptz, from microseconds since 1970-01-01T00:00:00Z."""
+    return bigint(micros - _POSTGRES_EPOCH_MICROS)
+
+
+def text(values: NDArray[np.bytes_]) -> Column:
+    """text, varchar or char(n), from bytes that hold no NUL and fit the database's encoding."""
+    width = values.dtype.itemsize
+    lengths = np.strings.str_len(values)
+    rows = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), width)
+    return Column(rows, None if len(values) == 0 or lengths.min() == width else lengths)
+
+
+def bytea(rows: NDArray[np.uint8], lengths: NDArray[Any]) -> Column:
+    """bytea, from rows of which the first `lengths` bytes count."""
+    return Column(rows, lengths)
+
+
+def constant(value: bytes, count: int) -> Column:
+    """The same value in its binary form in all rows: a uuid's 16 bytes, say."""
+    one = np.frombuffer(value, dtype=np.uint8)
+    return Column(np.broadcast_to(one, (count, len(value))))
+
+
+def fields(columns: Sequence[Column]) -> memoryview:
+    """The rows as lengths and values alone: what a digest of rows is taken over."""
+    return _encode(columns, count_fields=False)
+
+
+def rows(columns: Sequence[Column]) -> memoryview:
+    """The rows as COPY takes them, to stand between HEADER and TRAILER."""
+    return _encode(columns, count_fields=True)
+
+
+def _encode(columns: Sequence[Column], *, count_fields: bool) -> memoryview:
+    layout: list[Any] = [("count", ">i2")] if count_fields else []
+    for number, (values, _) in enumerate(columns):
+        layout.append((f"length{number}", ">i4"))
+        is_bytes = values.ndim == 2
+        layout.append(
+            (f"value{number}", "u1", values.shape[1:])
+            if is_bytes
+            else (f"value{number}", values.dtype)
+        )
+    count = len(columns[0].values)
+    table = np.empty(count, dtype=np.dtype(layout))
+    mask: NDArray[np.bool_] | None = None
+    if count_fields:
+        table["count"] = len(columns)
+    for number, (values, lengths) in enumerate(columns):
+        name = f"value{number}"
+        place, width = table.dtype.fields[name][1], table.dtype[name].itemsize  # type: ignore[index]
+        table[name] = values
+        table[f"length{number}"] = width if lengths is None else lengths
+        if lengths is not None:
+            if mask is None:
+                mask = np.ones((count, table.dtype.itemsize), dtype=np.bool_)
+            mask[:, place : place + width] = np.arange(width) < lengths[:, None]
+    flat = table.view(np.uint8)
+    if mask is not None:
+        flat = flat[mask.reshape(-1)]
+    return memoryview(flat)  # type: ignore[arg-type]  # an array has a buffer

@@ -1,0 +1,84 @@
+"""Several submissions as one: what one transaction is made of."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.donations.catalog import Catalog
+from services.donations.columns import GiftColumns, columns_of
+from services.donations.domain import Gift, Key, Outcome, Refund, bucket_of
+from services.donations.lines import line_keys
+from services.donations.rows import GiftRows, join, place
+from services.donations.submission import Submission
+
+LINES_MAX = 20_000
+"""The most lines that a batch may have: the ledger takes no larger entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Submissions that are committed together.
+
+    gifts: all their gifts in key order, or None if they have none. starts: where each submission's
+    gifts begin in the order in which they came; one more for the end.
+    refunds: all their refunds, with the key of the gift. partner_ids: of every partner named.
+    """
+
+    submissions: Sequence[Submission]
+    gifts: GiftRows | None
+    starts: Sequence[int]
+    refunds: Sequence[tuple[Key, Refund]]
+    partner_ids: dict[str, int]
+
+    @property
+    def awaited(self) -> frozenset[Key]:
+        """The gifts whose refunds are to be booked in any case."""
+        return frozenset(key for submission in self.submissions for key in submission.awaited)
+
+    @property
+    def lines_at_most(self) -> int:
+        """A bound on the lines that it can come to."""
+        gifts = 0 if self.gifts is None else len(np.unique(line_keys(self.gifts)))
+        return gifts + 2 * (len(self.refunds) + len(self.awaited))
+
+
+async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
+    """Joins submissions, of which there is at least one. May read the catalog again."""
+    counts = [submission.gift_count for submission in submissions]
+    parts = list(_parts(submissions))
+    rows = None
+    if parts:
+        columns = join(parts)
+        rows = place(columns, await catalog.standings(columns.targets))
+    refunds = [refund for submission in submissions for refund in submission.refunds]
+    named = {refund.partner for refund in refunds} | {
+        submission.position.partner for submission in submissions if submission.position
+    }
+    partner_ids = {partner: await catalog.partner_id(partner) for partner in named}
+    keyed = [
+        (Key(bucket_of(r.external_id), partner_ids[r.partner], r.external_id), r) for r in refunds
+    ]
+    starts = np.cumsum([0, *counts]).tolist()
+    return Group(submissions, rows, starts, keyed, partner_ids)
+
+
+def _parts(submissions: Iterable[Submission]) -> Iterable[GiftColumns]:
+    """Columns as they came, and runs of single gifts as columns."""
+    singles: list[Gift] = []
+    for submission in submissions:
+        if submission.columns is None:
+            singles.extend(submission.gifts)
+        elif len(submission.columns):
+            if singles:
+                yield columns_of(singles)
+                singles = []
+            yield submission.columns
+    if singles:
+        yield columns_of(singles)
+
+
+OUTCOME_OF_FATE = np.array(
+    [Outcome.ACCEPTED, Outcome.REPLAYED, Outcome.CONFLICTING], dtype=np.uint8
+)
+"""By store.gifts.NEW, SAME, OTHER; what is new and stands in suspense is SUSPENDED."""

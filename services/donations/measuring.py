@@ -1,0 +1,37 @@
+"""Counts what became of a group's reports."""
+
+import numpy as np
+from prometheus_client import Counter
+
+from services.donations import metrics
+from services.donations.domain import Outcome
+from services.donations.group import Group
+from services.donations.recording import Recorded
+
+_OUTCOMES = len(Outcome) + 1
+
+_gifts: dict[tuple[str, Outcome], Counter] = {}  # bounded by partners and outcomes
+
+
+def count_gifts(partner: str, outcome: Outcome, number: int) -> None:
+    """Counts gifts of one partner with one outcome."""
+    child = _gifts.get((partner, outcome))
+    if child is None:
+        child = metrics.GIFTS.labels(partner, outcome.name.lower())
+        _gifts[partner, outcome] = child
+    child.inc(number)
+
+
+def count_recorded(group: Group, recorded: Recorded) -> None:
+    """Counts everything in a group, now that it is durable."""
+    if group.gifts is not None:
+        codes = np.bincount(group.gifts.target_indexes * _OUTCOMES + recorded.outcomes)
+        for code in np.flatnonzero(codes).tolist():
+            target, outcome = divmod(code, _OUTCOMES)
+            count_gifts(group.gifts.targets[target].partner, Outcome(outcome), int(codes[code]))
+        metrics.CONFLICTS.inc(int((recorded.outcomes == Outcome.CONFLICTING).sum()))
+    for result in recorded.results:
+        for fate in result.refunds:
+            metrics.REFUNDS.labels(fate.outcome.name.lower()).inc()
+            if fate.outcome is Outcome.CONFLICTING:
+                metrics.CONFLICTS.inc()

@@ -1,0 +1,222 @@
+"""Intake's tables.
+
+Gifts are only ever added: the service's role may do nothing else with them (migrations). Tables
+that grow with the gifts lead their key with `bucket`, so that one database or many may hold them
+(docs/architecture.md); they have no foreign keys and no checks, because each would cost more than
+the row, and the audit adds up the rows again.
+"""
+
+from sqlalchemy import (
+    CHAR,
+    TIMESTAMP,
+    UUID,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.runtime.database import NAMING_CONVENTION
+
+metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+# Ids and codes are ASCII, and compare byte by byte, as Python does. Platforms' ids begin with the
+# date; in this order new gifts come to the warm end of the index.
+_ASCII = Text(collation="C")
+_CURRENCY = CHAR(3, collation="C")
+_TIME = TIMESTAMP(timezone=True)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", SmallInteger, Identity(always=False), primary_key=True),
+    Column("code", _ASCII, nullable=False, unique=True),
+)
+
+charities = Table(
+    "charities",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("code", _ASCII, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("credit_code", _ASCII, nullable=False),
+    Column("create_time", _TIME, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("code", _ASCII, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("charity_id", Integer, ForeignKey("charities.id"), nullable=False),
+    Column("close_time", _TIME),
+    Column("create_time", _TIME, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("code", _ASCII, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("time_zone", _ASCII, nullable=False),
+    Column("create_time", _TIME, nullable=False),
+)
+
+# One row a gift, for ever. Columns stand in the order that wastes no byte on alignment.
+# project_id, campaign_id: 0 for none; in suspense both are 0 and `suspended` has what was reported.
+# donor_token: empty if the donor is unknown (a NULL would cost every row a bitmap).
+donations = Table(
+    "donations",
+    metadata,
+    Column("amount_micros", BigInteger, nullable=False),
+    Column("event_time", _TIME, nullable=False),
+    Column("project_id", Integer, nullable=False),
+    Column("campaign_id", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("batch_id", UUID, nullable=False),
+    Column("currency", _CURRENCY, nullable=False),
+    Column("external_id", _ASCII, nullable=False),
+    Column("donor_token", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+)
+# A batch's rows lie together on disk, so a range index of a few pages finds them.
+Index(
+    None,
+    donations.c.batch_id,
+    postgresql_using="brin",
+    postgresql_with={"autosummarize": "on"},
+)
+
+suspended = Table(
+    "suspended",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("reason", SmallInteger, nullable=False),
+    Column("external_id", _ASCII, nullable=False),
+    Column("project", _ASCII, nullable=False),
+    Column("campaign", _ASCII, nullable=False),
+    PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+)
+
+# batch_id, position: NULL until it is booked; position is the place among the gift's booked ones.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("external_id", _ASCII, nullable=False),
+    Column("refund_id", _ASCII, nullable=False),
+    Column("amount_micros", BigInteger, nullable=False),
+    Column("currency", _CURRENCY, nullable=False),
+    Column("cumulative", Boolean, nullable=False),
+    Column("event_time", _TIME, nullable=False),
+    Column("recorded_time", _TIME, nullable=False),
+    Column("batch_id", UUID),
+    Column("position", Integer),
+    PrimaryKeyConstraint("bucket", "partner_id", "external_id", "refund_id"),
+)
+Index(
+    "refunds_waiting_idx",
+    refunds.c.bucket,
+    refunds.c.partner_id,
+    refunds.c.external_id,
+    postgresql_where=refunds.c.batch_id.is_(None),
+)
+Index(None, refunds.c.batch_id, postgresql_where=refunds.c.batch_id.is_not(None))
+
+# What is booked of each refunded gift's refunds; its lock is the right to book more of them.
+refund_totals = Table(
+    "refund_totals",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("external_id", _ASCII, nullable=False),
+    Column("single_micros", BigInteger, nullable=False),
+    Column("running_micros", BigInteger, nullable=False),
+    Column("booked", Integer, nullable=False),
+    Column("batch_id", UUID),
+    PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+)
+
+# Reports of a known id with other content. refund_id is empty where the claim is of a gift.
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("external_id", _ASCII, nullable=False),
+    Column("refund_id", _ASCII, nullable=False),
+    Column("claim_hash", LargeBinary, nullable=False),
+    Column("reason", _ASCII, nullable=False),
+    Column("claim", JSONB, nullable=False),
+    Column("received_time", _TIME, nullable=False),
+    PrimaryKeyConstraint("bucket", "partner_id", "external_id", "refund_id", "claim_hash"),
+)
+
+# One row a transaction that accepted something. posted_sequence: the ledger's entry; NULL until it
+# acknowledged it.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("recorded_time", _TIME, nullable=False),
+    Column("gifts", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("posted_sequence", BigInteger),
+)
+
+# What the ledger has not acknowledged yet. problem: why it refused it last.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("batch_id", UUID, primary_key=True),
+    Column("value_time", _TIME, nullable=False),
+    Column("lines", JSONB, nullable=False),
+    Column("watermarks", JSONB, nullable=False),
+    Column("retry_time", _TIME, nullable=False),
+    Column("problem", _ASCII),
+    postgresql_with={"fillfactor": "70"},
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("stream_id", _ASCII, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partner_id", "stream_id"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# Notices that could not be verified or read, whole. digest: of all of it, so that a repeat of the
+# same bytes is kept once.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("platform", _ASCII, nullable=False),
+    Column("reason", _ASCII, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("received_time", _TIME, nullable=False),
+    Column("http_method", Text, nullable=False),
+    Column("query", LargeBinary, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+Index(None, quarantine.c.platform, quarantine.c.received_time)

@@ -1,0 +1,136 @@
+"""Posts each batch to the ledger, as an entry under the batch's own id.
+
+Posting is idempotent by that id, so a batch is posted until the ledger acknowledges it, however
+often either side fails on the way; only then it leaves the outbox.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import grpc
+import structlog
+from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+
+from services.donations import metrics
+from services.donations.batch import Batch
+from services.donations.convert import entry_of
+from services.donations.group import LINES_MAX
+from services.donations.recording import Recorded
+from services.donations.store.outbox import Outbox
+from services.runtime.clock import Clock
+from services.runtime.database import fault_of
+from services.runtime.errors import Fault
+from services.runtime.status import fault_from_rpc_error
+
+_log = structlog.get_logger()
+
+POLL_S = 1.0
+"""How often it looks without being told to: another process may have recorded something."""
+
+_BATCHES_AT_ONCE = 500
+_CALL_TIMEOUT_S = 20.0
+_BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.1, 5.0
+# An entry that the ledger refuses needs a person; meanwhile asking again costs little.
+_POSTPONED = timedelta(seconds=60)
+
+
+class Relay:
+    """Runs in the background."""
+
+    def __init__(self, outbox: Outbox, ledger: grpc.aio.Channel, clock: Clock) -> None:
+        self._outbox = outbox
+        self._ledger = pb_grpc.LedgerServiceStub(ledger)
+        self._clock = clock
+        self._told = asyncio.Event()
+
+    def recorded(self, recorded: Recorded) -> None:
+        """Told after each of the committer's transactions."""
+        if recorded.batch_id is not None:
+            self._told.set()
+
+    async def run(self) -> None:
+        """Posts for ever. A ledger or a database that is away is waited for."""
+        pause = _BACKOFF_FIRST_S
+        while True:
+            self._told.clear()
+            try:
+                await self._measure()
+                while await self.post_due():
+                    pause = _BACKOFF_FIRST_S
+            except Exception as error:
+                fault = _fault_of(error)
+                if fault is None:
+                    raise
+                metrics.RELAY_FAILURES.labels(fault.reason.value).inc()
+                _log.warning("batches wait", reason=fault.reason.value, pause_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _BACKOFF_LAST_S)
+                continue
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._told.wait()
+            except TimeoutError:
+                continue
+
+    async def post_due(self) -> int:
+        """Posts the oldest batches that are due; returns how many that were.
+
+        Raises grpc.aio.AioRpcError if the ledger is away, and the database's errors.
+        """
+        due = await self._outbox.due(self._clock(), _BATCHES_AT_ONCE)
+        done = 0
+        for batches in _within_limits(due):
+            await self._post(batches)
+            done += len(batches)
+        return done
+
+    async def _post(self, batches: Sequence[Batch]) -> None:
+        request = pb.PostEntriesRequest(request_id=str(uuid4()), entries=map(entry_of, batches))
+        response = await self._ledger.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+        posted: dict[UUID, int] = {}
+        refused: dict[UUID, str] = {}
+        for batch, result in zip(batches, response.results, strict=True):
+            if result.HasField("problem"):
+                refused[batch.id] = _refusal(batch, result.problem)
+            else:
+                posted[batch.id] = result.sequence
+        await self._outbox.acknowledge(posted)
+        await self._outbox.postpone(refused, self._clock() + _POSTPONED)
+
+    async def _measure(self) -> None:
+        rows, oldest = await self._outbox.backlog()
+        metrics.OUTBOX_ROWS.set(rows)
+        age = (self._clock() - oldest).total_seconds() if oldest else 0.0
+        metrics.OUTBOX_AGE_SECONDS.set(max(age, 0.0))
+
+
+def _within_limits(batches: Sequence[Batch], lines_max: int = LINES_MAX) -> list[list[Batch]]:
+    """Splits batches into calls of at most so many lines, which stay below the message limit."""
+    calls: list[list[Batch]] = []
+    lines = 0
+    for batch in batches:
+        lines += len(batch.lines)
+        if not calls or lines > lines_max:
+            calls.append([])
+            lines = len(batch.lines)
+        calls[-1].append(batch)
+    return calls
+
+
+def _refusal(batch: Batch, problem: errors_pb2.Problem) -> str:
+    reason = errors_pb2.ErrorReason.Name(problem.reason).removeprefix("ERROR_REASON_")
+    metrics.RELAY_FAILURES.labels(reason).inc()
+    _log.error(
+        "the ledger refuses a batch", batch_id=str(batch.id), reason=reason, message=problem.message
+    )
+    return reason
+
+
+def _fault_of(error: Exception) -> Fault | None:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return fault_from_rpc_error(error)
+    return fault_of(error)

@@ -1,0 +1,13 @@
+"""All of intake's SQL.
+
+lane        one writer's connection and its transactions
+gifts       a gift becomes a row: COPY, or staging where repeats are among them
+refunds     refunds become rows, and are booked
+batches     a batch, its outbox row, and how far streams are durable
+claims      what conflicts with what is recorded
+reading     gifts, for those who ask
+summary     batches added up again from their rows, for the audit
+outbox      what the relay has to post
+catalog     charities, projects, campaigns, partners
+quarantine  notices that could not be verified or read
+"""

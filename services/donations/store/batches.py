@@ -1,0 +1,55 @@
+"""What a transaction leaves besides its rows: the batch, its outbox row, streams' offsets."""
+
+import json
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from services.donations.batch import Batch
+from services.donations.store.driver import Driver
+
+# Both rows in one round trip.
+_WRITE = """
+    WITH batch AS (
+        INSERT INTO batches (id, recorded_time, gifts, digest) VALUES (%s, %s, %s, %s)
+        RETURNING id, recorded_time
+    )
+    INSERT INTO outbox (batch_id, value_time, lines, watermarks, retry_time)
+    SELECT id, %s, %s::jsonb, %s::jsonb, recorded_time FROM batch"""
+
+_EXISTS = "SELECT 1 FROM batches WHERE id = %s"
+
+_ADVANCE = """
+    INSERT INTO streams (partner_id, stream_id, next_offset)
+    SELECT * FROM unnest(%s::smallint[], %s::text[], %s::bigint[])
+    ON CONFLICT (partner_id, stream_id)
+    DO UPDATE SET next_offset = greatest(streams.next_offset, excluded.next_offset)"""
+
+
+async def write(driver: Driver, batch: Batch) -> None:
+    """Writes the batch and what the relay will post of it."""
+    watermarks = {partner: time.isoformat() for partner, time in batch.watermarks.items()}
+    await driver.execute(
+        _WRITE,
+        [
+            batch.id,
+            batch.recorded_time,
+            batch.gifts,
+            batch.digest,
+            batch.value_time,
+            json.dumps([list(line) for line in batch.lines], separators=(",", ":")),
+            json.dumps(watermarks),
+        ],
+    )
+
+
+async def exists(driver: Driver, batch_id: UUID) -> bool:
+    """Whether the batch's transaction was committed."""
+    return await (await driver.execute(_EXISTS, [batch_id])).fetchone() is not None
+
+
+async def advance(driver: Driver, offsets: Mapping[tuple[int, str], int]) -> None:
+    """Moves streams, by partner id and stream id, forward to these offsets; never back."""
+    if not offsets:
+        return
+    rows: Iterable[tuple[int, str, int]] = sorted((*key, offset) for key, offset in offsets.items())
+    await driver.execute(_ADVANCE, list(map(list, zip(*rows, strict=True))))

@@ -1,0 +1,21 @@
+"""Pieces of SQL that several statements share."""
+
+AS_REPORTED = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM suspended s
+        WHERE d.project_id = 0
+          AND (s.bucket, s.partner_id, s.external_id) = (d.bucket, d.partner_id, d.external_id)
+        OFFSET 0
+    ) u ON true
+    LEFT JOIN projects p ON p.id = d.project_id
+    LEFT JOIN campaigns c ON c.id = d.campaign_id"""
+"""Joins to donations d what `PROJECT` and `CAMPAIGN` say of it.
+
+OFFSET 0 keeps the planner from reading tables as a whole: each row is looked up by its key.
+"""
+
+PROJECT = "coalesce(u.project, p.code)"
+"""The project as it was reported, wherever the gift stands."""
+
+CAMPAIGN = "coalesce(u.campaign, c.code, '')"
+"""The campaign as it was reported; may be empty."""

@@ -1,0 +1,147 @@
+"""A gift becomes a row, once.
+
+The key (bucket, partner, id) decides what is new. Two ways lead to the same answers: COPY straight
+into the table, which is fast and fails as a whole if any row is a repeat; and staging, which sorts
+the new from the repeats and compares the repeats with what is recorded, field by field.
+
+Rows are written in key order by everybody, so that two transactions with the same keys wait for
+each other and never in a circle; and because it is a third faster.
+"""
+
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg.errors import UniqueViolation
+
+from services.donations import copyformat
+from services.donations.copyformat import Column
+from services.donations.gift_format import DIGESTED, batch_column, digested_columns, token_column
+from services.donations.rows import GiftRows
+from services.donations.store.driver import Driver
+from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
+
+NEW, SAME, OTHER = 0, 1, 2
+"""A row's fate: inserted now; recorded before with the same content, or with other content."""
+
+_FIELDS = ", ".join((*DIGESTED, "donor_token"))
+
+_COPY = f"COPY donations ({_FIELDS}, batch_id) FROM STDIN (FORMAT BINARY)"
+
+CREATE_STAGING = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS staged_gifts (
+        bucket smallint, partner_id smallint, external_id text COLLATE "C", amount_micros bigint,
+        currency char(3) COLLATE "C", project_id integer, campaign_id integer,
+        event_time timestamptz, donor_token bytea, ordinal integer, target integer
+    ) ON COMMIT DELETE ROWS"""
+"""What a session needs before `insert_staged`."""
+
+_COPY_STAGED = f"COPY staged_gifts ({_FIELDS}, ordinal, target) FROM STDIN (FORMAT BINARY)"
+
+# A temporary table is read in the order in which it was written: in key order.
+_INSERT_STAGED = f"""
+    WITH inserted AS (
+        INSERT INTO donations ({_FIELDS}, batch_id)
+        SELECT {_FIELDS}, %s::uuid FROM staged_gifts
+        ON CONFLICT DO NOTHING
+        RETURNING bucket, partner_id, external_id
+    )
+    SELECT s.ordinal FROM staged_gifts s
+    LEFT JOIN inserted i USING (bucket, partner_id, external_id)
+    WHERE i.bucket IS NULL"""  # noqa: S608  made of constants
+
+# OFFSET 0 keeps the planner from reading the whole table: each repeat is looked up by its key.
+_COMPARE_STAGED = f"""
+    WITH repeated AS MATERIALIZED (
+        SELECT s.* FROM unnest(%s::integer[]) r(ordinal) JOIN staged_gifts s USING (ordinal)
+    )
+    SELECT s.ordinal,
+           (d.amount_micros = s.amount_micros AND d.currency = s.currency
+            AND d.event_time = s.event_time AND d.donor_token = s.donor_token
+            AND {PROJECT} = t.project AND {CAMPAIGN} = t.campaign) IS TRUE
+    FROM repeated s
+    JOIN unnest(%s::text[], %s::text[]) WITH ORDINALITY t(project, campaign, number)
+      ON t.number = s.target + 1
+    CROSS JOIN LATERAL (
+        SELECT * FROM donations g
+        WHERE (g.bucket, g.partner_id, g.external_id) = (s.bucket, s.partner_id, s.external_id)
+        OFFSET 0
+    ) d {AS_REPORTED}"""  # noqa: S608  made of constants
+
+_SUSPEND = """
+    INSERT INTO suspended (bucket, partner_id, external_id, reason, project, campaign)
+    SELECT * FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
+                         %s::text[], %s::text[])"""
+
+
+class RepeatFound(Exception):
+    """At least one row is recorded already; the transaction is lost, staging finds out which."""
+
+
+async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArray[np.uint8]:
+    """Inserts rows that are all new, as the first statement of a transaction; returns their fates.
+
+    Raises RepeatFound if one is not; the transaction must then be rolled back.
+    """
+    columns = [*digested_columns(rows), token_column(rows), batch_column(rows, batch_id)]
+    try:
+        await _copy(driver, _COPY, columns)
+    except UniqueViolation as error:
+        raise RepeatFound from error
+    await _suspend(driver, rows)
+    return np.full(len(rows), NEW, dtype=np.uint8)
+
+
+async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArray[np.uint8]:
+    """Inserts what is new and compares the rest; returns each row's fate."""
+    columns = [
+        *digested_columns(rows),
+        token_column(rows),
+        copyformat.integer(np.arange(len(rows))),
+        copyformat.integer(rows.target_indexes),
+    ]
+    await _copy(driver, _COPY_STAGED, columns)
+    async with driver.cursor(binary=True) as cursor:
+        await cursor.execute(_INSERT_STAGED, [batch_id])
+        kept_out = np.array(await cursor.fetchall(), dtype=np.int64).reshape(-1)
+        # Of rows with one key the join above cannot tell which was inserted: it was the first.
+        is_new = ~rows.is_repeat
+        is_new[kept_out] = False
+        # Before the comparison: a repeat may be of a row that was suspended just now.
+        await _suspend(driver, rows.take(np.flatnonzero(is_new)))
+        fates = np.full(len(rows), NEW, dtype=np.uint8)
+        repeats = np.flatnonzero(~is_new)
+        if len(repeats):
+            projects = [target.project for target in rows.targets]
+            campaigns = [target.campaign for target in rows.targets]
+            await cursor.execute(_COMPARE_STAGED, [repeats.tolist(), projects, campaigns])
+            compared = np.array(await cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
+            assert len(compared) == len(repeats), "what was kept out is recorded"
+            fates[compared[:, 0]] = np.where(compared[:, 1], SAME, OTHER)
+    return fates
+
+
+async def _copy(driver: Driver, statement: str, columns: list[Column]) -> None:
+    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        await copy.write(copyformat.HEADER)
+        await copy.write(copyformat.rows(columns))
+        await copy.write(copyformat.TRAILER)
+
+
+async def _suspend(driver: Driver, rows: GiftRows) -> None:
+    """Keeps what was reported of rows that stand in suspense."""
+    places = np.flatnonzero(rows.suspended)
+    if not len(places):
+        return
+    targets = [rows.targets[target] for target in rows.target_indexes[places].tolist()]
+    await driver.execute(
+        _SUSPEND,
+        [
+            rows.buckets[places].tolist(),
+            rows.partner_ids[places].tolist(),
+            [external_id.decode() for external_id in rows.external_ids[places].tolist()],
+            rows.reasons[places].tolist(),
+            [target.project for target in targets],
+            [target.campaign for target in targets],
+        ],
+    )

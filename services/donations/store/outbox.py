@@ -1,0 +1,102 @@
+"""What the relay has to post."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donations.batch import Batch
+from services.donations.domain import Line, LineKind
+from services.runtime import database
+
+_DUE = text(
+    """
+    SELECT o.batch_id, o.value_time, o.lines, o.watermarks, b.recorded_time, b.gifts, b.digest
+    FROM outbox o JOIN batches b ON b.id = o.batch_id
+    WHERE o.retry_time <= :now ORDER BY o.batch_id LIMIT :limit"""
+)
+
+_ACKNOWLEDGE = text(
+    """
+    WITH posted AS (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sequences AS bigint[]))
+          AS p(id, sequence)
+    ), gone AS (
+        DELETE FROM outbox USING posted WHERE batch_id = posted.id
+    )
+    UPDATE batches SET posted_sequence = posted.sequence FROM posted WHERE batches.id = posted.id"""
+)
+
+_POSTPONE = text(
+    """
+    UPDATE outbox SET problem = :problem, retry_time = :retry_time WHERE batch_id = :batch_id"""
+)
+
+_BACKLOG = text(
+    """
+    SELECT count(*), min(b.recorded_time) FROM outbox o JOIN batches b ON b.id = o.batch_id"""
+)
+
+
+class Outbox:
+    """The relay's side of the outbox. Every method raises the database's errors."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def due(self, now: datetime, limit: int) -> list[Batch]:
+        """The oldest batches that are to be tried now, in the order of their ids."""
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
+        return [
+            Batch(
+                row.batch_id,
+                row.recorded_time,
+                row.gifts,
+                row.digest,
+                row.value_time,
+                _lines(row.lines),
+                {
+                    partner: datetime.fromisoformat(time)
+                    for partner, time in _parsed(row.watermarks).items()
+                },
+            )
+            for row in rows
+        ]
+
+    async def acknowledge(self, sequences: Mapping[UUID, int]) -> None:
+        """The ledger has these batches, under these entries' sequences."""
+        if not sequences:
+            return
+        parameters = {"ids": list(sequences), "sequences": list(sequences.values())}
+        async with database.transaction(self._engine) as connection:
+            await connection.execute(_ACKNOWLEDGE, parameters)
+
+    async def postpone(self, problems: Mapping[UUID, str], retry_time: datetime) -> None:
+        """The ledger refused these batches, each for a reason; they stay, for a later try."""
+        if not problems:
+            return
+        rows = [
+            {"batch_id": batch_id, "problem": problem, "retry_time": retry_time}
+            for batch_id, problem in problems.items()
+        ]
+        async with database.transaction(self._engine) as connection:
+            await connection.execute(_POSTPONE, rows)
+
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """How many batches there are, and since when the oldest waits."""
+        async with self._engine.connect() as connection:
+            count, oldest = (await connection.execute(_BACKLOG)).one()
+        return count, oldest
+
+
+def _lines(value: Any) -> list[Line]:
+    return [Line(LineKind(kind), *rest) for kind, *rest in _parsed(value)]
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

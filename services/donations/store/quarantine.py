@@ -1,0 +1,67 @@
+"""Notices that could not be verified or read, whole, until a person has looked at them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donations.models import quarantine
+from services.runtime import database
+from services.runtime.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedNotice:
+    """One notice and why it is here."""
+
+    platform: str
+    reason: Reason
+    message: str
+    received_time: datetime
+    http_method: str
+    query: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def digest(self) -> bytes:
+        """SHA-256 over what was received: the same bytes again are the same notice."""
+        received = [self.platform, self.http_method, self.query, sorted(self.headers.items())]
+        return hashlib.sha256(json.dumps(received).encode() + b"\n" + self.body).digest()
+
+
+class QuarantineStore:
+    """Keeps notices. Raises the database's errors."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def keep(self, notice: QuarantinedNotice) -> bool:
+        """Keeps a notice; False if the very same one was kept before."""
+        row = {
+            "digest": notice.digest(),
+            "platform": notice.platform,
+            "reason": notice.reason.value,
+            "message": _storable(notice.message),
+            "received_time": notice.received_time,
+            "http_method": _storable(notice.http_method),
+            "query": notice.query.encode(),
+            "headers": {_storable(k): _storable(v) for k, v in notice.headers.items()},
+            "body": notice.body,
+        }
+        statement = (
+            insert(quarantine)
+            .values(**row)
+            .on_conflict_do_nothing()
+            .returning(quarantine.c.platform)
+        )
+        async with database.transaction(self._engine) as connection:
+            return (await connection.execute(statement)).one_or_none() is not None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds every character but NUL."""
+    return text.replace("\0", "\ufffd")

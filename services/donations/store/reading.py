@@ -1,0 +1,157 @@
+"""Gifts, for those who ask."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donations.booking import Refunded, parts_of
+from services.donations.domain import (
+    BUCKETS,
+    Gift,
+    Key,
+    RecordedGift,
+    RecordedRefund,
+    bucket_of,
+    micros_of,
+)
+from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
+
+_COLUMNS = f"""
+    SELECT d.bucket, d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id,
+           d.project_id = 0 AS suspended, b.recorded_time,
+           {PROJECT} AS project, {CAMPAIGN} AS campaign,
+           coalesce(t.single_micros, 0) AS single_micros,
+           coalesce(t.running_micros, 0) AS running_micros
+    FROM"""
+
+_JOINS = f"""d
+    JOIN batches b ON b.id = d.batch_id {AS_REPORTED}
+    LEFT JOIN refund_totals t
+      ON (t.bucket, t.partner_id, t.external_id) = (d.bucket, d.partner_id, d.external_id)"""
+
+_ONE = text(
+    f"""{_COLUMNS} donations {_JOINS}
+    WHERE (d.bucket, d.partner_id, d.external_id) = (:bucket, :partner_id, :external_id)"""
+)
+
+# The key leads with the bucket, so a page is taken from each bucket's own range of the index.
+_PAGE = text(
+    f"""{_COLUMNS} (
+        SELECT g.* FROM unnest(CAST(:buckets AS smallint[])) AS s(bucket)
+        CROSS JOIN LATERAL (
+            SELECT * FROM donations
+            WHERE bucket = s.bucket AND partner_id = :partner_id
+              AND (s.bucket > :bucket OR external_id > :external_id)
+            ORDER BY external_id LIMIT :limit
+        ) g
+        ORDER BY g.bucket, g.external_id LIMIT :limit
+    ) {_JOINS}
+    ORDER BY d.bucket, d.external_id"""  # noqa: S608  made of constants
+)
+
+_REFUNDS = text(
+    """
+    SELECT refund_id, amount_micros, currency, cumulative, event_time, batch_id FROM refunds
+    WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, :external_id)
+    ORDER BY event_time, refund_id"""
+)
+
+_STREAM = text(
+    "SELECT next_offset FROM streams WHERE partner_id = :partner_id AND stream_id = :stream_id"
+)
+
+# Each waiting refund costs one look at the gifts' key.
+_BOOKABLE = text(
+    """
+    SELECT DISTINCT r.bucket, r.partner_id, r.external_id FROM refunds r
+    JOIN donations d USING (bucket, partner_id, external_id)
+    WHERE r.batch_id IS NULL AND r.currency = d.currency
+    LIMIT :limit"""
+)
+
+_WAITING = text("SELECT count(*) FROM refunds WHERE batch_id IS NULL")
+
+
+class GiftReader:
+    """Reads what is recorded. Every method raises the database's errors."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def gift(self, partner: str, partner_id: int, external_id: str) -> RecordedGift | None:
+        """A gift with its refunds; None if it is not recorded."""
+        key = Key(bucket_of(external_id), partner_id, external_id)._asdict()
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_ONE, key)).one_or_none()
+            if row is None:
+                return None
+            found = (await connection.execute(_REFUNDS, key)).all()
+        refunds = [
+            RecordedRefund(
+                refund.refund_id,
+                refund.amount_micros,
+                refund.currency,
+                refund.cumulative,
+                micros_of(refund.event_time),
+                refund.batch_id,
+            )
+            for refund in found
+        ]
+        return replace(_recorded(partner, row), refunds=refunds)
+
+    async def page(
+        self, partner: str, partner_id: int, after: tuple[int, str] | None, limit: int
+    ) -> list[RecordedGift]:
+        """A partner's gifts without their refunds, by bucket and id, after a position."""
+        bucket, external_id = after or (0, "")
+        parameters: Mapping[str, object] = {
+            "bucket": bucket,
+            "buckets": list(range(bucket, BUCKETS)),
+            "partner_id": partner_id,
+            "external_id": external_id,
+            "limit": limit,
+        }
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_PAGE, parameters)).all()
+        return [_recorded(partner, row) for row in rows]
+
+    async def next_offset(self, partner_id: int, stream_id: str) -> int:
+        """Where a stream goes on; 0 for a new one."""
+        parameters = {"partner_id": partner_id, "stream_id": stream_id}
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(_STREAM, parameters)).scalar() or 0)
+
+    async def bookable(self, limit: int) -> list[Key]:
+        """Recorded gifts that refunds wait for."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_BOOKABLE, {"limit": limit})
+            return [Key(*row) for row in rows]
+
+    async def count_waiting(self) -> int:
+        """How many refunds are not booked."""
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(_WAITING)).scalar_one())
+
+
+def _recorded(partner: str, row: Row[Any]) -> RecordedGift:
+    refunded = parts_of(
+        row.amount_micros, Refunded(row.single_micros, row.running_micros), suspended=False
+    )
+    return RecordedGift(
+        Gift(
+            partner,
+            row.external_id,
+            row.project,
+            row.campaign,
+            row.amount_micros,
+            row.currency,
+            micros_of(row.event_time),
+        ),
+        row.recorded_time,
+        row.batch_id,
+        row.suspended,
+        refunded.project_micros,
+    )

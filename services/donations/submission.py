@@ -1,0 +1,93 @@
+"""What is handed to the committer, and what comes back of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.donations.columns import GiftColumns, exact_sum
+from services.donations.domain import Gift, Key, Outcome, Refund
+from services.runtime.errors import Reason
+
+
+class StreamPosition(NamedTuple):
+    """How far a partner's stream is durable once its submission is."""
+
+    partner: str
+    stream_id: str
+    next_offset: int
+
+
+class Watermark(NamedTuple):
+    """A partner says that all its gifts made before this moment have been sent."""
+
+    partner: str
+    complete_until: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Submission:
+    """Reports that become durable together. Everything in it is checked already.
+
+    gifts, columns: gifts one by one, or in columns; either of the two.
+    refunds: refunds; a gift in the same submission may be theirs.
+    awaited: gifts that refunds wait for, to be booked now.
+    """
+
+    gifts: Sequence[Gift] = ()
+    columns: GiftColumns | None = None
+    refunds: Sequence[Refund] = ()
+    awaited: Sequence[Key] = ()
+    position: StreamPosition | None = None
+    watermark: Watermark | None = None
+
+    @property
+    def gift_count(self) -> int:
+        """How many gifts it holds."""
+        return len(self.gifts) if self.columns is None else len(self.columns)
+
+    @property
+    def weight(self) -> int:
+        """How many rows it is worth to the queue; at least one."""
+        return max(1, self.gift_count + len(self.refunds) + len(self.awaited))
+
+    @property
+    def micros(self) -> int:
+        """What its amounts sum up to."""
+        gifts = (
+            sum(gift.amount_micros for gift in self.gifts)
+            if self.columns is None
+            else exact_sum(self.columns.amounts_micros)
+        )
+        return gifts + sum(refund.amount_micros for refund in self.refunds)
+
+
+class RefundFate(NamedTuple):
+    """What became of one refund.
+
+    outcome: ACCEPTED, WAITING, REPLAYED or CONFLICTING. batch_id: the batch that booked it, if any.
+    reason: why it conflicts: REFUND_CONFLICT or CURRENCY_MISMATCH.
+    """
+
+    outcome: Outcome
+    batch_id: UUID | None = None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a submission, now that it is durable.
+
+    batch_id: the batch that carries what was accepted; None if nothing was.
+    outcomes: one a gift, as numbers of Outcome, in the submission's order.
+    refunds: one a refund, in the submission's order.
+    """
+
+    batch_id: UUID | None
+    recorded_time: datetime
+    outcomes: NDArray[np.uint8]
+    refunds: Sequence[RefundFate]

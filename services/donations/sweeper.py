@@ -1,0 +1,101 @@
+"""Books refunds that waited for a gift which has come since.
+
+A refund is booked at once where its transaction sees the gift. Where the gift comes later, or the
+two are written at the same moment by two lanes, neither transaction sees the other: the sweeper
+finds such pairs, soon after commits that may have made one and otherwise now and then, and submits
+them like everything else.
+"""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from services.donations import metrics
+from services.donations.committer import Committer
+from services.donations.domain import Key, Outcome
+from services.donations.recording import Recorded
+from services.donations.submission import Submission
+from services.runtime.database import fault_of
+from services.runtime.errors import Fault
+
+_log = structlog.get_logger()
+
+POLL_S = 2.0
+"""How often it looks without being told to: another process may have recorded either side."""
+
+PAUSE_S = 0.02
+# Refunds whose gift never comes are looked at each time; however many there are, looking for their
+# gifts may take only so much of the database's time.
+_BUSY_SHARE = 0.1
+
+PAGE = 500
+"""The most gifts whose refunds are booked in one transaction."""
+
+
+class WaitingReader(Protocol):
+    """The part of the store that the sweeper reads."""
+
+    async def bookable(self, limit: int) -> list[Key]:
+        """Recorded gifts that refunds wait for."""
+
+    async def count_waiting(self) -> int:
+        """How many refunds are not booked."""
+
+
+class Sweeper:
+    """Runs in the background."""
+
+    def __init__(self, committer: Committer, reader: WaitingReader) -> None:
+        self._committer = committer
+        self._reader = reader
+        self._waiting = 0
+        self._told = asyncio.Event()
+        committer.on_recorded(self._recorded)
+
+    async def run(self) -> None:
+        """Sweeps for ever. A database that is away is waited for."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._told.clear()
+            started = loop.time()
+            try:
+                await self.sweep()
+            except Exception as error:
+                fault = error if isinstance(error, Fault) else fault_of(error)
+                if fault is None:
+                    raise
+                _log.warning("waiting refunds could not be booked", reason=fault.reason.value)
+                await asyncio.sleep(fault.retry_after or POLL_S)
+            took = loop.time() - started
+            await asyncio.sleep(max(PAUSE_S, took / _BUSY_SHARE - took))
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._told.wait()
+            except TimeoutError:
+                continue
+
+    async def sweep(self) -> int:
+        """Books all that can be booked now; returns of how many gifts.
+
+        Raises the database's errors, and Fault(QUEUE_FULL).
+        """
+        swept = 0
+        while True:
+            keys = await self._reader.bookable(PAGE)
+            if not keys:
+                break
+            await self._committer.commit(Submission(awaited=keys))
+            swept += len(keys)
+            if len(keys) < PAGE:
+                break
+        self._waiting = await self._reader.count_waiting()
+        metrics.WAITING_REFUNDS.set(self._waiting)
+        return swept
+
+    def _recorded(self, recorded: Recorded) -> None:
+        """Wakes up where a pair may have come together."""
+        self._waiting += recorded.waiting
+        new = (recorded.outcomes == Outcome.ACCEPTED) | (recorded.outcomes == Outcome.SUSPENDED)
+        if recorded.waiting or (self._waiting and new.any()):
+            self._told.set()

@@ -1,0 +1,70 @@
+"""The gateway: reads its settings, wires, serves. `python -m services.gateway`"""
+
+import sys
+from typing import NamedTuple
+
+import grpc
+from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
+from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+
+from services.gateway import totals_service
+from services.gateway.follower import Follower
+from services.gateway.http.callbacks import Callbacks
+from services.gateway.http.server import HttpServer, application
+from services.gateway.live import LiveTotals
+from services.gateway.metrics import publish_totals
+from services.gateway.settings import Settings
+from services.gateway.totals_service import TotalsService
+from services.runtime.channel import open_channel
+from services.runtime.clock import system_clock
+from services.runtime.server import Server, run_service
+
+
+class Gateway(NamedTuple):
+    """The parts that are started, stopped and asked from outside."""
+
+    server: Server
+    http: HttpServer
+    live: LiveTotals
+
+
+def wire(settings: Settings, ledger: grpc.aio.Channel, donations: grpc.aio.Channel) -> Gateway:
+    """Puts the parts together. Nothing runs before the server is started."""
+    live = LiveTotals(system_clock)
+    follower = Follower(
+        ledger_grpc.LedgerServiceStub(ledger), live, silence_s_max=settings.ledger_silence_s
+    )
+    callbacks = Callbacks(
+        intake_grpc.DonationIntakeServiceStub(donations),
+        at_once_max=settings.callbacks_max,
+        body_s=settings.http_body_s,
+        timeout_s=settings.callback_timeout_s,
+    )
+    http = HttpServer(application(live, callbacks, settings), settings)
+    server = Server("gateway", settings)
+    server.add(
+        totals_grpc.add_TotalsServiceServicer_to_server,
+        TotalsService(live, watchers_max=settings.watchers_max),
+        totals_service.SERVICE_NAME,
+    )
+    server.add_background(follower.run, "follower")
+    server.add_background(live.pulse, "pulse")
+    server.add_background(lambda: publish_totals(live), "metrics")
+    server.add_background(http.run, "http")
+    return Gateway(server, http, live)
+
+
+async def main() -> None:
+    """Serves until it is told to stop. Ready once the ledger's totals are loaded."""
+    settings = Settings.from_environment()
+    async with (
+        open_channel(settings.ledger_address, settings) as ledger,
+        open_channel(settings.donations_address, settings) as donations,
+    ):
+        gateway = wire(settings, ledger, donations)
+        await gateway.server.run(ready=gateway.live.wait_loaded)
+
+
+if __name__ == "__main__":
+    sys.exit(run_service(main))

@@ -1,0 +1,97 @@
+"""The gateway's nouns. Plain Python.
+
+Money is an int of micros (millionths of a currency's unit) beside an ISO 4217 code. Times are aware
+and in UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class FeedBroken(Exception):
+    """What the ledger sent does not follow from what it sent before, contradicts itself, or says
+    what this release does not understand. To go on counting would be wrong: load everything again.
+    """
+
+
+class TotalState(IntEnum):
+    """Where gifts' money is; numbered as in the proto. No two are ever added up."""
+
+    CLAIMED = 1
+    SETTLED = 2
+    RECEIVED = 3
+    SPENT = 4
+    REFUNDED = 5
+    DISPUTED = 6
+    SUSPENSE = 7
+
+
+class Cell(NamedTuple):
+    """What one number of the totals is about: the finest that the ledger tells apart."""
+
+    campaign: str
+    project: str
+    partner: str
+    hour: datetime
+    state: TotalState
+    currency: str
+
+
+class Amount(NamedTuple):
+    """What stands in a cell, or what to add to it.
+
+    gifts: how many came into the state; in REFUNDED how many refunds.
+    """
+
+    cell: Cell
+    micros: int
+    gifts: int
+
+
+class AsOf(NamedTuple):
+    """Up to where totals are known.
+
+    sequence: the last ledger entry that they count; 0 while there is none.
+    time: when that entry was written; None while there is none.
+    watermarks: for each partner that has said so, the time before which all its gifts are counted.
+    """
+
+    sequence: int
+    time: datetime | None
+    watermarks: Mapping[str, datetime]
+
+
+class Snapshot(NamedTuple):
+    """All totals at one sequence. No cell comes twice."""
+
+    as_of: AsOf
+    cells: Sequence[Amount]
+
+
+class Posting(NamedTuple):
+    """What one ledger entry changes.
+
+    sequence: the entry's. time: when it was written. watermarks: those that it states, by partner.
+    """
+
+    sequence: int
+    time: datetime
+    changes: Sequence[Amount]
+    watermarks: Mapping[str, datetime]
+
+
+class Row(NamedTuple):
+    """The sum of one state and currency within the dimensions that a query tells apart.
+
+    values: one for each dimension of the query's group_by, in its order.
+    changed_at: the last sequence that changed the sum.
+    """
+
+    state: TotalState
+    currency: str
+    values: tuple[str | datetime, ...]
+    micros: int
+    gifts: int
+    changed_at: int

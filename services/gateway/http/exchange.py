@@ -1,0 +1,147 @@
+"""What happens to every HTTP request around its handler.
+
+admit     so many at once
+handler
+errors    any exception to an answer                   answers
+headers   what browsers are to believe of the answer
+send      within a time
+record    one log line, and the metrics                metrics
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from services.gateway.http.answers import fault_answer
+from services.gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from services.runtime.errors import Fault, Reason
+
+_log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)
+"""A UUID of the request, under which its answer, its log lines and its calls are found."""
+
+FAULT = web.RequestKey("fault", Fault)
+"""What the request failed with, if it did."""
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    # The page runs its own script and style, asks its own server, and does nothing else.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "watersmeet",
+}
+
+_METHODS = frozenset({"GET", "HEAD", "POST"})
+_CLIENT_WENT = 499  # no answer was sent; the code that proxies write into their logs for it
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Exchange:
+    """The one middleware."""
+
+    def __init__(self, *, requests_max: int, answer_s: float) -> None:
+        """requests_max: at once. answer_s: how long a client may take to take an answer."""
+        self._requests_max = requests_max
+        self._answer_s = answer_s
+        self._requests = 0
+
+    @web.middleware
+    async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """From a request's headers to the last byte of its answer."""
+        started = time.perf_counter()
+        request[REQUEST_ID] = str(uuid4())
+        status = _CLIENT_WENT
+        self._requests += 1
+        try:
+            answer = await self._answer(request, handler)
+            answer.headers.update(SECURITY_HEADERS)
+            answer.headers["X-Request-Id"] = request[REQUEST_ID]
+            if await self._send(request, answer):
+                status = answer.status
+            return answer
+        finally:
+            self._requests -= 1
+            _record(request, status, time.perf_counter() - started)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if self._requests > self._requests_max:
+                raise Fault(Reason.QUEUE_FULL, "too many requests at once; ask again in a second")
+            return await handler(request)
+        except Fault as fault:
+            request[FAULT] = fault
+            return fault_answer(fault)
+        except web.HTTPException as error:
+            return _http_answer(request, error)
+        except (ConnectionError, web.RequestPayloadError):
+            raise ConnectionResetError from None  # the client went while it was sending
+        except Exception:  # noqa: BLE001  here every error finds its answer
+            _log.exception("defect", request_id=request[REQUEST_ID])
+            request[FAULT] = Fault(Reason.INTERNAL, "defect")
+            return fault_answer(request[FAULT])
+
+    async def _send(self, request: web.Request, answer: web.StreamResponse) -> bool:
+        """Whether the client took the answer."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await answer.prepare(request)
+                await answer.write_eof()
+        except ConnectionError:
+            return False
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            return False
+        return True
+
+
+_HTTP_FAULTS: Mapping[int, tuple[Reason, str]] = {
+    404: (
+        Reason.FIELD_INVALID,
+        "there is nothing here; see /, /v1/totals, /healthz and /callbacks/{platform}",
+    ),
+    405: (Reason.FIELD_INVALID, "this path does not take this method; the header Allow says which"),
+    408: (Reason.DEADLINE_EXCEEDED, "the body took too long to arrive; send it again"),
+}
+
+
+def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response:
+    """What has a status of HTTP's own: above all, that there is no such path or method."""
+    reason, message = _HTTP_FAULTS.get(error.status, (Reason.FIELD_INVALID, error.reason))
+    request[FAULT] = Fault(reason, message)
+    answer = fault_answer(request[FAULT], error.status)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def _record(request: web.Request, status: int, seconds: float) -> None:
+    """One line: no query string, no body, no address of a person."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "none"
+    method = request.method if request.method in _METHODS else "other"
+    HTTP_REQUESTS.labels(route, method, str(status)).inc()
+    HTTP_SECONDS.labels(route).observe(seconds)
+    fault = request.get(FAULT)
+    _log.info(
+        "request",
+        method=method,
+        route=route,
+        status=status,
+        reason=fault.reason.value if fault else "OK",
+        ms=round(seconds * 1000, 3),
+        request_id=request[REQUEST_ID],
+    )

@@ -1,0 +1,156 @@
+"""The combined totals, in memory: where a total is added up.
+
+Begins with the ledger's snapshot and adds what each entry changes; accounts and transfers are the
+ledger's business. Each question that readers ask is kept as a view. A view that nobody looks at
+costs nothing: what entries changed is kept for a while, and a view catches up when it is next read,
+once for all its readers. One event loop's; not for threads.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
+from secrets import token_bytes
+from typing import NamedTuple
+
+from services.gateway.domain import AsOf, Cell, FeedBroken, Posting, Snapshot
+from services.gateway.query import Query
+from services.gateway.view import View
+from services.runtime.errors import Fault, Reason
+
+ROWS_MAX = 15_000
+"""Rows of one answer. With the longest codes they stay below the message limit."""
+
+_VIEWS_MAX = 1_000
+_VIEW_ROWS_MAX = 200_000  # over all views; about 60 MB
+_WEIGHT_MIN = 1_000
+
+
+class _Sum(NamedTuple):
+    micros: int
+    gifts: int
+    changed_at: int
+
+
+_NOTHING = _Sum(0, 0, 0)
+
+
+class Totals:
+    """All totals as they stand after one entry, and how they came there since the snapshot.
+
+    as_of: up to where they are known.
+    epoch: eight random bytes of this object: what changed since a sequence is known of it alone.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Raises FeedBroken if a cell comes twice."""
+        self.as_of: AsOf = snapshot.as_of
+        self.epoch = token_bytes(8)
+        self._begin = snapshot.as_of.sequence
+        self._cells: dict[Cell, _Sum] = {
+            cell: _Sum(micros, gifts, self._begin) for cell, micros, gifts in snapshot.cells
+        }
+        if len(self._cells) != len(snapshot.cells):
+            raise FeedBroken("the snapshot names a cell twice")
+        # The latest postings, without a gap up to now, so that views can catch up.
+        self._postings: deque[Posting] = deque()
+        self._weight = 0
+        self._views: OrderedDict[Query, View] = OrderedDict()  # the longest unread first
+
+    def __len__(self) -> int:
+        """How many cells there are."""
+        return len(self._cells)
+
+    def apply(self, posting: Posting) -> None:
+        """Adds what the next entry changes. Raises FeedBroken if it is not the next."""
+        sequence = posting.sequence
+        if sequence != self.as_of.sequence + 1:
+            raise FeedBroken(f"entry {sequence} came after entry {self.as_of.sequence}")
+        cells = self._cells
+        for cell, micros, gifts in posting.changes:
+            before = cells.get(cell, _NOTHING)
+            cells[cell] = _Sum(before.micros + micros, before.gifts + gifts, sequence)
+        self.as_of = AsOf(
+            sequence, posting.time, _raised(self.as_of.watermarks, posting.watermarks)
+        )
+        self._keep(posting)
+
+    def view(self, query: Query) -> View:
+        """The answer to a query as of now. It is good until the next await.
+
+        Raises Fault(FIELD_INVALID) if the answer has more than ROWS_MAX rows.
+        """
+        view = self._views.pop(query, None)
+        if view is None or not self._catch_up(view):
+            view = self._new_view(query)
+        if len(view) > ROWS_MAX:
+            raise _too_many()
+        self._views[query] = view
+        return view
+
+    def remembers(self, sequence: int) -> bool:
+        """Whether it is known what changed after this sequence."""
+        return self._begin <= sequence <= self.as_of.sequence
+
+    def _keep(self, posting: Posting) -> None:
+        self._postings.append(posting)
+        self._weight += _weight(posting)
+        # A view that is further behind than there are cells is cheaper made anew.
+        while self._weight > max(len(self._cells), _WEIGHT_MIN):
+            self._weight -= _weight(self._postings.popleft())
+
+    def _catch_up(self, view: View) -> bool:
+        """Brings a view up to now; False if what it missed is no longer kept."""
+        missed = self.as_of.sequence - view.sequence
+        kept = len(self._postings)
+        if missed > kept:
+            return False
+        for posting in islice(self._postings, kept - missed, None):
+            for cell, micros, gifts in posting.changes:
+                view.add(cell, micros, gifts, posting.sequence)
+        view.sequence = self.as_of.sequence
+        return True
+
+    def _new_view(self, query: Query) -> View:
+        view = View(query, self.as_of.sequence)
+        for cell, total in sorted(self._cells.items(), key=_changed_at):
+            view.add(cell, *total)
+            if len(view) > ROWS_MAX:
+                raise _too_many()
+        self._make_room(len(view))
+        return view
+
+    def _make_room(self, rows: int) -> None:
+        held = rows + sum(map(len, self._views.values()))
+        while self._views and (held > _VIEW_ROWS_MAX or len(self._views) >= _VIEWS_MAX):
+            _, dropped = self._views.popitem(last=False)
+            held -= len(dropped)
+
+
+def _weight(posting: Posting) -> int:
+    return 1 + len(posting.changes)  # one that changes nothing takes room, too
+
+
+def _changed_at(item: tuple[Cell, _Sum]) -> int:
+    return item[1].changed_at
+
+
+def _raised(
+    watermarks: Mapping[str, datetime], stated: Mapping[str, datetime]
+) -> Mapping[str, datetime]:
+    """A watermark never goes back, whatever a later entry states."""
+    if not stated:
+        return watermarks
+    raised = dict(watermarks)
+    for partner, time in stated.items():
+        raised[partner] = max(time, raised.get(partner, time))
+    return raised
+
+
+def _too_many() -> Fault:
+    return Fault(
+        Reason.FIELD_INVALID,
+        f"the answer has more than {ROWS_MAX:,} rows; tell fewer dimensions apart, or narrow the "
+        "filter",
+        field="group_by",
+    )

@@ -1,0 +1,96 @@
+"""One question's running answer: sums that are kept up as entries come, not made anew."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from services.gateway.domain import Cell, Row, TotalState
+from services.gateway.query import Dimension, Filter, Query
+
+Key = tuple[Any, ...]
+"""State, currency, and the values of the query's dimensions."""
+
+_FIELDS = {name: position for position, name in enumerate(Cell._fields)}
+_POSITIONS = {dimension: _FIELDS[dimension.name.lower()] for dimension in Dimension}
+
+
+class View:
+    """The rows that answer one query.
+
+    sequence: the last entry that they count; whoever owns the view sets it.
+    """
+
+    def __init__(self, query: Query, sequence: int) -> None:
+        self.query = query
+        self.sequence = sequence
+        self._key: Callable[[Cell], Key] = itemgetter(
+            _FIELDS["state"], _FIELDS["currency"], *(_POSITIONS[d] for d in query.group_by)
+        )
+        self._counts = matcher(query.filter)
+        # In the order of their last change, the latest last.
+        self._rows: dict[Key, Row] = {}
+        self._sorted: tuple[Row, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, cell: Cell, micros: int, gifts: int, sequence: int) -> None:
+        """Counts a change that an entry made. Sequences never go down from one call to the next."""
+        if not self._counts(cell):
+            return
+        key = self._key(cell)
+        before = self._rows.pop(key, None)
+        if before is not None:
+            micros += before.micros
+            gifts += before.gifts
+        state, currency, *values = key
+        self._rows[key] = Row(state, currency, tuple(values), micros, gifts, sequence)
+        self._sorted = None
+
+    def rows(self) -> tuple[Row, ...]:
+        """All rows by state, currency and values. What came to nothing is left out."""
+        if self._sorted is None:
+            self._sorted = _sorted(row for row in self._rows.values() if row.micros or row.gifts)
+        return self._sorted
+
+    def changed_since(self, sequence: int) -> tuple[Row, ...]:
+        """The rows that entries after sequence changed, in the same order, empty ones included."""
+        changed = []
+        for row in reversed(self._rows.values()):
+            if row.changed_at <= sequence:
+                break
+            changed.append(row)
+        return _sorted(changed)
+
+
+def matcher(chosen: Filter) -> Callable[[Cell], bool]:
+    """Whether a filter counts a cell, as a function that looks only at what the filter names."""
+    wanted: list[tuple[int, frozenset[str] | frozenset[TotalState]]] = [
+        (_FIELDS[field], values)
+        for field, values in (
+            ("campaign", chosen.campaigns),
+            ("project", chosen.projects),
+            ("partner", chosen.partners),
+            ("state", chosen.states),
+            ("currency", chosen.currencies),
+        )
+        if values
+    ]
+    start, end = chosen.start, chosen.end
+
+    def counts(cell: Cell) -> bool:
+        for position, values in wanted:
+            if cell[position] not in values:
+                return False
+        return _within(cell.hour, start, end)
+
+    return counts
+
+
+def _within(hour: datetime, start: datetime | None, end: datetime | None) -> bool:
+    return (start is None or hour >= start) and (end is None or hour < end)
+
+
+def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=itemgetter(0, 1, 2)))

@@ -1,0 +1,126 @@
+"""The ledger: `python -m services.ledger`. Settings, wiring, and nothing else."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from watersmeet.ledger.v1 import audit_service_pb2_grpc, ledger_service_pb2_grpc
+
+from services.ledger import metrics
+from services.ledger.audit import Auditor
+from services.ledger.audit_donations import DonationsBatches
+from services.ledger.audit_service import AuditService
+from services.ledger.domain import Cause, CauseKind, Entry
+from services.ledger.feed import Feed, FeedPace
+from services.ledger.ledger_service import LedgerService
+from services.ledger.reader import Reader, Snapshots
+from services.ledger.settings import Settings
+from services.ledger.store.accounts import AccountIds
+from services.ledger.store.posting import PostingStore
+from services.ledger.store.reading import ReadingStore
+from services.ledger.store.snapshot import SnapshotStore
+from services.ledger.writer import Writer, WriterLimits
+from services.runtime.channel import open_channel
+from services.runtime.clock import Clock, system_clock
+from services.runtime.database import database_url, open_engine, upgrade
+from services.runtime.server import Server, run_service
+
+# One for the group at hand, one to open accounts beside it.
+_WRITER_CONNECTIONS = 2
+_ENTRIES_A_BATCH_MAX = 100
+
+
+async def main() -> None:
+    """Migrates, and serves until told to stop."""
+    settings = Settings.from_environment()
+    await asyncio.to_thread(migrate, settings)
+    async with compose(settings) as (server, reader):
+
+        async def ready() -> None:
+            metrics.HEAD_SEQUENCE.set(await reader.head_sequence())
+
+        await server.run(ready)
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database to the newest migration. Blocks."""
+    owner = database_url(settings.migration_url).username
+    role = database_url(settings.database_url).username
+    upgrade("services.ledger", settings.migration_url, service_role=role if role != owner else None)
+
+
+@asynccontextmanager
+async def compose(
+    settings: Settings, clock: Clock = system_clock
+) -> AsyncIterator[tuple[Server, Reader]]:
+    """The service, wired and not started, and what it reads its books with."""
+    async with AsyncExitStack() as stack:
+        # Apart, so that slow readings keep neither quick ones nor the writer from a connection.
+        engines = {
+            name: open_engine(settings.database_url, name=f"ledger-{name}", pool_size=size)
+            for name, size in (
+                ("writer", _WRITER_CONNECTIONS),
+                ("reader", settings.pool_size),
+                ("snapshots", settings.snapshots_max),
+            )
+        }
+        for engine in engines.values():
+            stack.push_async_callback(engine.dispose)
+        donations = open_channel(settings.donations_address, settings)
+        stack.push_async_callback(donations.close)
+
+        accounts = AccountIds()
+        reading = ReadingStore(engines["reader"], accounts)
+        feed = Feed(
+            reading,
+            clock,
+            FeedPace(poll_s=settings.feed_poll_s, checkpoint_s=settings.checkpoint_s),
+        )
+        writer = Writer(
+            PostingStore(engines["writer"], accounts),
+            clock,
+            limits=WriterLimits(
+                queue_transfers=settings.queue_transfers,
+                group_transfers=settings.group_transfers,
+                retry_s=settings.retry_s,
+            ),
+            committed=lambda _: feed.notify(),
+        )
+        snapshots = Snapshots(
+            SnapshotStore(engines["snapshots"], settings.snapshot_statement_timeout_s),
+            settings.snapshots_max,
+        )
+        reader = Reader(reading, snapshots, read_totals_timeout_s=settings.read_totals_timeout_s)
+
+        async def entries_of_batch(batch_id: str) -> Sequence[Entry]:
+            cause = Cause(CauseKind.INTAKE_BATCH, batch_id)
+            page = await reader.entries(
+                account="", cause=cause, after=0, limit=_ENTRIES_A_BATCH_MAX
+            )
+            return page.entries
+
+        auditor = Auditor(
+            snapshots,
+            DonationsBatches(donations, settings.summarize_timeout_s).summaries,
+            entries_of_batch,
+            clock,
+        )
+
+        server = Server("ledger", settings)
+        server.add(
+            ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
+            LedgerService(writer, reader, feed),
+            "watersmeet.ledger.v1.LedgerService",
+        )
+        server.add(
+            audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
+            AuditService(auditor),
+            "watersmeet.ledger.v1.AuditService",
+        )
+        server.add_background(writer.run, "writer")
+        yield server, reader
+
+
+if __name__ == "__main__":
+    sys.exit(run_service(main))

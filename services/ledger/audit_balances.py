@@ -1,0 +1,59 @@
+"""The checks of balances: each is the sum of its transfers, and together they tie."""
+
+from services.ledger.audit_check import Check, Findings
+from services.ledger.chart import place
+from services.ledger.store.snapshot import HeldAccount, Snapshot
+from services.runtime.errors import Fault
+
+
+async def check_balances(books: Snapshot) -> Check:
+    """Adds up every account's transfers again, and looks its kind and owner up in the chart."""
+    findings = Findings()
+    covered = 0
+    async for held in books.held_accounts():
+        covered += 1
+        if held.name is None:
+            findings.add(f"id {held.id} has transfers or a balance, and is no account")
+            continue
+        _check_chart(held, findings)
+        stored = (held.stored_debits, held.stored_credits)
+        moved = (held.moved_debits, held.moved_credits)
+        if stored != moved:
+            findings.add(
+                f"{held.name.code} in {held.name.currency} is kept as {_sums(*stored)}, "
+                f"and its transfers add up to {_sums(*moved)}"
+            )
+    return findings.check(
+        "balances", covered, f"all {covered:,} accounts hold what their transfers add up to"
+    )
+
+
+async def check_trial_balance(books: Snapshot) -> Check:
+    """Adds up the stored balances by currency: debits and credits must be equal."""
+    findings = Findings()
+    covered = 0
+    ties = []
+    for sums in await books.currency_sums():
+        covered += sums.accounts
+        if sums.debits != sums.credits:
+            findings.add(f"{sums.currency}: {_sums(sums.debits, sums.credits)}")
+        ties.append(f"{sums.currency} {sums.debits:,}")
+    what = f"debits equal credits, in micros: {', '.join(ties)}" if ties else "there is no account"
+    return findings.check("trial_balance", covered, what)
+
+
+def _check_chart(held: HeldAccount, findings: Findings) -> None:
+    assert held.name is not None, "only accounts stand in the chart"
+    try:
+        found = place(held.name.code)
+    except Fault:
+        findings.add(f"{held.name.code} in {held.name.currency} is not in the chart of accounts")
+        return
+    if (held.kind, held.owner) != (found.row.kind, found.owner):
+        findings.add(f"{held.name.code} in {held.name.currency} has another kind or owner")
+
+
+def _sums(debits: int | None, credits_: int | None) -> str:
+    if debits is None or credits_ is None:
+        return "nothing"
+    return f"debits {debits:,} and credits {credits_:,}"

@@ -1,0 +1,30 @@
+"""What the donations service says of its batches."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+from watersmeet.donations.v1 import batch_service_pb2 as pb
+from watersmeet.donations.v1 import batch_service_pb2_grpc as pb_grpc
+
+from services.ledger import convert
+from services.ledger.audit_batches import BatchSummary
+from services.runtime.status import fault_from_rpc_error
+
+
+class DonationsBatches:
+    """Asks the donations service to add up its batches again."""
+
+    def __init__(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
+        self._stub = pb_grpc.BatchServiceStub(channel)
+        self._timeout_s = timeout_s
+
+    async def summaries(self) -> AsyncIterator[BatchSummary]:
+        """All batches by id. Raises Fault, DEPENDENCY_UNAVAILABLE if the service is away."""
+        call = self._stub.SummarizeBatches(pb.SummarizeBatchesRequest(), timeout=self._timeout_s)
+        try:
+            async for message in call:
+                yield convert.batch_summary_of(message)
+        except grpc.RpcError as error:
+            raise fault_from_rpc_error(error) from error
+        finally:
+            call.cancel()

@@ -1,0 +1,280 @@
+"""Where protobuf meets the domain, in both directions."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from watersmeet.donations.v1 import batch_service_pb2 as batch_pb
+from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import audit_service_pb2 as audit_pb
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.type.v1 import money_pb2
+
+from services.ledger.audit import Report
+from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind
+from services.ledger.audit_check import Check
+from services.ledger.domain import (
+    Account,
+    AccountKind,
+    AccountName,
+    Balance,
+    Cause,
+    CauseKind,
+    Entry,
+    EntryDraft,
+    Posting,
+    TotalsRow,
+    TotalState,
+    Transfer,
+)
+from services.ledger.plan import Outcome
+from services.runtime.call import is_uuid
+from services.runtime.errors import Fault, Reason
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOS_MAX = 999_999_999
+
+# From the wire.
+
+
+def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
+    """A draft, or what keeps the message from being one: FIELD_REQUIRED or FIELD_INVALID."""
+    try:
+        return EntryDraft(
+            entry_id=uuid_of(message.entry_id, "entry_id"),
+            cause=cause_of(message.cause),
+            value_time=_required_time(message, "value_time"),
+            metadata=dict(message.metadata),
+            transfers=tuple(
+                _transfer_of(transfer, position)
+                for position, transfer in enumerate(message.transfers)
+            ),
+        )
+    except Fault as fault:
+        return fault
+
+
+def uuid_of(text: str, field: str) -> UUID:
+    """A UUID in its usual form. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    if not text:
+        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    if not is_uuid(text):
+        raise Fault(Reason.FIELD_INVALID, f"{field} must be a UUID of 36 characters", field=field)
+    return UUID(text)
+
+
+def cause_of(message: pb.Cause) -> Cause:
+    """A cause. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    if message.kind == pb.CAUSE_KIND_UNSPECIFIED:
+        raise Fault(Reason.FIELD_REQUIRED, "say what makes the entry necessary", field="cause.kind")
+    try:
+        kind = CauseKind(message.kind)
+    except ValueError:
+        raise Fault(
+            Reason.FIELD_INVALID, "cause.kind is none of the kinds there are", field="cause.kind"
+        ) from None
+    return Cause(kind, message.id)
+
+
+def name_of(code: str, currency: str) -> AccountName:
+    """An account's name. Raises Fault(FIELD_REQUIRED) if either part is empty."""
+    for field, value in (("code", code), ("currency_code", currency)):
+        if not value:
+            raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    return AccountName(code, currency)
+
+
+def _transfer_of(message: pb.Transfer, position: int) -> Transfer:
+    amount = message.amount
+    return Transfer(
+        debit=message.debit_account,
+        credit=message.credit_account,
+        micros=amount.micros,
+        currency=amount.currency_code,
+        campaign=message.campaign,
+        project=message.project,
+        hour=(
+            _time_of(message.hour, f"transfers[{position}].hour")
+            if message.HasField("hour")
+            else None
+        ),
+        tally=message.count,
+    )
+
+
+def _required_time(message: pb.EntryDraft, field: str) -> datetime:
+    if not message.HasField("value_time"):
+        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    return _time_of(message.value_time, field)
+
+
+def _time_of(stamp: Timestamp, field: str) -> datetime:
+    """What is finer than a microsecond is cut off: the books do not hold it."""
+    try:
+        if not 0 <= stamp.nanos <= _NANOS_MAX:
+            raise OverflowError
+        return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+    except OverflowError:
+        raise Fault(
+            Reason.FIELD_INVALID, f"{field} must be a time of the years 1 to 9999", field=field
+        ) from None
+
+
+def batch_summary_of(message: batch_pb.SummarizeBatchesResponse) -> BatchSummary:
+    """A batch of the donations service. Raises Fault(FIELD_INVALID) for a line of no known kind."""
+    return BatchSummary(
+        batch_id=message.batch_id,
+        gifts=message.gifts,
+        digest=message.digest,
+        lines=[_batch_line_of(line) for line in message.lines],
+        posted=message.posted,
+    )
+
+
+def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
+    try:
+        kind = LineKind(line.kind)
+    except ValueError:
+        raise Fault(
+            Reason.FIELD_INVALID, "a batch has a line of an unknown kind", field="lines.kind"
+        ) from None
+    return BatchLine(
+        kind=kind,
+        partner=line.partner,
+        campaign=line.campaign,
+        project=line.project,
+        currency=line.currency_code,
+        hour=_time_of(line.hour, "lines.hour"),
+        micros=line.micros,
+        tally=line.count,
+    )
+
+
+# To the wire.
+
+_ACCOUNT_KINDS = {kind: pb.AccountKind.Value(f"ACCOUNT_KIND_{kind.name}") for kind in AccountKind}
+_CAUSE_KINDS = {kind: pb.CauseKind.Value(f"CAUSE_KIND_{kind.name}") for kind in CauseKind}
+_TOTAL_STATES = {state: pb.TotalState.Value(f"TOTAL_STATE_{state.name}") for state in TotalState}
+
+
+def result_of(entry_id: str, outcome: Outcome) -> pb.PostResult:
+    """What became of the draft that called itself entry_id."""
+    if isinstance(outcome, Posting):
+        return pb.PostResult(
+            entry_id=entry_id,
+            sequence=outcome.sequence,
+            hash=outcome.hash,
+            replayed=outcome.replayed,
+        )
+    problem = errors_pb2.Problem(
+        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{outcome.reason}"),
+        message=outcome.message,
+        metadata=outcome.metadata,
+    )
+    return pb.PostResult(entry_id=entry_id, problem=problem)
+
+
+def entry_message(entry: Entry) -> pb.Entry:
+    """An entry."""
+    draft = entry.draft
+    return pb.Entry(
+        sequence=entry.sequence,
+        entry_id=str(draft.entry_id),
+        cause=pb.Cause(kind=_CAUSE_KINDS[draft.cause.kind], id=draft.cause.id),
+        value_time=stamp_of(draft.value_time),
+        recorded_time=stamp_of(entry.recorded_time),
+        metadata=draft.metadata,
+        transfers=map(_transfer_message, draft.transfers),
+        previous_hash=entry.previous_hash,
+        hash=entry.hash,
+    )
+
+
+def account_message(account: Account) -> pb.Account:
+    """An account."""
+    return pb.Account(
+        code=account.name.code,
+        currency_code=account.name.currency,
+        kind=_ACCOUNT_KINDS[account.kind],
+        owner=account.owner,
+        create_time=stamp_of(account.create_time),
+    )
+
+
+def balance_message(balance: Balance) -> pb.Balance:
+    """A balance."""
+    currency = balance.name.currency
+    return pb.Balance(
+        code=balance.name.code,
+        kind=_ACCOUNT_KINDS[balance.kind],
+        debits=money(currency, balance.debits),
+        credits=money(currency, balance.credits),
+        balance=money(currency, balance.micros),
+    )
+
+
+def cell_messages(rows: Iterable[TotalsRow]) -> list[pb.TotalCell]:
+    """Cells of the totals, or changes of them."""
+    return [
+        pb.TotalCell(
+            campaign=cell.campaign,
+            project=cell.project,
+            partner=cell.partner,
+            hour=_hour_stamp(cell.hour),
+            state=_TOTAL_STATES[cell.state],
+            amount=money(cell.currency, sums.micros),
+            count=sums.tally,
+        )
+        for cell, sums in rows
+    ]
+
+
+def check_message(check: Check) -> audit_pb.AuditCheck:
+    """A check of an audit."""
+    return audit_pb.AuditCheck(
+        name=check.name, ok=check.ok, covered=check.covered, detail=check.detail
+    )
+
+
+def report_message(report: Report) -> audit_pb.AuditReport:
+    """The report of an audit."""
+    return audit_pb.AuditReport(
+        ok=report.ok,
+        as_of_sequence=report.head.sequence,
+        head_hash=report.head.hash,
+        checks=map(check_message, report.checks),
+        start_time=stamp_of(report.start_time),
+        end_time=stamp_of(report.end_time),
+    )
+
+
+def money(currency: str, micros: int) -> money_pb2.Money:
+    """An amount."""
+    return money_pb2.Money(currency_code=currency, micros=micros)
+
+
+def stamp_of(time: datetime) -> Timestamp:
+    """A time."""
+    since = time - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
+@lru_cache(maxsize=4_096)
+def _hour_stamp(hour: datetime) -> Timestamp:
+    """A stamp that is only copied from, never changed."""
+    return stamp_of(hour)
+
+
+def _transfer_message(transfer: Transfer) -> pb.Transfer:
+    debit, credit, micros, currency, campaign, project, hour, tally = transfer
+    return pb.Transfer(
+        debit_account=debit,
+        credit_account=credit,
+        amount=money(currency, micros),
+        campaign=campaign,
+        project=project,
+        hour=_hour_stamp(hour) if hour else None,
+        count=tally,
+    )

@@ -1,0 +1,194 @@
+"""LedgerService: convert, call, convert."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+
+from services.ledger import convert
+from services.ledger.domain import AccountName
+from services.ledger.feed import Feed, Posted
+from services.ledger.paging import issue_token, page_size, read_token
+from services.ledger.reader import Reader
+from services.ledger.rules import ENTRIES_MAX
+from services.ledger.writer import Writer
+from services.runtime.errors import Fault, Reason
+from services.runtime.served import Context
+
+CELLS_A_MESSAGE = 5_000
+LIST_BYTES = 3 * 1024 * 1024
+"""A page of entries ends early when it is as large as this."""
+
+
+class LedgerService(pb_grpc.LedgerServiceServicer):
+    """Serves watersmeet.ledger.v1.LedgerService."""
+
+    def __init__(self, writer: Writer, reader: Reader, feed: Feed) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._feed = feed
+
+    async def CreateAccount(
+        self, request: pb.CreateAccountRequest, _context: Context
+    ) -> pb.CreateAccountResponse:
+        """Opens an account."""
+        name = convert.name_of(request.code, request.currency_code)
+        await self._writer.open_account(name)
+        account = await self._reader.account(name)
+        return pb.CreateAccountResponse(account=convert.account_message(account))
+
+    async def GetAccount(
+        self, request: pb.GetAccountRequest, _context: Context
+    ) -> pb.GetAccountResponse:
+        """Returns an account."""
+        account = await self._reader.account(convert.name_of(request.code, request.currency_code))
+        return pb.GetAccountResponse(account=convert.account_message(account))
+
+    async def ListAccounts(
+        self, request: pb.ListAccountsRequest, _context: Context
+    ) -> pb.ListAccountsResponse:
+        """Lists accounts."""
+        scope = ("ListAccounts", request.code_prefix)
+        size = page_size(request.page_size)
+        after = None
+        if request.page_token:
+            code, currency = map(str, read_token(scope, request.page_token))
+            after = AccountName(code, currency)
+        accounts = await self._reader.accounts(
+            prefix=request.code_prefix, after=after, limit=size + 1
+        )
+        response = pb.ListAccountsResponse(accounts=map(convert.account_message, accounts[:size]))
+        if len(accounts) > size:
+            response.next_page_token = issue_token(scope, list(accounts[size - 1].name))
+        return response
+
+    async def PostEntries(
+        self, request: pb.PostEntriesRequest, _context: Context
+    ) -> pb.PostEntriesResponse:
+        """Posts entries."""
+        if not request.entries:
+            raise Fault(Reason.FIELD_REQUIRED, "send at least one entry", field="entries")
+        if len(request.entries) > ENTRIES_MAX:
+            raise Fault(
+                Reason.FIELD_INVALID,
+                f"a call takes at most {ENTRIES_MAX} entries; send several calls",
+                field="entries",
+            )
+        drafts = [convert.draft_of(message) for message in request.entries]
+        posted = iter(
+            await self._writer.post([draft for draft in drafts if not isinstance(draft, Fault)])
+        )
+        return pb.PostEntriesResponse(
+            results=[
+                convert.result_of(
+                    message.entry_id, draft if isinstance(draft, Fault) else next(posted)
+                )
+                for message, draft in zip(request.entries, drafts, strict=True)
+            ]
+        )
+
+    async def GetEntry(self, request: pb.GetEntryRequest, _context: Context) -> pb.GetEntryResponse:
+        """Returns an entry."""
+        match request.WhichOneof("name"):
+            case "sequence":
+                entry = await self._reader.entry(request.sequence)
+            case "entry_id":
+                entry = await self._reader.entry(convert.uuid_of(request.entry_id, "entry_id"))
+            case _:
+                raise Fault(
+                    Reason.FIELD_REQUIRED, "name the entry by sequence or entry_id", field="name"
+                )
+        return pb.GetEntryResponse(entry=convert.entry_message(entry))
+
+    async def ListEntries(
+        self, request: pb.ListEntriesRequest, _context: Context
+    ) -> pb.ListEntriesResponse:
+        """Lists entries."""
+        cause = convert.cause_of(request.cause) if request.HasField("cause") else None
+        scope = ("ListEntries", request.account, *map(str, cause or ()))
+        after = 0
+        if request.page_token:
+            after = int(read_token(scope, request.page_token)[0])
+        page = await self._reader.entries(
+            account=request.account, cause=cause, after=after, limit=page_size(request.page_size)
+        )
+        response = pb.ListEntriesResponse()
+        size = 0
+        for entry in page.entries:
+            message = convert.entry_message(entry)
+            size += message.ByteSize()
+            if response.entries and size > LIST_BYTES:
+                break
+            response.entries.append(message)
+        if page.more or len(response.entries) < len(page.entries):
+            response.next_page_token = issue_token(scope, [response.entries[-1].sequence])
+        return response
+
+    async def GetBalance(
+        self, request: pb.GetBalanceRequest, _context: Context
+    ) -> pb.GetBalanceResponse:
+        """Returns a balance."""
+        name = convert.name_of(request.code, request.currency_code)
+        balance, sequence = await self._reader.balance(name)
+        return pb.GetBalanceResponse(
+            balance=convert.balance_message(balance), as_of_sequence=sequence
+        )
+
+    async def GetTrialBalance(
+        self, request: pb.GetTrialBalanceRequest, _context: Context
+    ) -> pb.GetTrialBalanceResponse:
+        """Returns all balances."""
+        trial = await self._reader.trial_balance(request.currency_code)
+        return pb.GetTrialBalanceResponse(
+            balances=map(convert.balance_message, trial.balances),
+            sums=[
+                pb.TrialBalanceSum(
+                    debits=convert.money(sums.currency, sums.debits),
+                    credits=convert.money(sums.currency, sums.credits),
+                )
+                for sums in trial.sums
+            ],
+            as_of_sequence=trial.sequence,
+        )
+
+    async def StreamEntries(
+        self, request: pb.StreamEntriesRequest, _context: Context
+    ) -> AsyncIterator[pb.StreamEntriesResponse]:
+        """Streams entries and checkpoints."""
+        if request.after_sequence < 0:
+            raise Fault(
+                Reason.FIELD_INVALID, "after_sequence must be 0 or more", field="after_sequence"
+            )
+        async with aclosing(self._feed.stream(request.after_sequence)) as news:
+            async for item in news:
+                if isinstance(item, Posted):
+                    yield pb.StreamEntriesResponse(
+                        posted=pb.PostedEntry(
+                            entry=convert.entry_message(item.entry),
+                            changes=convert.cell_messages(item.changes),
+                        )
+                    )
+                else:
+                    yield pb.StreamEntriesResponse(
+                        checkpoint=pb.Checkpoint(
+                            sequence=item.sequence, time=convert.stamp_of(item.time)
+                        )
+                    )
+
+    async def ReadTotals(
+        self, _request: pb.ReadTotalsRequest, _context: Context
+    ) -> AsyncIterator[pb.ReadTotalsResponse]:
+        """Streams the totals at one sequence."""
+        async with aclosing(self._reader.totals(CELLS_A_MESSAGE)) as pages:
+            async for page in pages:
+                time = page.head.recorded_time
+                yield pb.ReadTotalsResponse(
+                    as_of_sequence=page.head.sequence,
+                    as_of_time=convert.stamp_of(time) if time else None,
+                    cells=convert.cell_messages(page.rows),
+                    watermarks={
+                        partner: convert.stamp_of(until)
+                        for partner, until in page.watermarks.items()
+                    },
+                )

@@ -1,0 +1,33 @@
+"""What the ledger is told from outside: WATERSMEET_LEDGER_… in the environment."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import Address, DatabaseSettings, ServerSettings
+
+
+class Settings(ServerSettings, DatabaseSettings):
+    """The ledger's settings; each has a default but addresses and certificates."""
+
+    model_config = SettingsConfigDict(env_prefix="WATERSMEET_LEDGER_")
+
+    # Where the donations service listens, whose batches the audit compares.
+    donations_address: Address
+    # Transfers that may wait to be written; a call beyond is refused with QUEUE_FULL.
+    queue_transfers: int = Field(default=200_000, gt=0)
+    # Transfers that one transaction takes, unless one call alone has more.
+    group_transfers: int = Field(default=50_000, gt=0)
+    # How long posting tries again while the database is away. Shorter than call_timeout_s.
+    retry_s: float = Field(default=10.0, gt=0)
+    # How soon readers of the feed see what another process has written.
+    feed_poll_s: float = Field(default=0.5, gt=0)
+    # The longest time between two checkpoints of the feed.
+    checkpoint_s: float = Field(default=2.0, gt=0, le=5)
+    # Readings of totals, and audits, at once; each holds a connection of its own.
+    snapshots_max: int = Field(default=4, gt=0, le=32)
+    # The longest that one statement of those may take.
+    snapshot_statement_timeout_s: float = Field(default=600.0, gt=0)
+    # The longest that reading the totals may take, however slow its reader.
+    read_totals_timeout_s: float = Field(default=60.0, gt=0)
+    # The longest that the donations service may take to add up all batches again.
+    summarize_timeout_s: float = Field(default=600.0, gt=0)

@@ -1,0 +1,117 @@
+"""Accounts and their ids."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ledger.chart import place
+from services.ledger.domain import Account, AccountKind, AccountName
+from services.ledger.store.arrays import array
+
+_REMEMBERED_MAX = 200_000
+
+
+class AccountIds:
+    """Remembers which id an account has: accounts are never changed or removed.
+
+    Learn only from what is committed, or keep the memory to one transaction.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[AccountName, int] = {}
+        self._names: dict[int, AccountName] = {}
+
+    async def ids_of(
+        self, connection: AsyncConnection, names: Iterable[AccountName]
+    ) -> dict[AccountName, int]:
+        """The ids of those accounts that are opened."""
+        names = set(names)
+        found = {name: self._ids[name] for name in names if name in self._ids}
+        missing = [name for name in names if name not in found]
+        if missing:
+            rows = await connection.execute(
+                _BY_NAME,
+                {
+                    "codes": array(name.code for name in missing),
+                    "currencies": array(name.currency for name in missing),
+                },
+            )
+            read = {AccountName(row.code, row.currency): row.id for row in rows}
+            self.remember(read)
+            found |= read
+        return found
+
+    async def names_of(
+        self, connection: AsyncConnection, ids: Iterable[int]
+    ) -> Mapping[int, AccountName]:
+        """The names of those ids that belong to an account."""
+        ids = set(ids)
+        found = {id_: self._names[id_] for id_ in ids if id_ in self._names}
+        missing = [id_ for id_ in ids if id_ not in found]
+        if missing:
+            rows = await connection.execute(_BY_ID, {"ids": array(missing)})
+            read = {AccountName(row.code, row.currency): row.id for row in rows}
+            self.remember(read)
+            found |= {id_: name for name, id_ in read.items()}
+        return found
+
+    def remember(self, ids: Mapping[AccountName, int]) -> None:
+        """Learns ids that were read from, or have been committed to, the database."""
+        if len(self._ids) + len(ids) > _REMEMBERED_MAX:
+            self._ids.clear()
+            self._names.clear()
+        self._ids |= ids
+        self._names |= {id_: name for name, id_ in ids.items()}
+
+
+async def open_accounts(
+    connection: AsyncConnection, names: Iterable[AccountName], now: datetime
+) -> dict[AccountName, int]:
+    """Opens accounts that are not open yet, and returns the ids of all of them.
+
+    Their codes must be in the chart. Whoever opens the same account at the same time is waited for.
+    Balances are the caller's business.
+    """
+    ordered = sorted(names)
+    places = [place(name.code) for name in ordered]
+    parameters = {
+        "codes": array(name.code for name in ordered),
+        "currencies": array(name.currency for name in ordered),
+        "kinds": array(found.row.kind.value for found in places),
+        "owners": array(found.owner for found in places),
+        "now": now,
+    }
+    await connection.execute(_OPEN, parameters)
+    rows = await connection.execute(_BY_NAME, parameters)
+    return {AccountName(row.code, row.currency): row.id for row in rows}
+
+
+def account_of(row: Row[tuple[object, ...]]) -> Account:
+    """An account from a row with its columns."""
+    return Account(
+        name=AccountName(row.code, row.currency),
+        kind=AccountKind(row.kind),
+        owner=row.owner,
+        create_time=row.create_time,
+    )
+
+
+_BY_NAME = text("""
+    SELECT a.id, a.code, a.currency
+    FROM unnest(CAST(:codes AS text[]), CAST(:currencies AS text[])) AS named (code, currency)
+    JOIN accounts a USING (code, currency)
+""")
+
+_BY_ID = text("SELECT id, code, currency FROM accounts WHERE id = ANY(CAST(:ids AS integer[]))")
+
+_OPEN = text("""
+    INSERT INTO accounts (code, currency, kind, owner, create_time)
+    SELECT code, currency, kind, owner, CAST(:now AS timestamptz)
+    FROM unnest(
+        CAST(:codes AS text[]), CAST(:currencies AS text[]),
+        CAST(:kinds AS smallint[]), CAST(:owners AS text[])
+    ) AS opened (code, currency, kind, owner)
+    ON CONFLICT (code, currency) DO NOTHING
+""")

@@ -1,0 +1,205 @@
+"""What the service reads for its callers. Every method is one look at the books."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ledger.domain import (
+    Account,
+    AccountKind,
+    AccountName,
+    Balance,
+    Cause,
+    Entry,
+    Head,
+)
+from services.ledger.store.accounts import AccountIds, account_of
+from services.ledger.store.arrays import array
+from services.ledger.store.entries import page_after, page_of
+
+
+class EntryPage(NamedTuple):
+    """Entries by sequence. more: there are, or may be, others behind them."""
+
+    entries: list[Entry]
+    more: bool
+
+
+class ReadingStore:
+    """Reads the books. Its methods raise the database's errors, and Unreadable of entries."""
+
+    def __init__(self, engine: AsyncEngine, accounts: AccountIds) -> None:
+        self._engine = engine
+        self._accounts = accounts
+
+    async def head(self) -> Head:
+        """Where the chain ends."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_HEAD)).one()
+        return Head(row.sequence, row.hash, row.recorded_time)
+
+    # Entries.
+
+    async def entries_after(self, sequence: int, limit: int) -> EntryPage:
+        """The next entries after a sequence: as many as fit a page, at most limit."""
+        async with self._engine.connect() as connection:
+            page = await page_after(connection, self._accounts, sequence, limit)
+        return EntryPage(page.entries(), page.cut or len(page.rows) == limit)
+
+    async def entry_at(self, sequence: int) -> Entry | None:
+        """The entry with this sequence."""
+        return await self._one_entry(sequence)
+
+    async def entry_of(self, entry_id: UUID) -> Entry | None:
+        """The entry with this id."""
+        async with self._engine.connect() as connection:
+            sequence = await connection.scalar(_SEQUENCE_OF, {"entry_id": entry_id})
+        return None if sequence is None else await self._one_entry(sequence)
+
+    async def account_ids(self, code: str) -> list[int]:
+        """The ids of a code's accounts, one a currency."""
+        async with self._engine.connect() as connection:
+            return list(await connection.scalars(_ACCOUNT_IDS, {"code": code}))
+
+    async def list_entries(
+        self, *, account_ids: Sequence[int] | None, cause: Cause | None, after: int, limit: int
+    ) -> EntryPage:
+        """Entries after a sequence that touch one of the accounts and have the cause.
+
+        None leaves either open. As many as fit a page, at most limit, at least one if any.
+        """
+        parameters: dict[str, object] = {"after": after, "limit": limit}
+        if account_ids is not None:
+            parameters["ids"] = array(account_ids)
+        if cause is not None:
+            parameters |= {"cause_kind": int(cause.kind), "cause_id": cause.id}
+            statement = _OF_CAUSE if account_ids is None else _OF_CAUSE_AND_ACCOUNTS
+        elif account_ids is not None:
+            statement = _OF_ACCOUNTS
+        else:
+            return await self.entries_after(after, limit)
+        async with self._engine.connect() as connection:
+            sequences = list(await connection.scalars(statement, parameters))
+            page = await page_of(connection, self._accounts, sequences)
+        return EntryPage(page.entries(), page.cut or len(sequences) == limit)
+
+    async def _one_entry(self, sequence: int) -> Entry | None:
+        async with self._engine.connect() as connection:
+            page = await page_of(connection, self._accounts, [sequence])
+            return next(iter(page.entries()), None)
+
+    # Accounts and balances.
+
+    async def account(self, name: AccountName) -> Account | None:
+        """The account of this name."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_ACCOUNT, name._asdict())).one_or_none()
+        return None if row is None else account_of(row)
+
+    async def accounts(
+        self, *, prefix: str, after: AccountName | None, limit: int
+    ) -> list[Account]:
+        """Accounts whose codes begin with prefix, by code and currency."""
+        code, currency = after or ("", "")
+        parameters = {"prefix": prefix, "code": code, "currency": currency, "limit": limit}
+        async with self._engine.connect() as connection:
+            return [account_of(row) for row in await connection.execute(_ACCOUNTS, parameters)]
+
+    async def balance(self, name: AccountName) -> tuple[Balance, int] | None:
+        """What an account holds, and the last entry that it counts."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_BALANCE, name._asdict())).one_or_none()
+        if row is None:
+            return None
+        return Balance(name, AccountKind(row.kind), row.debits, row.credits), row.sequence
+
+    async def balances(self, currency: str, limit: int) -> tuple[list[Balance], int]:
+        """All balances by code and currency at one moment, and the last entry that they count.
+
+        currency: empty for all.
+        """
+        async with self._engine.connect() as connection:
+            # One statement, so that the sequence and all balances are seen at one moment.
+            rows = (
+                await connection.execute(_BALANCES, {"currency": currency, "limit": limit})
+            ).all()
+        balances = [
+            Balance(
+                AccountName(row.code, row.currency), AccountKind(row.kind), row.debits, row.credits
+            )
+            for row in rows
+            if row.code is not None
+        ]
+        return balances, rows[0].sequence
+
+
+_HEAD = text("SELECT sequence, hash, recorded_time FROM head")
+
+_SEQUENCE_OF = text("SELECT sequence FROM entries WHERE entry_id = :entry_id")
+
+_ACCOUNT_IDS = text("SELECT id FROM accounts WHERE code = :code ORDER BY id")
+
+_OF_CAUSE = text("""
+    SELECT sequence FROM entries
+    WHERE cause_kind = :cause_kind AND cause_id = :cause_id AND sequence > :after
+    ORDER BY sequence LIMIT :limit
+""")
+
+_OF_CAUSE_AND_ACCOUNTS = text("""
+    SELECT sequence FROM entries
+    WHERE cause_kind = :cause_kind AND cause_id = :cause_id AND sequence > :after
+    AND EXISTS (
+        SELECT FROM transfers t WHERE t.sequence = entries.sequence
+        AND (t.debit_account_id = ANY(CAST(:ids AS integer[]))
+             OR t.credit_account_id = ANY(CAST(:ids AS integer[])))
+    )
+    ORDER BY sequence LIMIT :limit
+""")
+
+# Each account's movements lie in order in one index, so the first few cost little.
+_OF_ACCOUNTS = text("""
+    SELECT DISTINCT touched.sequence
+    FROM unnest(CAST(:ids AS integer[])) AS account (id) CROSS JOIN LATERAL (
+        (SELECT DISTINCT sequence FROM transfers
+         WHERE debit_account_id = account.id AND sequence > :after ORDER BY sequence LIMIT :limit)
+        UNION ALL
+        (SELECT DISTINCT sequence FROM transfers
+         WHERE credit_account_id = account.id AND sequence > :after ORDER BY sequence LIMIT :limit)
+    ) AS touched
+    ORDER BY touched.sequence LIMIT :limit
+""")
+
+_ACCOUNT = text("""
+    SELECT code, currency, kind, owner, create_time FROM accounts
+    WHERE code = :code AND currency = :currency
+""")
+
+_ACCOUNTS = text("""
+    SELECT code, currency, kind, owner, create_time FROM accounts
+    WHERE starts_with(code, :prefix) AND (code, currency) > (:code, :currency)
+    ORDER BY code, currency LIMIT :limit
+""")
+
+_BALANCE = text("""
+    INSERT INTO balances (account_id, debits, credits) VALUES (:id, 0, 0)
+    ON CONFLICT (account_id) DO NOTHING
+""")
+
+_BALANCE = text("""
+    SELECT a.kind, b.debits, b.credits, h.sequence
+    FROM accounts a JOIN balances b ON b.account_id = a.id CROSS JOIN head h
+    WHERE a.code = :code AND a.currency = :currency
+""")
+
+_BALANCES = text("""
+    SELECT h.sequence, held.code, held.currency, held.kind, held.debits, held.credits
+    FROM head h LEFT JOIN (
+        SELECT a.code, a.currency, a.kind, b.debits, b.credits
+        FROM accounts a JOIN balances b ON b.account_id = a.id
+        WHERE :currency IN ('', a.currency)
+    ) AS held ON true
+    ORDER BY held.code, held.currency LIMIT :limit
+""")

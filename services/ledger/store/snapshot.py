@@ -1,0 +1,282 @@
+"""The books as they stood at one moment, for as long as it takes to read them.
+
+All in one REPEATABLE READ transaction, which holds nobody up. Rows come through server-side cursors
+a chunk at a time, so memory stays bounded however long the books are.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy import Row, text
+from sqlalchemy.exc import DataError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
+from sqlalchemy.sql import TextClause
+
+from services.ledger.domain import (
+    AccountName,
+    CauseKind,
+    Cell,
+    Entry,
+    Head,
+    Sums,
+    TotalsRow,
+    TotalState,
+    Transfer,
+)
+from services.ledger.store.accounts import AccountIds
+from services.ledger.store.entries import Page, Unreadable, page_after, page_of
+
+CHUNK = 5_000
+
+# Raised for a value that Python or the domain cannot hold, such as a time beyond the calendar.
+_NO_VALUE = (ValueError, DataError, psycopg.DataError)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except _NO_VALUE as error:
+        cause = error.orig if isinstance(error, DataError) else error
+        raise Unreadable(f"a stored value cannot be read: {cause}") from error
+
+
+class HeldAccount(NamedTuple):
+    """An account beside its stored balance and what its transfers add up to.
+
+    name, kind and owner are None where no account has the id; the stored sums where it has no
+    balance.
+    """
+
+    id: int
+    name: AccountName | None
+    kind: int | None
+    owner: str | None
+    stored_debits: int | None
+    stored_credits: int | None
+    moved_debits: int
+    moved_credits: int
+
+
+class CurrencySums(NamedTuple):
+    """The sums of all balances of one currency."""
+
+    currency: str
+    accounts: int
+    debits: int
+    credits: int
+
+
+class BatchEntry(NamedTuple):
+    """Names an entry whose cause is an intake batch."""
+
+    batch_id: str
+    sequence: int
+
+
+class SnapshotStore:
+    """Hands out snapshots, as many at once as its engine has connections."""
+
+    def __init__(self, engine: AsyncEngine, statement_timeout_s: float) -> None:
+        self._engine = engine
+        self._statement_timeout_s = statement_timeout_s
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator["Snapshot"]:
+        """The books as they stand now, until the block ends."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            milliseconds = str(int(self._statement_timeout_s * 1000))
+            await connection.execute(_TIMEOUT, {"milliseconds": milliseconds})
+            row = (await connection.execute(_HEAD)).one()
+            snapshot = Snapshot(connection, Head(row.sequence, row.hash, row.recorded_time))
+            try:
+                yield snapshot
+            finally:
+                await snapshot.close()
+
+
+class Snapshot:
+    """Everything it answers is of the same moment."""
+
+    def __init__(self, connection: AsyncConnection, head: Head) -> None:
+        self._connection = connection
+        self._accounts = AccountIds()  # of its own: what others remember may not be so any more
+        self._open: set[AsyncResult[Any]] = set()
+        self.head = head
+
+    async def close(self) -> None:
+        """Ends what is still being read, whoever left it in the middle."""
+        for result in self._open:
+            await result.close()
+
+    async def watermarks(self) -> dict[str, datetime]:
+        """For each partner that has said so: all its gifts before this time are in the books."""
+        with _reading():
+            rows = await self._connection.execute(_WATERMARKS)
+            return {row.partner: row.complete_until for row in rows}
+
+    async def totals(self, chunk: int = CHUNK) -> AsyncIterator[list[TotalsRow]]:
+        """All cells by campaign, project and hour, in lists of at most chunk."""
+        async for rows in self._stream(_TOTALS, chunk):
+            with _reading():
+                read = [_totals_row(row) for row in rows]
+            yield read
+
+    async def entries_after(self, sequence: int, limit: int) -> Page:
+        """The next entries after a sequence: as many as fit a page, at most limit."""
+        with _reading():
+            return await page_after(self._connection, self._accounts, sequence, limit)
+
+    async def entries_at(self, sequences: Sequence[int]) -> AsyncIterator[Entry]:
+        """The entries with these sequences, by sequence. Raises Unreadable."""
+        left = sorted(sequences)
+        while left:
+            with _reading():
+                page = await page_of(self._connection, self._accounts, left)
+            if not page.rows:
+                return
+            for entry in page.entries():
+                yield entry
+            left = [sequence for sequence in left if sequence > page.rows[-1].sequence]
+
+    async def batch_entries(self) -> AsyncIterator[BatchEntry]:
+        """All entries that batches caused, by the batch's id."""
+        async for rows in self._stream(_BATCH_ENTRIES, cause_kind=int(CauseKind.INTAKE_BATCH)):
+            for row in rows:
+                yield BatchEntry(row.cause_id, row.sequence)
+
+    async def stray_transfer(self) -> int | None:
+        """The sequence of a transfer that belongs to no entry, if there is one."""
+        sequence: int | None = await self._connection.scalar(_STRAY_TRANSFER)
+        return sequence
+
+    async def held_accounts(self) -> AsyncIterator[HeldAccount]:
+        """Every id that an account, a balance or a transfer has."""
+        async for rows in self._stream(_HELD_ACCOUNTS):
+            for row in rows:
+                name = None if row.code is None else AccountName(row.code, row.currency)
+                yield HeldAccount(
+                    row.account_id,
+                    name,
+                    row.kind,
+                    row.owner,
+                    row.debits,
+                    row.credits,
+                    int(row.moved_debits),
+                    int(row.moved_credits),
+                )
+
+    async def currency_sums(self) -> list[CurrencySums]:
+        """The sums of the stored balances."""
+        rows = await self._connection.execute(_CURRENCY_SUMS)
+        return [
+            CurrencySums(row.currency, row.accounts, int(row.debits), int(row.credits))
+            for row in rows
+        ]
+
+    async def summed_transfers(self) -> AsyncIterator[Transfer]:
+        """All transfers that have an hour, those that differ in amount and count alone summed up.
+
+        By campaign, project and hour. The sums may exceed 64 bits.
+        """
+        async for rows in self._stream(_SUMMED_TRANSFERS):
+            for row in rows:
+                yield Transfer(
+                    row.debit,
+                    row.credit,
+                    int(row.micros),
+                    row.currency,
+                    row.campaign,
+                    row.project,
+                    row.hour,
+                    int(row.tally),
+                )
+
+    async def _stream(
+        self, statement: TextClause, chunk: int = CHUNK, **parameters: object
+    ) -> AsyncIterator[Sequence[Row[Any]]]:
+        options: Mapping[str, Any] = {"yield_per": chunk}
+        with _reading():
+            result = await self._connection.stream(statement, parameters, execution_options=options)
+            self._open.add(result)
+            # The size is said again: of text() SQLAlchemy does not heed yield_per.
+            async for rows in result.partitions(chunk):
+                yield rows
+            self._open.remove(result)
+
+
+def _totals_row(row: Row[Any]) -> TotalsRow:
+    cell = Cell(
+        row.campaign, row.project, row.partner, row.hour, TotalState(row.state), row.currency
+    )
+    return TotalsRow(cell, Sums(row.micros, row.tally))
+
+
+_TIMEOUT = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+
+_HEAD = text("SELECT sequence, hash, recorded_time FROM head")
+
+_WATERMARKS = text("SELECT partner, complete_until FROM watermarks")
+
+_TOTALS = text("""
+    SELECT campaign, project, hour, partner, state, currency, micros, count AS tally
+    FROM totals
+    ORDER BY campaign, project, hour
+""")
+
+_BATCH_ENTRIES = text("""
+    SELECT cause_id, sequence FROM entries WHERE cause_kind = :cause_kind
+    ORDER BY cause_id, sequence
+""")
+
+_STRAY_TRANSFER = text("""
+    SELECT sequence FROM transfers t
+    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = t.sequence) LIMIT 1
+""")
+
+_HELD_ACCOUNTS = text("""
+    WITH moved AS (
+        SELECT account_id, sum(debits) AS debits, sum(credits) AS credits
+        FROM (
+            SELECT debit_account_id AS account_id, sum(amount_micros) AS debits, 0 AS credits
+            FROM transfers GROUP BY debit_account_id
+            UNION ALL
+            SELECT credit_account_id, 0, sum(amount_micros)
+            FROM transfers GROUP BY credit_account_id
+        ) AS sides
+        GROUP BY account_id
+    )
+    SELECT account_id, a.code, a.currency, a.kind, a.owner, b.debits, b.credits,
+           coalesce(m.debits, 0) AS moved_debits, coalesce(m.credits, 0) AS moved_credits
+    FROM moved m
+    FULL JOIN balances b USING (account_id)
+    FULL JOIN (SELECT id AS account_id, code, currency, kind, owner FROM accounts) a
+        USING (account_id)
+    ORDER BY account_id
+""")
+
+_CURRENCY_SUMS = text("""
+    SELECT a.currency, count(*) AS accounts, sum(b.debits) AS debits, sum(b.credits) AS credits
+    FROM balances b JOIN accounts a ON a.id = b.account_id
+    GROUP BY a.currency ORDER BY a.currency
+""")
+
+_SUMMED_TRANSFERS = text("""
+    SELECT d.code AS debit, c.code AS credit, d.currency, t.campaign, t.project, t.hour,
+           t.micros, t.tally
+    FROM (
+        SELECT debit_account_id, credit_account_id, campaign, project, hour,
+               sum(amount_micros) AS micros, sum(count) AS tally
+        FROM transfers WHERE hour IS NOT NULL
+        GROUP BY debit_account_id, credit_account_id, campaign, project, hour
+    ) AS t
+    JOIN accounts d ON d.id = t.debit_account_id
+    JOIN accounts c ON c.id = t.credit_account_id
+    ORDER BY t.campaign, t.project, t.hour
+""")

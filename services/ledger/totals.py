@@ -1,0 +1,76 @@
+"""How transfers change the totals: the one rule, for the books, the feed and the audit.
+
+A transfer moves totals by the pair of accounts it stands between. Each row below says to which
+states its amount is added or taken from, and to which its tally is added: tallies say how many
+gifts or refunds came into a state, so nothing is ever taken from them. Every other pair moves no
+total.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from services.ledger.chart import CLAIMED, FUND, SUSPENSE, Row, place
+from services.ledger.domain import Cell, Sums, TotalState, Transfer
+
+
+class Effect(NamedTuple):
+    """What a movement does to one state: sign times the amount, and the tally if counted."""
+
+    state: TotalState
+    sign: int
+    counted: bool
+
+
+GIFT = (Effect(TotalState.CLAIMED, +1, True),)
+GIFT_IN_SUSPENSE = (Effect(TotalState.SUSPENSE, +1, True),)
+REFUND = (Effect(TotalState.CLAIMED, -1, False), Effect(TotalState.REFUNDED, +1, True))
+REFUND_IN_SUSPENSE = (Effect(TotalState.SUSPENSE, -1, False), Effect(TotalState.REFUNDED, +1, True))
+
+MOVEMENTS: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
+    # (debited, credited)
+    (CLAIMED, FUND): GIFT,
+    (CLAIMED, SUSPENSE): GIFT_IN_SUSPENSE,
+    (FUND, CLAIMED): REFUND,
+    (SUSPENSE, CLAIMED): REFUND_IN_SUSPENSE,
+}
+
+
+class Movement(NamedTuple):
+    """What a transfer between two accounts does to the totals, and of which partner."""
+
+    partner: str
+    effects: tuple[Effect, ...]
+
+
+@lru_cache(maxsize=65_536)
+def movement_of(debit: str, credit: str) -> Movement | None:
+    """What totals count of transfers from account credit to account debit; None if nothing."""
+    debited, credited = place(debit), place(credit)
+    effects = MOVEMENTS.get((debited.row, credited.row))
+    if effects is None:
+        return None
+    return Movement((debited if debited.row is CLAIMED else credited).owner, effects)
+
+
+def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
+    """What to add to which cells. A change may come out as nothing; cells are in first-use order.
+
+    The transfers must be valid (rules.py): a movement that totals count has its hour.
+    """
+    changes: dict[Cell, Sums] = {}
+    for debit, credit, micros, currency, campaign, project, hour, tally in transfers:
+        movement = movement_of(debit, credit)
+        if movement is None:
+            continue
+        assert hour is not None, "a movement that totals count has its hour"
+        for state, sign, counted in movement.effects:
+            cell = Cell(campaign, project, movement.partner, hour, state, currency)
+            before_micros, before_tally = changes.get(cell, UNMOVED)
+            changes[cell] = Sums(
+                before_micros + sign * micros, before_tally + tally if counted else before_tally
+            )
+    return changes
+
+
+UNMOVED = Sums(0, 0)

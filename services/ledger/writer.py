@@ -1,0 +1,241 @@
+"""The single writer: concurrent posts are gathered into one transaction, which locks the head.
+
+While one group is being committed the next one gathers, so groups grow with the load and nobody
+waits for a timer. A second writer on the same database is safe: it waits for the head's lock, and
+neither remembers the head between its transactions.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import NamedTuple
+
+import structlog
+
+from services.ledger import metrics
+from services.ledger.chart import place
+from services.ledger.domain import AccountName, EntryDraft, Head, Posting
+from services.ledger.plan import Books, Outcome, Plan, Prepared, accounts_of, plan_group, prepare
+from services.ledger.store.posting import PostingStore
+from services.runtime.clock import Clock
+from services.runtime.currency import require_currency
+from services.runtime.database import OutcomeUnknown, fault_of
+from services.runtime.errors import Fault, Reason
+
+_log = structlog.get_logger()
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class WriterLimits:
+    """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction, and
+    more only where a single call has more. retry_s: how long a lost database is tried again.
+    """
+
+    queue_transfers: int = 200_000
+    group_transfers: int = 50_000
+    retry_s: float = 10.0
+
+
+class _Job(NamedTuple):
+    """One call's drafts, and where its answer goes."""
+
+    group: Sequence[Prepared]
+    transfers: int
+    answer: asyncio.Future[list[Outcome]]
+
+
+class Writer:
+    """Posts entries. `run` must be running for `post` to be answered."""
+
+    def __init__(
+        self,
+        store: PostingStore,
+        clock: Clock,
+        *,
+        limits: WriterLimits | None = None,
+        committed: Callable[[Head], None] = lambda _: None,
+    ) -> None:
+        """committed: called with the new head after each transaction that moved it."""
+        self._store = store
+        self._clock = clock
+        self._limits = limits or WriterLimits()
+        self._committed = committed
+        self._jobs: deque[_Job] = deque()
+        self._queued_transfers = 0
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    async def post(self, drafts: Sequence[EntryDraft]) -> list[Outcome]:
+        """Posts each draft that can be, and answers in their order when they are durable.
+
+        A problem of one draft is its answer and does not touch the others. The work goes on if the
+        caller is cancelled. Raises Fault(QUEUE_FULL), with nothing posted; DEPENDENCY_UNAVAILABLE
+        or SHUTTING_DOWN, with nothing posted by this call; and OUTCOME_UNKNOWN.
+        """
+        outcomes: list[Outcome | None] = []
+        group: list[Prepared] = []
+        for draft in drafts:
+            try:
+                group.append(prepare(draft))
+                outcomes.append(None)
+            except Fault as fault:
+                outcomes.append(fault)
+        answers = iter(await self._enqueue(group) if group else ())
+        return [next(answers) if outcome is None else outcome for outcome in outcomes]
+
+    async def open_account(self, name: AccountName) -> None:
+        """Opens an account unless it is open; durable when it returns.
+
+        Raises Fault(ACCOUNT_NOT_IN_CHART) and Fault(CURRENCY_UNKNOWN).
+        """
+        place(name.code)
+        require_currency(name.currency)
+        await self._store.open_account(name, self._clock())
+
+    async def run(self) -> None:
+        """Writes until cancelled; finishes the group at hand, and answers the rest SHUTTING_DOWN.
+
+        A group that fails by a defect is answered so, and the next one is tried.
+        """
+        try:
+            while True:
+                await self._arrived.wait()
+                await self._finish(asyncio.ensure_future(self._serve(self._take())))
+        finally:
+            self._closed = True
+            for job in self._jobs:
+                _refuse(job, _shutting_down())
+            self._jobs.clear()
+            self._count_queue(-self._queued_transfers)
+
+    async def _enqueue(self, group: Sequence[Prepared]) -> list[Outcome]:
+        if self._closed:
+            raise _shutting_down()
+        transfers = sum(len(prepared.draft.transfers) for prepared in group)
+        if self._jobs and self._queued_transfers + transfers > self._limits.queue_transfers:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                f"{self._queued_transfers} transfers wait to be written; "
+                "send the same entries again in a moment",
+                retry_after=0.5,
+            )
+        job = _Job(group, transfers, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._count_queue(transfers)
+        self._arrived.set()
+        return await job.answer
+
+    def _take(self) -> list[_Job]:
+        """The jobs at the front of the queue that fit into one group; at least one."""
+        taken = [self._jobs.popleft()]
+        transfers = taken[0].transfers
+        while self._jobs and transfers + self._jobs[0].transfers <= self._limits.group_transfers:
+            taken.append(self._jobs.popleft())
+            transfers += taken[-1].transfers
+        self._count_queue(-transfers)
+        if not self._jobs:
+            self._arrived.clear()
+        return taken
+
+    @staticmethod
+    async def _finish(work: asyncio.Future[None]) -> None:
+        """Waits for work to end, also if cancelled meanwhile."""
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise
+
+    async def _serve(self, jobs: Sequence[_Job]) -> None:
+        group = [prepared for job in jobs for prepared in job.group]
+        start = monotonic()
+        try:
+            outcomes = iter(await self._post_group(group))
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of any failure
+            for job in jobs:
+                _refuse(job, error)
+            return
+        metrics.GROUP_ENTRIES.observe(len(group))
+        metrics.GROUP_SECONDS.observe(monotonic() - start)
+        for job in jobs:
+            answer = [next(outcomes) for _ in job.group]
+            if not job.answer.done():
+                job.answer.set_result(answer)
+
+    async def _post_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+        """Posts a group; tries again while the database is away, which entry ids make safe."""
+        give_up = monotonic() + self._limits.retry_s
+        pause = _FIRST_PAUSE_S
+        unsure: set[bytes] = set()
+        while True:
+            try:
+                plan = await self._attempt(group, unsure)
+                break
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    raise
+                if monotonic() + pause > give_up:
+                    if unsure:
+                        raise _outcome_unknown() from error
+                    raise fault from error
+                _log.warning("posting is tried again", error=repr(error)[:200], pause_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        if plan.entries:
+            metrics.HEAD_SEQUENCE.set(plan.head.sequence)
+            metrics.ENTRIES_POSTED.inc(len(plan.entries))
+            metrics.TRANSFERS_POSTED.inc(sum(len(e.draft.transfers) for e in plan.entries))
+        if plan.entries or unsure:
+            self._committed(plan.head)
+        return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
+
+    async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:
+        """One transaction. If its commit is lost, adds the hashes of its entries to unsure."""
+        try:
+            async with self._store.begin() as transaction:
+                head = await transaction.lock_head()
+                posted = await transaction.posted({prepared.draft.entry_id for prepared in group})
+                fresh = [p.draft for p in group if p.draft.entry_id not in posted]
+                turnovers = await transaction.turnovers(accounts_of(fresh)) if fresh else {}
+                plan = plan_group(group, Books(head, posted, turnovers), self._clock())
+                if plan.entries:
+                    await transaction.append(plan)
+        except OutcomeUnknown:
+            unsure |= {entry.hash for entry in plan.entries}
+            raise
+        return plan
+
+    def _count_queue(self, transfers: int) -> None:
+        self._queued_transfers += transfers
+        metrics.QUEUE_TRANSFERS.set(self._queued_transfers)
+
+
+def _first_posting(outcome: Outcome, unsure: set[bytes]) -> Outcome:
+    """An entry that an attempt whose commit was lost has posted all the same is no replay, once."""
+    if isinstance(outcome, Posting) and outcome.hash in unsure:
+        unsure.remove(outcome.hash)
+        return outcome._replace(replayed=False)
+    return outcome
+
+
+def _refuse(job: _Job, error: Exception) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(error)
+
+
+def _outcome_unknown() -> Fault:
+    return Fault(
+        Reason.OUTCOME_UNKNOWN,
+        "the connection to the database broke during the commit and does not come back; "
+        "repeat the call with the same ids to learn its outcome",
+    )
+
+
+def _shutting_down() -> Fault:
+    return Fault(Reason.SHUTTING_DOWN, "this server is stopping; retry, another takes over")

@@ -1,0 +1,144 @@
+"""What happens to every call before, around and after its handler.
+
+    admit     who calls, and may they                       identity, permissions
+    accept    a message's size and form                     messages
+    identify  the request id: the client's, or a fresh one  call
+    limit     calls at once, and a unary call's time        live_calls
+    handler
+    errors    any exception to a rich status                faults, status
+    record    one log line, and the metrics                 logs, metrics
+
+Handlers are coroutines, or async generators where responses stream, and raise Fault at any time.
+One function serves all four arities: requests come as one message or as an iterator of them,
+responses go as the return value or through `context.write`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from services.runtime.errors import Fault
+from services.runtime.faults import fault_of
+from services.runtime.live_calls import LiveCalls, shutting_down
+from services.runtime.messages import limited
+from services.runtime.requests import Requests
+from services.runtime.served import Context, Handler, Method, Served
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """The one interceptor of a server."""
+
+    def __init__(self, *, trust_domain: str, live: LiveCalls) -> None:
+        self._trust_domain = trust_domain
+        self._live = live
+        self._handlers: dict[str, Handler] = {}  # bounded by the methods that exist
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The method's handler with everything around it; gRPC asks for it at each call."""
+        name = handler_call_details.method
+        if name not in self._handlers:
+            inner = await continuation(handler_call_details)
+            if inner is None:
+                return None  # gRPC answers UNIMPLEMENTED
+            self._handlers[name] = self._wrapped(name, inner)
+        return self._handlers[name]
+
+    def _wrapped(self, name: str, inner: Handler) -> Handler:
+        method = Method(name, inner)
+
+        async def serve(request: Any, context: Context) -> Any:
+            return await self._serve(Served(method, context), request)
+
+        make = _MAKERS[inner.request_streaming, inner.response_streaming]
+        return make(serve, limited(inner.request_deserializer), inner.response_serializer)
+
+    async def _serve(self, served: Served, request: Any) -> Any:
+        try:
+            response = await self._handle(served, request)
+            served.code = grpc.StatusCode.OK
+            return response
+        except grpc.aio.AbortError:  # a handler ended the call in gRPC's own way
+            served.code = served.context.code()
+            raise
+        except (Exception, asyncio.CancelledError) as error:  # here every error finds its status
+            fault = _fault_of(served, error)
+            if fault is None:
+                served.code = _code_of_leaving(served.context)
+                raise
+            await served.abort(fault)
+        finally:
+            served.record()
+
+    async def _handle(self, served: Served, request: Any) -> Any:
+        served.admit(self._trust_domain)
+        if served.method.receives_stream:
+            served.identify(None)
+            request = Requests(served.context, served.take, self._live.draining)
+        else:
+            request = served.take(request)
+            served.identify(request)
+        if served.method.is_health:
+            return await _answer(served, request)
+        served.live = self._live.enter(
+            is_endless=served.method.only_sends, is_unary=served.method.is_unary
+        )
+        try:
+            response = await _answer(served, request)
+        finally:
+            self._live.leave(served.live)
+        if isinstance(request, Requests) and request.is_cut:
+            raise shutting_down()
+        return response
+
+
+async def _answer(served: Served, request: Any) -> Any:
+    """Runs the handler: to its response, or through all of its responses."""
+    work = served.method.behavior(request, served.context)
+    if hasattr(work, "__aiter__"):
+        async with aclosing(work):
+            async for message in work:
+                await served.context.write(message)
+                served.gave()
+        return None
+    response = await work
+    if not served.method.sends_stream:  # else it wrote its responses itself, as gRPC's own do
+        assert response is not None, f"{served.method.name} returned no response"
+        served.gave()
+    return response
+
+
+def _fault_of(served: Served, error: BaseException) -> Fault | None:
+    """What the client is told; None if it has left, or is cut off by a server that stops.
+
+    A cancellation that nobody asked for is a defect of the handler's, and must become an answer:
+    gRPC lets the client wait for ever for a handler that ends cancelled.
+    """
+    if served.live is not None and served.live.ended_by is not None:
+        return served.live.ended_by
+    task = asyncio.current_task()
+    assert task is not None, "a handler runs in a task"
+    if isinstance(error, asyncio.CancelledError) and task.cancelling():
+        return None
+    return fault_of(error)
+
+
+def _code_of_leaving(context: Context) -> grpc.StatusCode:
+    left_s = context.time_remaining()  # None without a deadline, as the stubs do not say
+    # The client's clock runs out a moment before ours.
+    expired = left_s is not None and left_s < 0.05
+    return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+
+
+_MAKERS: Mapping[tuple[bool, bool], Callable[..., Handler]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}

@@ -1,0 +1,119 @@
+"""The calls being served: how many, for how long, and how they end when the server stops."""
+
+import asyncio
+
+from services.runtime.errors import Fault, Reason
+
+
+class LiveCall:
+    """One call. `ended_by` says why its task was cancelled, if we did it."""
+
+    __slots__ = ("_task", "deadline", "ended_by", "is_endless")
+
+    def __init__(self, task: asyncio.Task[object], *, is_endless: bool, deadline: float) -> None:
+        self._task = task
+        self.is_endless = is_endless
+        self.deadline = deadline
+        self.ended_by: Fault | None = None
+
+    def end(self, fault: Fault) -> None:
+        """Cancels the call's task, at whatever it awaits, so that it is answered with fault."""
+        self.ended_by = fault
+        self._task.cancel()
+
+
+class LiveCalls:
+    """Counts calls in, counts them out, and ends those that must end.
+
+    A unary call has a deadline, and is waited for when the server stops. Streams may last for ever,
+    so they are told: one that only sends is cancelled (its reader resumes elsewhere by its cursor);
+    one that receives sees no further request, answers those it has, and ends.
+    """
+
+    def __init__(self, *, limit: int, call_timeout_s: float) -> None:
+        """limit: calls at once, streams included. Needs a running event loop."""
+        self._limit = limit
+        self._call_timeout_s = call_timeout_s
+        self._calls: set[LiveCall] = set()
+        # Those with a deadline, in its order, as the time-out is the same for all. One timer for
+        # the first of them is a fifth of the price of a timer for each.
+        self._timed: dict[LiveCall, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        # Done when the server begins to stop.
+        self.draining: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def enter(self, *, is_endless: bool, is_unary: bool) -> LiveCall:
+        """Counts the running task's call in; `leave` counts it out.
+
+        is_endless: a stream that only sends. is_unary: it has a deadline.
+        Raises Fault(SHUTTING_DOWN) while draining and Fault(QUEUE_FULL) at the limit.
+        """
+        if self.draining.done():
+            raise shutting_down()
+        if len(self._calls) >= self._limit:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                f"this server serves {self._limit} calls already; try again in a moment",
+                retry_after=0.5,
+            )
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None, "a handler runs in a task"
+        call = LiveCall(task, is_endless=is_endless, deadline=loop.time() + self._call_timeout_s)
+        self._calls.add(call)
+        self._idle.clear()
+        if is_unary:
+            self._timed[call] = None
+            if self._timer is None:
+                self._timer = loop.call_at(call.deadline, self._end_overdue)
+        return call
+
+    def leave(self, call: LiveCall) -> None:
+        """The call is over, however it went."""
+        self._calls.discard(call)
+        self._timed.pop(call, None)
+        if not self._calls:
+            self._idle.set()
+
+    async def drain(self, seconds: float) -> int:
+        """Admits no more calls, ends streams, and waits for the rest at most so long.
+
+        Returns how many calls are left, which is 0 if all went well.
+        """
+        if not self.draining.done():
+            self.draining.set_result(None)
+        for call in self._calls:
+            if call.is_endless:
+                call.end(shutting_down())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            pass  # the count says it
+        if self._timer is not None:
+            self._timer.cancel()
+        return len(self._calls)
+
+    def _end_overdue(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._timer = None
+        while self._timed:
+            call = next(iter(self._timed))
+            if call.deadline > now:
+                self._timer = asyncio.get_running_loop().call_at(call.deadline, self._end_overdue)
+                return
+            del self._timed[call]
+            call.end(
+                Fault(
+                    Reason.DEADLINE_EXCEEDED,
+                    f"the call was given up after {self._call_timeout_s:g} s; "
+                    "repeat it with the same ids to learn its outcome",
+                )
+            )
+
+
+def shutting_down() -> Fault:
+    """What a call ends with because its server stops."""
+    return Fault(Reason.SHUTTING_DOWN, "this server is stopping; retry, another takes over")

@@ -1,0 +1,89 @@
+"""Who may call what: one table, and what is not in it is denied.
+
+A grant is a role ("partner": every partner) or one caller ("service/gateway").
+"""
+
+from collections.abc import Iterator, Mapping
+
+from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Caller, Role
+
+Grants = frozenset[str]
+
+_ALL: Grants = frozenset(Role)
+_PARTNER: Grants = frozenset({"partner"})
+_OFFICE: Grants = frozenset({"finance", "operator"})
+_PARTNER_AND_OFFICE: Grants = _PARTNER | _OFFICE
+_FOLLOWER: Grants = _OFFICE | {"service/gateway"}
+
+_SERVICES: Mapping[str, Mapping[str, Grants]] = {
+    "grpc.health.v1.Health": {
+        "Check": _ALL,
+        "Watch": _ALL,
+    },
+    "grpc.reflection.v1alpha.ServerReflection": {
+        "ServerReflectionInfo": frozenset({"operator", "service"}),
+    },
+    "watersmeet.donations.v1.DonationIntakeService": {
+        "RecordDonation": _PARTNER,
+        "StreamDonations": _PARTNER,
+        "RecordRefund": _PARTNER,
+        "AcceptNotification": frozenset({"service/gateway"}),
+        "GetDonation": _PARTNER_AND_OFFICE,
+        "ListDonations": _PARTNER_AND_OFFICE,
+    },
+    "watersmeet.donations.v1.CatalogService": {
+        "CreateCharity": _OFFICE,
+        "CreateProject": _OFFICE,
+        "CreateCampaign": _OFFICE,
+        "GetCharity": _ALL,
+        "GetProject": _ALL,
+        "GetCampaign": _ALL,
+        "ListCharities": _ALL,
+        "ListProjects": _ALL,
+        "ListCampaigns": _ALL,
+    },
+    "watersmeet.donations.v1.BatchService": {
+        "SummarizeBatches": frozenset({"service/ledger", "finance"}),
+    },
+    "watersmeet.ledger.v1.LedgerService": {
+        "PostEntries": frozenset({"service/donations", "finance"}),
+        "CreateAccount": frozenset({"finance"}),
+        "GetAccount": _OFFICE,
+        "ListAccounts": _OFFICE,
+        "GetEntry": _OFFICE,
+        "ListEntries": _OFFICE,
+        "GetBalance": _OFFICE,
+        "GetTrialBalance": _OFFICE,
+        "StreamEntries": _FOLLOWER,
+        "ReadTotals": _FOLLOWER,
+    },
+    "watersmeet.ledger.v1.AuditService": {
+        "RunAudit": _OFFICE,
+    },
+    "watersmeet.gateway.v1.TotalsService": {
+        "GetTotals": _ALL,
+        "WatchTotals": _ALL,
+    },
+}
+
+
+def _rows() -> Iterator[tuple[str, Grants]]:
+    for service, methods in _SERVICES.items():
+        for method, grants in methods.items():
+            yield f"/{service}/{method}", grants
+
+
+PERMISSIONS: Mapping[str, Grants] = dict(_rows())
+"""Full method name, as gRPC states it, to its grants."""
+
+
+def require_permission(method: str, caller: Caller) -> None:
+    """Raises Fault(PERMISSION_DENIED) unless the table grants method to caller."""
+    grants = PERMISSIONS.get(method, frozenset())
+    if caller.role not in grants and str(caller) not in grants:
+        raise Fault(
+            Reason.PERMISSION_DENIED,
+            f"{caller} may not call {method}; "
+            "use a certificate of a role that may, or ask the mesh's operator for the grant",
+        )

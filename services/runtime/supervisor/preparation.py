@@ -1,0 +1,47 @@
+"""What lies in the state directory before a mesh starts: certificates and keys."""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from services.runtime.identity import Caller, Role
+from services.runtime.supervisor.certificates import Authority
+from services.runtime.supervisor.files import write_private
+
+TRUST_DOMAIN = "watersmeet"
+PARTNERS = ("alipay", "tencent", "weibo", "bytedance", "xiaomi", "qingsongchou")
+
+MakePlatforms = Callable[[Path], object]
+"""Called with a folder, makes the platforms' keys there, and platforms.toml, unless they exist."""
+
+
+def open_authority(directory: Path) -> Authority:
+    """The development authority of a state directory; made if it is not there."""
+    return Authority(directory / "certs", trust_domain=TRUST_DOMAIN)
+
+
+def prepare_certificates(directory: Path, services: Iterable[str]) -> Authority:
+    """Issues what is missing for the services, the supervisor, the partners and the office."""
+    authority = open_authority(directory)
+    for name in (*services, "supervisor"):
+        authority.issue(Caller(Role.SERVICE, name))
+    for name in PARTNERS:
+        authority.issue(Caller(Role.PARTNER, name))
+    authority.issue(Caller(Role.FINANCE, "local"))
+    authority.issue(Caller(Role.OPERATOR, "local"))
+    return authority
+
+
+def prepare_donations(directory: Path, make_platforms: MakePlatforms | None) -> Mapping[str, str]:
+    """Makes the donor key, and the platforms' keys if someone can. Settings that name them."""
+    donor_key = directory / "donor.key"
+    if not donor_key.exists():
+        write_private(donor_key, secrets.token_bytes(32))
+    platforms = directory / "platforms"
+    if make_platforms is not None:
+        platforms.mkdir(mode=0o700, exist_ok=True)
+        make_platforms(platforms)
+    settings = {"DONOR_KEY_FILE": str(donor_key)}
+    if (platforms / "platforms.toml").exists():
+        settings["PLATFORMS_FILE"] = str(platforms / "platforms.toml")
+    return settings

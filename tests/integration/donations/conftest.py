@@ -1,0 +1,126 @@
+"""Intake on a real database: its parts in this process, and the whole over mutual TLS."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+
+from services.donations.__main__ import compose
+from services.donations.models import metadata
+from services.donations.settings import Settings
+from services.donations.store.catalog import CatalogStore
+from services.runtime.channel import open_channel
+from services.runtime.database import database_url, open_engine, upgrade
+from services.runtime.server import Server
+from services.runtime.settings import TlsSettings
+from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.donations.ledgers import Ledger, LedgerProcess
+from tests.integration.donations.parts import Parts, fill, open_parts
+from tests.support.clock import FixedClock
+from tests.support.databases import DatabaseFactory
+from tests.support.identities import Certificates
+
+
+@pytest.fixture(scope="session")
+def migrated(shared_database: DatabaseFactory) -> DatabaseUrls:
+    """Intake's database, migrated."""
+    urls = shared_database("donations")
+    upgrade("services.donations", urls.owner, service_role=database_url(urls.service).username)
+    return urls
+
+
+@pytest.fixture
+def urls(migrated: DatabaseUrls) -> DatabaseUrls:
+    """Intake's database, empty."""
+    empty(migrated)
+    return migrated
+
+
+def empty(urls: DatabaseUrls) -> None:
+    """Removes every row, as only the owner may."""
+    tables = ", ".join(metadata.tables)
+    with psycopg.connect(urls.owner) as connection:
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+
+
+@pytest.fixture
+async def parts(urls: DatabaseUrls, clock: FixedClock) -> AsyncIterator[Parts]:
+    """Intake's parts on an empty database."""
+    async with open_parts(urls.service, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def ledger(certificates: Certificates) -> AsyncIterator[LedgerProcess]:
+    """A stand-in for the ledger, serving."""
+    stand_in = Ledger()  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
+    process = LedgerProcess(stand_in, certificates)
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest.fixture
+def platforms_file() -> Path | None:
+    """platforms.toml; tests of platforms have one of their own."""
+    return None
+
+
+@pytest.fixture
+async def server(
+    urls: DatabaseUrls,
+    clock: FixedClock,
+    ledger: LedgerProcess,
+    certificates: Certificates,
+    platforms_file: Path | None,
+    tmp_path: Path,
+) -> AsyncIterator[Server]:
+    """Intake, serving, with a catalog like that of the unit tests."""
+    key = tmp_path / "donor.key"
+    key.write_bytes(bytes(range(32)))
+    files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
+    settings = Settings(
+        **files,
+        database_url=urls.service,  # type: ignore[arg-type]  # read as a secret
+        ledger_address=ledger.address,
+        donor_key_file=key,
+        platforms_file=platforms_file,
+        stream_in_flight=3,
+    )
+    engine = open_engine(urls.service, name="test", pool_size=1)
+    await fill(CatalogStore(engine), clock)
+    await engine.dispose()
+    async with compose(settings, clock) as (opened, catalog):
+        await catalog.refresh()
+        await opened.start()
+        yield opened
+        await opened.stop()
+
+
+Connect = Callable[[str, str], grpc.aio.Channel]
+
+
+@pytest.fixture
+async def connect(server: Server, certificates: Certificates) -> AsyncIterator[Connect]:
+    """`connect("finance", "local")`: a channel of that identity to the server."""
+    async with AsyncExitStack() as stack:
+
+        def channel(role: str, name: str) -> grpc.aio.Channel:
+            files: dict[str, Any] = dict(certificates.settings_for(role, name))
+            opened = open_channel(server.address, TlsSettings(**files))
+            stack.push_async_callback(opened.close)
+            return opened
+
+        yield channel
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits until something holds; fails if it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110  nobody there can tell us
+            await asyncio.sleep(0.02)

@@ -1,0 +1,168 @@
+"""The catalog and the audit's bridge, over mutual TLS."""
+
+import uuid
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from watersmeet.donations.v1 import batch_service_pb2, donation_intake_service_pb2
+from watersmeet.donations.v1 import catalog_service_pb2 as pb
+from watersmeet.donations.v1.batch_service_pb2_grpc import BatchServiceStub
+from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
+
+from services.runtime.errors import Reason
+from tests.integration.donations.conftest import Connect, eventually
+from tests.integration.donations.ledgers import LedgerProcess
+from tests.integration.donations.messages import donation_request, refund_request, stamp
+from tests.integration.donations.test_intake_service import fault_of
+from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
+
+CHARITY = pb.Charity(
+    code="fund", name="一个基金会", unified_social_credit_code="91330100799655058B"
+)
+PROJECT = pb.Project(code="trees", name="Trees", charity="fund")
+CAMPAIGN = pb.Campaign(
+    code="95",
+    name="95公益周",
+    start_time=stamp(NOW_MICROS - 10**12),
+    end_time=stamp(NOW_MICROS + 10**12),
+    time_zone="Asia/Shanghai",
+)
+
+
+@pytest.fixture
+def catalog(connect: Connect) -> Any:
+    return CatalogServiceStub(connect("operator", "local"))
+
+
+def create(kind: str, value: Any) -> Any:
+    request = getattr(pb, f"Create{kind}Request")
+    return request(request_id=str(uuid.uuid4()), **{kind.lower(): value})
+
+
+async def test_what_is_created_is_found_and_may_be_created_again(catalog: Any) -> None:
+    for kind, value in (("Charity", CHARITY), ("Project", PROJECT), ("Campaign", CAMPAIGN)):
+        for _ in range(2):
+            answer = await getattr(catalog, f"Create{kind}")(create(kind, value), timeout=5)
+            assert getattr(answer, kind.lower()) == value
+        wanted = getattr(pb, f"Get{kind}Request")(code=value.code)
+        found = await getattr(catalog, f"Get{kind}")(wanted, timeout=5)
+        assert getattr(found, kind.lower()) == value
+
+
+async def test_a_code_is_never_used_twice(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    other = pb.Charity(code="fund", name="Another")
+    fault = await fault_of(catalog.CreateCharity(create("Charity", other), timeout=5))
+    assert fault.reason is Reason.CODE_TAKEN
+    other_project = pb.Project(code="water", name="Water", charity="fund")
+    fault = await fault_of(catalog.CreateProject(create("Project", other_project), timeout=5))
+    assert fault.reason is Reason.CODE_TAKEN
+
+
+async def test_what_is_wrong_is_said(catalog: Any, connect: Connect) -> None:
+    for call, request, reason in (
+        ("CreateCharity", create("Charity", None), Reason.FIELD_REQUIRED),
+        (
+            "CreateCharity",
+            create("Charity", pb.Charity(code="x", name="X", unified_social_credit_code="1")),
+            Reason.FIELD_INVALID,
+        ),
+        ("CreateProject", create("Project", PROJECT), Reason.CHARITY_NOT_FOUND),
+        (
+            "CreateCampaign",
+            create("Campaign", pb.Campaign(code="x", name="X")),
+            Reason.FIELD_REQUIRED,
+        ),
+        (
+            "CreateCampaign",
+            create(
+                "Campaign",
+                pb.Campaign(
+                    code="x",
+                    name="X",
+                    start_time=Timestamp(seconds=10**15),
+                    end_time=stamp(1),
+                    time_zone="Asia/Shanghai",
+                ),
+            ),
+            Reason.FIELD_INVALID,
+        ),
+        ("GetCharity", pb.GetCharityRequest(code="nothing"), Reason.CHARITY_NOT_FOUND),
+        ("GetProject", pb.GetProjectRequest(code="nothing"), Reason.PROJECT_NOT_FOUND),
+        ("GetCampaign", pb.GetCampaignRequest(code="nothing"), Reason.CAMPAIGN_NOT_FOUND),
+        ("GetProject", pb.GetProjectRequest(), Reason.FIELD_REQUIRED),
+        ("ListProjects", pb.ListProjectsRequest(page_token="x"), Reason.PAGE_TOKEN_INVALID),
+        ("ListProjects", pb.ListProjectsRequest(page_size=-1), Reason.FIELD_INVALID),
+    ):
+        fault = await fault_of(getattr(catalog, call)(request, timeout=5))
+        assert fault.reason is reason, (call, fault)
+    partner = CatalogServiceStub(connect("partner", "weibo"))
+    fault = await fault_of(partner.CreateCharity(create("Charity", CHARITY), timeout=5))
+    assert fault.reason is Reason.PERMISSION_DENIED
+
+
+async def test_lists_come_in_pages_by_code(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    codes = [f"p{number:02}" for number in range(7)]
+    for code in reversed(codes):
+        project = pb.Project(code=code, name=code, charity="fund")
+        await catalog.CreateProject(create("Project", project), timeout=5)
+    found, token = [], ""
+    while True:
+        page = await catalog.ListProjects(
+            pb.ListProjectsRequest(page_size=3, page_token=token), timeout=5
+        )
+        assert len(page.projects) <= 3
+        found += [project.code for project in page.projects]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == ["books", "closed", *codes, "water"]
+    assert len((await catalog.ListCharities(pb.ListCharitiesRequest(), timeout=5)).charities) == 2
+    assert len((await catalog.ListCampaigns(pb.ListCampaignsRequest(), timeout=5)).campaigns) == 2
+
+
+async def test_a_new_project_takes_gifts_at_once(catalog: Any, connect: Connect) -> None:
+    intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    await catalog.CreateProject(create("Project", PROJECT), timeout=5)
+    answer = await intake.RecordDonation(donation_request(a_gift(project="trees")), timeout=5)
+    assert answer.outcome == donation_intake_service_pb2.OUTCOME_ACCEPTED
+
+
+async def test_batches_are_added_up_for_the_auditor(
+    connect: Connect, ledger: LedgerProcess
+) -> None:
+    intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
+    await intake.RecordDonation(donation_request(a_gift(campaign="week")), timeout=5)
+    await intake.RecordRefund(refund_request(a_refund()), timeout=5)
+    await eventually(lambda: len(ledger.ledger.entries) == 2)
+    stub: Any = BatchServiceStub(connect("service", "ledger"))
+
+    async def summaries(after: str = "") -> list[batch_service_pb2.SummarizeBatchesResponse]:
+        request = batch_service_pb2.SummarizeBatchesRequest(after_batch_id=after)
+        return [summary async for summary in stub.SummarizeBatches(request, timeout=5)]
+
+    gift, refund = await summaries()
+    entry = ledger.ledger.entries[gift.batch_id]
+    assert gift.digest.hex() == entry.metadata["digest"]
+    assert gift.gifts == int(entry.metadata["gifts"]) == 1
+    [line] = gift.lines
+    [transfer] = entry.transfers
+    assert line.kind == batch_service_pb2.BATCH_LINE_KIND_GIFT
+    assert (line.partner, line.campaign, line.project) == ("weibo", "week", "water")
+    assert (line.currency_code, line.micros, line.count) == ("CNY", 1_230_000, 1)
+    assert (line.hour, line.micros) == (transfer.hour, transfer.amount.micros)
+    assert refund.gifts == 0
+    assert [line.kind for line in refund.lines] == [batch_service_pb2.BATCH_LINE_KIND_REFUND]
+    assert await summaries(gift.batch_id) == [refund]
+    assert await summaries(refund.batch_id) == []
+
+    request = batch_service_pb2.SummarizeBatchesRequest(after_batch_id="x")
+    fault = await fault_of(stub.SummarizeBatches(request, timeout=5).read())
+    assert fault.reason is Reason.FIELD_INVALID
+    partner: Any = BatchServiceStub(connect("partner", "weibo"))
+    fault = await fault_of(partner.SummarizeBatches(request, timeout=5).read())
+    assert fault.reason is Reason.PERMISSION_DENIED

@@ -1,0 +1,113 @@
+"""The queue before the database: groups, bounds, lanes and streams."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from services.donations.columns import columns_of
+from services.donations.committer import Limits
+from services.donations.domain import Outcome
+from services.donations.submission import StreamPosition, Submission
+from services.runtime.errors import Fault, Reason
+from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.donations.parts import Parts, open_parts
+from tests.support.clock import FixedClock
+from tests.unit.donations.gifts import a_gift
+
+
+@asynccontextmanager
+async def table_locked(urls: DatabaseUrls) -> AsyncIterator[None]:
+    """Nobody can write a gift within the block."""
+    async with await psycopg.AsyncConnection.connect(urls.owner) as owner:
+        await owner.execute("LOCK TABLE donations IN SHARE MODE")
+        yield
+        await owner.rollback()
+
+
+def gifts(prefix: str, count: int) -> Submission:
+    return Submission(columns=columns_of([a_gift(f"{prefix}-{n}") for n in range(count)]))
+
+
+async def settled() -> None:
+    await asyncio.sleep(0.05)
+
+
+async def test_what_waits_is_committed_together(parts: Parts, urls: DatabaseUrls) -> None:
+    async with table_locked(urls):
+        first = [asyncio.create_task(parts.committer.commit(gifts(str(n), 1))) for n in range(2)]
+        await settled()
+        rest = [asyncio.create_task(parts.committer.commit(gifts(f"x{n}", 1))) for n in range(40)]
+        await settled()
+    results = await asyncio.gather(*first, *rest)
+    assert all(result.outcomes.tolist() == [Outcome.ACCEPTED] for result in results)
+    assert len({result.batch_id for result in results}) <= 4
+    await parts.require_balanced()
+
+
+async def test_a_full_queue_refuses_calls_and_makes_streams_wait(
+    urls: DatabaseUrls, clock: FixedClock
+) -> None:
+    limits = Limits(group_rows=10, queue_rows=100, stream_share=0.5)
+    async with open_parts(urls.service, clock, limits) as parts:
+        with parts.committer.stream() as lane:
+            async with table_locked(urls):
+                streamed = await lane.submit(gifts("s1", 40))
+                waiting = asyncio.create_task(lane.submit(gifts("s2", 40)))
+                await settled()
+                assert not waiting.done()  # streams leave room for calls
+                called = asyncio.create_task(parts.committer.commit(gifts("c1", 60)))
+                await settled()
+                with pytest.raises(Fault) as raised:
+                    await parts.committer.commit(gifts("c2", 1))
+                assert raised.value.reason is Reason.QUEUE_FULL
+                assert raised.value.retry_after
+                assert not waiting.done()
+            for answer in (await streamed, await called, await (await waiting)):
+                assert set(answer.outcomes.tolist()) == {Outcome.ACCEPTED}
+        assert len(await parts.query("SELECT 1 FROM donations")) == 140
+        await parts.require_balanced()
+
+
+async def test_streams_spread_over_the_lanes_and_keep_to_theirs(parts: Parts) -> None:
+    committer = parts.committer
+    with committer.stream() as one, committer.stream() as two, committer.stream() as three:
+        assert one._lane is not two._lane
+        assert three._lane in (one._lane, two._lane)
+    with committer.stream() as again, committer.stream() as other:
+        assert again._lane is not other._lane
+
+
+async def test_a_stream_is_durable_up_to_its_offset_and_never_goes_back(parts: Parts) -> None:
+    def batch(offset: int) -> Submission:
+        columns = columns_of([a_gift(f"{offset + n}") for n in range(10)])
+        return Submission(columns=columns, position=StreamPosition("weibo", "s", offset + 10))
+
+    with parts.committer.stream() as lane:
+        done = [await lane.submit(batch(offset)) for offset in (0, 10, 20, 0)]
+        await asyncio.gather(*done)
+        await (await lane.submit(batch(0)))  # in a transaction of its own
+    partner_id = await parts.catalog.partner_id("weibo")
+    assert await parts.reader.next_offset(partner_id, "s") == 30
+    assert await parts.reader.next_offset(partner_id, "other") == 0
+
+
+async def test_a_batch_has_no_more_lines_than_the_ledger_takes(
+    parts: Parts, urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.committer.LINES_MAX", 5)
+    hour = 3_600_000_000
+
+    def spread(prefix: str) -> Submission:
+        now = a_gift().event_time_micros
+        hours = [a_gift(f"{prefix}{n}", event_time_micros=now - n * hour) for n in range(4)]
+        return Submission(gifts=hours)
+
+    async with table_locked(urls):
+        tasks = [asyncio.create_task(parts.committer.commit(spread(p))) for p in "abcdefgh"]
+        await settled()
+    await asyncio.gather(*tasks)
+    assert all(len(batch) <= 5 for batch in await parts.pending())
+    await parts.require_balanced()

@@ -1,0 +1,110 @@
+"""Refunds: before their gift and after it, in one lane and in two."""
+
+import pytest
+
+from services.donations.domain import Key, Outcome, bucket_of
+from services.donations.group import gather
+from services.donations.submission import Submission
+from services.runtime.errors import Reason
+from tests.integration.donations.parts import Parts, write
+from tests.unit.donations.gifts import a_gift, a_refund
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+async def test_a_refund_before_its_gift_waits_and_is_booked(parts: Parts, lane: int) -> None:
+    refund = a_refund(amount_micros=1_000_000)
+    [result] = (await write(parts, parts.writers[0], Submission(refunds=[refund]))).results
+    assert result.refunds[0].outcome is Outcome.WAITING
+    assert await parts.sweeper.sweep() == 0
+    assert await parts.summaries() == []
+
+    await write(parts, parts.writers[lane], Submission(gifts=[a_gift()]))
+    assert await parts.sweeper.sweep() == 1
+    assert await parts.sweeper.sweep() == 0
+    books = {line[0]: sums for line, sums in (await parts.books()).items()}
+    assert books == {1: (1_230_000, 1), 3: (1_000_000, 1)}
+
+    [again] = (await write(parts, parts.writers[1 - lane], Submission(refunds=[refund]))).results
+    assert again.refunds[0].outcome is Outcome.REPLAYED
+    assert again.refunds[0].batch_id == (await parts.summaries())[-1].id
+
+
+async def test_a_refund_that_two_lanes_kept_from_its_gift_is_found(parts: Parts) -> None:
+    # Neither transaction sees the other: the gift's is open while the refund's runs.
+    group = await gather([Submission(gifts=[a_gift()])], parts.catalog)
+    gift_lane, refund_lane = parts.writers
+    original = gift_lane._lane.transaction
+
+    async def refund_meanwhile() -> None:
+        recorded = await write(parts, refund_lane, Submission(refunds=[a_refund()]))
+        assert recorded.results[0].refunds[0].outcome is Outcome.WAITING
+
+    class Held:
+        """A transaction during which the refund is recorded."""
+
+        def __init__(self) -> None:
+            self.inner = original()
+
+        async def __aenter__(self) -> object:
+            return await self.inner.__aenter__()
+
+        async def __aexit__(self, *error: object) -> object:
+            await refund_meanwhile()
+            return await self.inner.__aexit__(*error)  # type: ignore[arg-type]
+
+    gift_lane._lane.transaction = Held  # type: ignore[assignment,method-assign]
+    await gift_lane.write(group)
+    assert await parts.reader.bookable(10) == [Key(bucket_of("20190905-0001"), 1, "20190905-0001")]
+    assert await parts.sweeper.sweep() == 1
+    await parts.require_balanced()
+
+
+async def test_a_gift_and_its_refund_in_one_notice_are_booked_at_once(parts: Parts) -> None:
+    both = Submission(gifts=[a_gift()], refunds=[a_refund()])
+    [result] = (await write(parts, parts.writers[0], both)).results
+    assert result.refunds[0].outcome is Outcome.ACCEPTED
+    assert len(await parts.summaries()) == 1
+    [again] = (await write(parts, parts.writers[0], both)).results
+    assert (again.outcomes.tolist(), again.refunds[0].outcome) == (
+        [Outcome.REPLAYED],
+        Outcome.REPLAYED,
+    )
+    await parts.require_balanced()
+
+
+async def test_a_lower_running_total_makes_no_batch(parts: Parts) -> None:
+    high = a_refund("high", amount_micros=300, cumulative=True)
+    low = a_refund("low", amount_micros=100, cumulative=True)
+    await write(parts, parts.writers[0], Submission(gifts=[a_gift()], refunds=[high]))
+    recorded = await write(parts, parts.writers[0], Submission(refunds=[low]))
+    [batch] = await parts.summaries()
+    assert recorded.batch_id is None
+    assert recorded.results[0].refunds[0] == (Outcome.ACCEPTED, batch.id, None)
+    await parts.require_balanced()
+
+
+async def test_a_refund_with_other_content_or_currency_is_a_claim(parts: Parts) -> None:
+    writer = parts.writers[0]
+    await write(parts, writer, Submission(gifts=[a_gift()], refunds=[a_refund()]))
+    other = a_refund(amount_micros=1)
+    dollars = a_refund("r2", currency="USD")
+    for _ in range(2):
+        [result] = (await write(parts, writer, Submission(refunds=[other, dollars]))).results
+        assert [fate.reason for fate in result.refunds] == [
+            Reason.REFUND_CONFLICT,
+            Reason.CURRENCY_MISMATCH,
+        ]
+    claims = await parts.query("SELECT refund_id, reason FROM conflicts ORDER BY refund_id")
+    assert [tuple(claim) for claim in claims] == [
+        ("r1", "REFUND_CONFLICT"),
+        ("r2", "CURRENCY_MISMATCH"),
+    ]
+    await parts.require_balanced()
+
+
+async def test_a_refund_in_another_currency_is_never_booked(parts: Parts) -> None:
+    await write(parts, parts.writers[0], Submission(refunds=[a_refund(currency="USD")]))
+    await write(parts, parts.writers[0], Submission(gifts=[a_gift()]))
+    assert await parts.sweeper.sweep() == 0
+    await write(parts, parts.writers[0], Submission(refunds=[a_refund("r2")]))
+    assert await parts.reader.count_waiting() == 1

@@ -1,0 +1,116 @@
+"""The way from the outbox to the ledger, which may be away, forget, or refuse."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
+
+from services.donations.relay import Relay, _within_limits
+from services.donations.submission import Submission
+from services.runtime.channel import open_channel
+from services.runtime.settings import TlsSettings
+from tests.integration.donations.conftest import Connect, eventually
+from tests.integration.donations.ledgers import LedgerProcess
+from tests.integration.donations.messages import donation_request
+from tests.integration.donations.parts import Parts
+from tests.support.clock import FixedClock
+from tests.support.identities import Certificates
+from tests.unit.donations.gifts import a_gift
+
+
+@pytest.fixture
+async def relay(
+    parts: Parts, ledger: LedgerProcess, certificates: Certificates, clock: FixedClock
+) -> Any:
+    """A relay that posts when it is told."""
+    files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
+    channel = open_channel(ledger.address, TlsSettings(**files))
+    yield Relay(parts.outbox, channel, clock)
+    await channel.close()
+
+
+async def record(parts: Parts, *names: str) -> list[str]:
+    """Records gifts, each in a batch of its own; returns the batches' ids."""
+    batches = []
+    for name in names:
+        committed = await parts.committer.commit(Submission(gifts=[a_gift(name)]))
+        batches.append(str(committed.batch_id))
+    return batches
+
+
+async def test_batches_are_posted_in_order_and_leave_the_outbox(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    batches = await record(parts, "a", "b", "c")
+    assert await parts.outbox.backlog() == (3, parts.clock())
+    assert not any(summary.posted for summary in await parts.summaries())
+    assert await relay.post_due() == 3
+    assert list(ledger.ledger.entries) == batches
+    assert await parts.outbox.backlog() == (0, None)
+    assert all(summary.posted for summary in await parts.summaries())
+    sequences = await parts.query("SELECT posted_sequence FROM batches ORDER BY id")
+    assert [row.posted_sequence for row in sequences] == [1, 2, 3]
+    assert await relay.post_due() == 0
+
+
+async def test_an_answer_that_got_lost_is_asked_for_again(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    batches = await record(parts, "a", "b")
+    ledger.ledger.forgets = 1
+    with pytest.raises(grpc.aio.AioRpcError):
+        await relay.post_due()
+    assert (await parts.outbox.backlog())[0] == 2
+    assert await relay.post_due() == 2
+    assert list(ledger.ledger.entries) == batches
+    assert ledger.ledger.posted == 4
+
+
+async def test_a_batch_that_the_ledger_refuses_stays_and_holds_up_nobody(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, clock: FixedClock
+) -> None:
+    bad, good = await record(parts, "a", "b")
+    ledger.ledger.refuses = {bad}
+    await relay.post_due()
+    assert list(ledger.ledger.entries) == [good]
+    [kept] = await parts.query("SELECT batch_id, problem FROM outbox")
+    assert (str(kept.batch_id), kept.problem) == (bad, "ENTRY_CONFLICT")
+    assert await relay.post_due() == 0  # it is not asked for all the time
+
+    ledger.ledger.refuses = set()
+    clock.advance(timedelta(minutes=2))
+    assert await relay.post_due() == 1
+    assert set(ledger.ledger.entries) == {bad, good}
+
+
+async def test_while_the_ledger_is_away_gifts_are_taken_in_and_wait(
+    connect: Connect, ledger: LedgerProcess
+) -> None:
+    weibo: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
+    await ledger.stop()
+    for number in range(5):
+        await weibo.RecordDonation(donation_request(a_gift(str(number))), timeout=5)
+    assert ledger.ledger.entries == {}
+    await asyncio.sleep(0.3)
+    await ledger.start()
+    await eventually(lambda: sum(ledger.ledger.micros().values()) == 5 * 1_230_000, seconds=20)
+
+
+async def test_two_relays_post_each_batch_as_one_entry(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    batches = await record(parts, "a", "b", "c", "d")
+    await asyncio.gather(relay.post_due(), relay.post_due())
+    assert list(ledger.ledger.entries) == batches
+    assert await parts.outbox.backlog() == (0, None)
+
+
+async def test_calls_to_the_ledger_have_a_limit(parts: Parts) -> None:
+    await record(parts, "a", "b", "c")
+    due = await parts.outbox.due(parts.clock(), 10)
+    assert [len(call) for call in _within_limits(due, lines_max=2)] == [2, 1]
+    assert [len(call) for call in _within_limits(due, lines_max=0)] == [1, 1, 1]
+    assert _within_limits([], lines_max=2) == []

@@ -1,0 +1,185 @@
+"""A ledger and an intake as the gateway sees them over the wire, without what is behind them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
+from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+from watersmeet.type.v1.money_pb2 import Money
+
+from services.runtime.call import current_call
+from services.runtime.errors import Fault, Reason
+
+START = datetime(2019, 9, 5, 12, tzinfo=UTC)
+
+
+def change(
+    micros: int,
+    count: int = 1,
+    *,
+    project: str = "clean-water",
+    partner: str = "alipay",
+    campaign: str = "week-2026",
+    state: "pb.TotalState.ValueType" = pb.TOTAL_STATE_CLAIMED,
+    hour: datetime = START,
+    currency: str = "CNY",
+) -> pb.TotalCell:
+    """What an entry adds to one cell."""
+    cell = pb.TotalCell(
+        campaign=campaign,
+        project=project,
+        partner=partner,
+        state=state,
+        amount=Money(currency_code=currency, micros=micros),
+        count=count,
+    )
+    cell.hour.FromDatetime(hour)
+    return cell
+
+
+class FakeLedger(pb_grpc.LedgerServiceServicer):
+    """Keeps totals and a feed of what it is told to post. Can fail in the ways a ledger can."""
+
+    def __init__(self, *, checkpoint_s: float = 0.2) -> None:
+        self.checkpoint_s = checkpoint_s
+        self.entries: list[pb.PostedEntry] = []
+        self.lost: set[int] = set()  # entries that the feed leaves out
+        self.is_silent = False  # the feed says nothing, and stays open
+        self.snapshots = 0  # how often it was read
+        self.streams: list[int] = []  # where readers of the feed began
+        self.cells_a_message = 2
+        self._posted = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    async def until_streams(self, number: int) -> None:
+        """Returns when the feed was opened so often."""
+        async with asyncio.timeout(10):
+            while len(self.streams) < number:
+                await self._opened.wait()
+
+    def post(self, *changes: pb.TotalCell, watermarks: Mapping[str, datetime] | None = None) -> int:
+        """Writes an entry; returns its sequence."""
+        sequence = len(self.entries) + 1
+        metadata = {
+            f"complete_until/{partner}": time.isoformat()
+            for partner, time in (watermarks or {}).items()
+        }
+        entry = pb.Entry(sequence=sequence, metadata=metadata)
+        entry.recorded_time.FromDatetime(datetime.now(UTC))
+        self.entries.append(pb.PostedEntry(entry=entry, changes=changes))
+        self._posted.set()
+        self._posted = asyncio.Event()
+        return sequence
+
+    async def ReadTotals(
+        self, request: pb.ReadTotalsRequest, context: object
+    ) -> AsyncIterator[pb.ReadTotalsResponse]:
+        self.snapshots += 1
+        sequence = len(self.entries)
+        cells = self._cells()
+        for start in range(0, max(len(cells), 1), self.cells_a_message):
+            message = pb.ReadTotalsResponse(
+                as_of_sequence=sequence, cells=cells[start : start + self.cells_a_message]
+            )
+            if self.entries:
+                message.as_of_time.CopyFrom(self.entries[-1].entry.recorded_time)
+            for partner, time in self._watermarks().items():
+                message.watermarks[partner].FromDatetime(time)
+            yield message
+
+    async def StreamEntries(
+        self, request: pb.StreamEntriesRequest, context: object
+    ) -> AsyncIterator[pb.StreamEntriesResponse]:
+        sent = request.after_sequence
+        self.streams.append(sent)
+        self._opened.set()
+        self._opened = asyncio.Event()
+        if sent > len(self.entries):
+            raise Fault(Reason.SEQUENCE_AHEAD, "the ledger is not so far")
+        while True:
+            posted = self._posted
+            while not self.is_silent and sent < len(self.entries):
+                sent += 1
+                if sent not in self.lost:
+                    yield pb.StreamEntriesResponse(posted=self.entries[sent - 1])
+            if not self.is_silent:
+                yield pb.StreamEntriesResponse(checkpoint=_checkpoint(sent))
+            try:
+                async with asyncio.timeout(self.checkpoint_s):
+                    await posted.wait()
+            except TimeoutError:
+                pass  # time for a checkpoint
+
+    def _cells(self) -> list[pb.TotalCell]:
+        sums: dict[tuple[str, str, str, int, int, str], list[int]] = defaultdict(lambda: [0, 0])
+        for posted in self.entries:
+            for cell in posted.changes:
+                key = (
+                    cell.campaign,
+                    cell.project,
+                    cell.partner,
+                    cell.hour.seconds,
+                    cell.state,
+                    cell.amount.currency_code,
+                )
+                sums[key][0] += cell.amount.micros
+                sums[key][1] += cell.count
+        return [
+            change(
+                micros,
+                count,
+                campaign=campaign,
+                project=project,
+                partner=partner,
+                hour=datetime.fromtimestamp(hour, UTC),
+                state=pb.TotalState.ValueType(state),
+                currency=currency,
+            )
+            for (campaign, project, partner, hour, state, currency), (micros, count) in sums.items()
+        ]
+
+    def _watermarks(self) -> dict[str, datetime]:
+        return {
+            key.removeprefix("complete_until/"): datetime.fromisoformat(value)
+            for posted in self.entries
+            for key, value in posted.entry.metadata.items()
+        }
+
+
+def _checkpoint(sequence: int) -> pb.Checkpoint:
+    checkpoint = pb.Checkpoint(sequence=sequence)
+    checkpoint.time.FromDatetime(datetime.now(UTC))
+    return checkpoint
+
+
+Answer = Callable[
+    [intake_pb.AcceptNotificationRequest], Awaitable[intake_pb.AcceptNotificationResponse]
+]
+
+
+async def _success(
+    _notice: intake_pb.AcceptNotificationRequest,
+) -> intake_pb.AcceptNotificationResponse:
+    return intake_pb.AcceptNotificationResponse(
+        http_status=200, content_type="text/plain; charset=utf-8", body=b"success"
+    )
+
+
+class FakeIntake(intake_grpc.DonationIntakeServiceServicer):
+    """Keeps the notices that it is sent, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.notices: list[intake_pb.AcceptNotificationRequest] = []
+        self.request_ids: list[str] = []
+        self.answer: Answer = _success
+
+    async def AcceptNotification(
+        self, request: intake_pb.AcceptNotificationRequest, context: object
+    ) -> intake_pb.AcceptNotificationResponse:
+        self.notices.append(request)
+        self.request_ids.append(current_call().request_id)
+        return await self.answer(request)

@@ -1,0 +1,36 @@
+"""Batches as the donations service sums them up, and the entries that they are posted as."""
+
+from datetime import timedelta
+from hashlib import sha256
+
+from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind, transfer_of_line
+from services.ledger.domain import Cause, CauseKind, EntryDraft
+from tests.unit.ledger.drafts import NOON, draft, new_id
+
+
+def batch(*lines: BatchLine, gifts: int = 4, posted: bool = True) -> BatchSummary:
+    """A batch with an id after all earlier ones; one line of each kind if none is given."""
+    batch_id = str(new_id())
+    return BatchSummary(
+        batch_id=batch_id,
+        gifts=gifts,
+        digest=sha256(batch_id.encode()).digest(),
+        lines=lines or tuple(line(kind) for kind in LineKind),
+        posted=posted,
+    )
+
+
+def line(kind: LineKind = LineKind.GIFT, micros: int = 10, tally: int = 1) -> BatchLine:
+    """A line of alipay's in the hour before noon."""
+    project = "" if kind in (LineKind.SUSPENDED_GIFT, LineKind.SUSPENDED_REFUND) else "well"
+    hour = NOON - timedelta(hours=1)
+    return BatchLine(kind, "alipay", "95week", project, "CNY", hour, micros, tally)
+
+
+def entry_of(summary: BatchSummary) -> EntryDraft:
+    """The entry that the donations service posts for a batch."""
+    return draft(
+        *map(transfer_of_line, summary.lines),
+        cause=Cause(CauseKind.INTAKE_BATCH, summary.batch_id),
+        metadata={"gifts": str(summary.gifts), "digest": summary.digest.hex()},
+    )

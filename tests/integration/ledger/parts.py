@@ -1,0 +1,117 @@
+"""The ledger's parts, wired by hand in the test's own process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from sqlalchemy import make_url
+
+from services.ledger.audit import Auditor, Report
+from services.ledger.audit_batches import BatchSummary
+from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
+from services.ledger.feed import Feed, FeedPace
+from services.ledger.plan import Outcome
+from services.ledger.reader import Reader, Snapshots
+from services.ledger.store.accounts import AccountIds
+from services.ledger.store.posting import PostingStore
+from services.ledger.store.reading import ReadingStore
+from services.ledger.store.snapshot import SnapshotStore
+from services.ledger.writer import Writer, WriterLimits
+from services.runtime.clock import Clock
+from services.runtime.database import open_engine
+from services.runtime.errors import Fault
+
+PACE = FeedPace(page_entries=7, poll_s=0.05, checkpoint_s=0.2)
+
+
+def role_of(url: str) -> str:
+    """The role that a database URL logs in as."""
+    role = make_url(url).username
+    assert role is not None, "the URL names its role"
+    return role
+
+
+@dataclass
+class Parts:
+    """One ledger. writing: the task that runs its writer."""
+
+    posting: PostingStore
+    writer: Writer
+    reading: ReadingStore
+    reader: Reader
+    snapshots: Snapshots
+    feed: Feed
+    clock: Clock
+    writing: asyncio.Task[None]
+
+    async def post(self, *drafts: EntryDraft) -> list[Outcome]:
+        """What becomes of the drafts."""
+        return await self.writer.post(drafts)
+
+    async def post_all(self, *drafts: EntryDraft) -> list[Posting]:
+        """Where the drafts stand; all of them must."""
+        outcomes = await self.writer.post(drafts)
+        postings = [outcome for outcome in outcomes if isinstance(outcome, Posting)]
+        assert len(postings) == len(outcomes), outcomes
+        return postings
+
+    async def entries(self) -> list[Entry]:
+        """All entries."""
+        found: list[Entry] = []
+        while page := (await self.reading.entries_after(len(found), 1_000)).entries:
+            found += page
+        return found
+
+    async def audit(self, *summaries: BatchSummary, fault: Fault | None = None) -> Report:
+        """The report of an audit. fault: what the donations service fails with after summaries."""
+
+        async def stream() -> AsyncIterator[BatchSummary]:
+            for summary in sorted(summaries, key=lambda summary: summary.batch_id):
+                yield summary
+            if fault is not None:
+                raise fault
+
+        return await self.audit_with(stream)
+
+    async def audit_with(self, stream: object) -> Report:
+        """As audit, with a stream of the test's own."""
+        auditor = Auditor(self.snapshots, stream, self._entries_of, self.clock)  # type: ignore[arg-type]
+        results = [result async for result in auditor.run()]
+        report = results.pop()
+        assert isinstance(report, Report)
+        assert report.checks == results
+        return report
+
+    async def _entries_of(self, batch_id: str) -> Sequence[Entry]:
+        cause = Cause(CauseKind.INTAKE_BATCH, batch_id)
+        return (await self.reader.entries(account="", cause=cause, after=0, limit=100)).entries
+
+
+@asynccontextmanager
+async def open_parts(
+    url: str,
+    clock: Clock,
+    *,
+    name: str = "test",
+    limits: WriterLimits | None = None,
+    pace: FeedPace = PACE,
+) -> AsyncIterator[Parts]:
+    """A ledger whose writer runs until the block ends."""
+    writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
+    engine = open_engine(url, name=name, pool_size=8)
+    accounts = AccountIds()
+    posting = PostingStore(writing_engine, accounts)
+    reading = ReadingStore(engine, accounts)
+    feed = Feed(reading, clock, replace(pace))
+    writer = Writer(posting, clock, limits=limits, committed=lambda _: feed.notify())
+    snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
+    reader = Reader(reading, snapshots, read_totals_timeout_s=10.0)
+    running = asyncio.create_task(writer.run())
+    try:
+        yield Parts(posting, writer, reading, reader, snapshots, feed, clock, running)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        await writing_engine.dispose()
+        await engine.dispose()

@@ -1,0 +1,88 @@
+"""AuditService over mutual TLS, with a donations service beside it."""
+
+from typing import Any
+
+from watersmeet.ledger.v1 import audit_service_pb2 as pb
+from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
+from watersmeet.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
+from watersmeet.type.v1 import money_pb2
+
+from services.ledger.convert import stamp_of
+from services.ledger.domain import EntryDraft
+from services.runtime.errors import Reason
+from tests.integration.ledger.batches import batch, entry_of
+from tests.integration.ledger.conftest import Connect
+from tests.integration.ledger.messages import draft, fault_of, posting, transfer
+from tests.integration.ledger.stand_ins import Batches
+from tests.unit.ledger.drafts import NOON
+
+
+def message_of(entry: EntryDraft) -> ledger_service_pb2.EntryDraft:
+    return draft(
+        *(
+            transfer(
+                debit_account=t.debit,
+                credit_account=t.credit,
+                amount=money_pb2.Money(currency_code=t.currency, micros=t.micros),
+                campaign=t.campaign,
+                project=t.project,
+                hour=t.hour,
+                count=t.tally,
+            )
+            for t in entry.transfers
+        ),
+        entry_id=str(entry.entry_id),
+        cause=ledger_service_pb2.Cause(
+            kind=ledger_service_pb2.CAUSE_KIND_INTAKE_BATCH, id=entry.cause.id
+        ),
+        metadata=dict(entry.metadata),
+    )
+
+
+async def audit(connect: Connect) -> tuple[list[pb.AuditCheck], pb.AuditReport]:
+    stub: Any = pb_grpc.AuditServiceStub(connect("operator", "local"))
+    messages = [message async for message in stub.RunAudit(pb.RunAuditRequest(), timeout=20)]
+    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 5, "report"]
+    return [message.check for message in messages[:-1]], messages[-1].report
+
+
+async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None:
+    stub: Any = ledger_service_pb2_grpc.LedgerServiceStub(connect("service", "donations"))
+    batches.held = [batch(), batch(), batch(posted=False)]
+    answer = await stub.PostEntries(posting(*(message_of(entry_of(b)) for b in batches.held[:2])))
+    checks, report = await audit(connect)
+    assert [check.name for check in checks] == [
+        "chain",
+        "balances",
+        "trial_balance",
+        "totals",
+        "batches",
+    ]
+    assert report.ok
+    assert list(report.checks) == checks
+    assert report.as_of_sequence == 2
+    assert report.head_hash == answer.results[1].hash
+    assert report.start_time == report.end_time == stamp_of(NOON)
+    assert checks[4].covered == 2
+    assert "1 more are not posted yet" in checks[4].detail
+
+
+async def test_a_batch_that_the_ledger_was_not_told_of(connect: Connect, batches: Batches) -> None:
+    batches.held = [batch()]
+    checks, report = await audit(connect)
+    assert not report.ok
+    assert [check.ok for check in checks] == [True, True, True, True, False]
+
+
+async def test_donations_that_are_away(connect: Connect, batches: Batches) -> None:
+    await batches.go_away()
+    checks, report = await audit(connect)
+    assert not report.ok
+    assert [check.ok for check in checks] == [True, True, True, True, False]
+    assert "DEPENDENCY_UNAVAILABLE" in checks[4].detail
+
+
+async def test_partners_may_not_audit(connect: Connect) -> None:
+    stub: Any = pb_grpc.AuditServiceStub(connect("partner", "alipay"))
+    fault = await fault_of(stub.RunAudit(pb.RunAuditRequest(), timeout=20))
+    assert fault.reason is Reason.PERMISSION_DENIED

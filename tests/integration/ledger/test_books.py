@@ -1,0 +1,79 @@
+"""The property of test_plan.py on a real database: the stored books are the planned ones."""
+
+import asyncio
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.ledger.domain import AccountName, Cell, EntryDraft, Posting, Sums
+from services.ledger.plan import Turnover, prepare
+from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.ledger.conftest import EMPTY
+from tests.integration.ledger.parts import Parts, open_parts
+from tests.support.clock import FixedClock
+from tests.unit.ledger.books import MemoryBooks, assert_chain
+from tests.unit.ledger.drafts import NOON
+from tests.unit.ledger.strategies import drafts
+
+EXAMPLES = settings().max_examples // 4  # each costs what dozens cost in memory
+
+
+@pytest.mark.property
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(posted=st.lists(drafts(), min_size=1, max_size=20), sizes=st.lists(st.integers(1, 5)))
+def test_stored_books_are_the_planned_ones(
+    migrated: DatabaseUrls, posted: list[EntryDraft], sizes: list[int]
+) -> None:
+    with psycopg.connect(migrated.owner) as connection:
+        connection.execute(EMPTY)
+    asyncio.run(_compare(migrated.service, posted, sizes))
+
+
+async def _compare(url: str, posted: Sequence[EntryDraft], sizes: Sequence[int]) -> None:
+    planned = MemoryBooks()
+    async with open_parts(url, FixedClock(NOON)) as parts:
+        left = list(posted)
+        for size in [*sizes, len(posted)]:
+            group, left = left[:size], left[size:]
+            outcomes = await parts.post(*group)
+            expected = planned.post([prepare(one) for one in group], NOON)
+            for outcome, other in zip(outcomes, expected, strict=True):
+                assert (isinstance(outcome, Posting) and outcome == other) or (
+                    not isinstance(outcome, Posting)
+                    and not isinstance(other, Posting)
+                    and outcome.reason is other.reason
+                )
+        # All of it again, at once and from many callers.
+        again = await asyncio.gather(*(parts.post(one) for one in posted))
+        assert all(
+            outcome.replayed
+            for outcomes in again
+            for outcome in outcomes
+            if isinstance(outcome, Posting)
+        )
+        await _assert_stored(parts, planned)
+
+
+async def _assert_stored(parts: Parts, planned: MemoryBooks) -> None:
+    entries = await parts.entries()
+    assert_chain(entries)
+    assert entries == planned.entries
+    assert await parts.reading.head() == planned.head
+
+    trial = await parts.reader.trial_balance("")
+    turnovers: dict[AccountName, Turnover] = {
+        balance.name: Turnover(balance.debits, balance.credits) for balance in trial.balances
+    }
+    assert turnovers == planned.turnovers
+    assert all(sums.debits == sums.credits for sums in trial.sums)
+
+    pages = [page async for page in parts.reader.totals(3)]
+    totals: dict[Cell, Sums] = {row.cell: row.sums for page in pages for row in page.rows}
+    assert totals == planned.totals
+    assert pages[0].watermarks == planned.watermarks
+
+    report = await parts.audit()
+    assert report.ok, report.checks

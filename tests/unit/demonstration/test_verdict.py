@@ -1,0 +1,183 @@
+"""The demo's verdict: it holds for true books, and fails for each kind of falsehood."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from services.cli.demonstration.books import Audit, AuditCheck, GatewayTotals, LedgerBalances
+from services.cli.demonstration.killing import Kill
+from services.cli.demonstration.result import as_json, in_units
+from services.cli.demonstration.verdict import Findings, judge
+from services.cli.simulator.expectation import Cell, State
+from services.cli.simulator.occasion import make_occasion
+from services.cli.simulator.plan import Plan, make_plan
+from services.cli.simulator.reports import Kind, Refund
+from services.cli.simulator.tally import Answer, Tally
+
+PLAN = make_plan(5, 900, make_occasion(date(2019, 9, 5)))
+
+
+def true_tallies(plan: Plan) -> list[Tally]:
+    """The answers of a system without fault, as if every report came in the plan's order."""
+    tallies = []
+    for name, part in plan.partners.items():
+        tally, seen = Tally(name), set[str]()
+        tally.refused = tally.reports = part.altered_batches
+        for report in (report for messages in part.rounds for report in messages):
+            tally.reports += 1
+            gift = report.subject.gift if isinstance(report.subject, Refund) else report.subject
+            if report.kind is Kind.FORGED:
+                tally.refused += 1
+                continue
+            if isinstance(report.subject, Refund):
+                tally.refund(report.subject.refund_id, Answer.ACCEPTED)
+                if name != "alipay":
+                    continue
+            if report.kind is Kind.CONFLICT:
+                tally.gifts[Answer.CONFLICTING] += 1
+            else:
+                known = gift.external_id in seen
+                tally.gifts[Answer.REPLAYED if known else Answer.ACCEPTED] += 1
+                seen.add(gift.external_id)
+        tallies.append(tally)
+    return tallies
+
+
+def true_ledger(plan: Plan) -> LedgerBalances:
+    """The accounts as transfers would leave them."""
+    debits, credits_ = Counter[str](), Counter[str]()
+    for cell, micros in plan.expectation.micros.items():
+        claimed = f"partner/{cell.partner}/claimed"
+        fund = (
+            f"project/{cell.project}/fund" if cell.project else f"partner/{cell.partner}/suspense"
+        )
+        if cell.state is State.REFUNDED:
+            # Given, and given back: the balance does not know of it.
+            for account in (claimed, fund):
+                debits[account] += micros
+                credits_[account] += micros
+        else:
+            debits[claimed] += micros
+            credits_[fund] += micros
+    accounts = {code: (debits[code], credits_[code]) for code in {*debits, *credits_}}
+    return LedgerBalances(accounts, 12, ties=True)
+
+
+def findings() -> Findings:
+    expected = PLAN.expectation
+    return Findings(
+        PLAN,
+        true_tallies(PLAN),
+        GatewayTotals(expected.micros, expected.counts, 12),
+        true_ledger(PLAN),
+        Audit(True, (AuditCheck("chain", True, 12, "12 entries"),)),
+        [Kill("donations", 0.5, 10, 11, 1.5)],
+    )
+
+
+def failed(found: Findings) -> set[str]:
+    return {check.name for check in judge(found) if not check.ok}
+
+
+def test_true_books_are_believed() -> None:
+    found = findings()
+    assert failed(found) == set()
+    result = as_json(found, 2.0)
+    assert result["gifts"] == result["accepted"] == 900
+    assert result["replayed"] == sum(t.gifts[Answer.REPLAYED] for t in found.tallies)
+    assert result["conflicts"] == PLAN.count(Kind.CONFLICT)
+    total = PLAN.expectation.total_micros
+    assert result["expected_total_micros"] == total
+    assert result["ledger_total_micros"] == result["gateway_total_micros"] == total
+    assert result["kills"] == 1
+    assert result["gifts_per_s"] == 450.0
+
+
+def test_an_answer_that_a_kill_swallowed_is_no_failure() -> None:
+    found = findings()
+    found.tallies[0].gifts[Answer.ACCEPTED] -= 1
+    found.tallies[0].gifts[Answer.REPLAYED] += 1
+    assert failed(found) == set()
+    assert as_json(found, 1.0)["accepted"] == 900
+
+
+def moved_between_projects(found: Findings) -> Findings:
+    """The sum stays the same; two cells do not."""
+    micros = dict(found.gateway.micros)
+    first, second = sorted(c for c in micros if c.state is State.CLAIMED)[:2]
+    micros[first] += 1
+    micros[second] -= 1
+    return replace(found, gateway=replace(found.gateway, micros=micros))
+
+
+def one_cell_too_many(found: Findings) -> Findings:
+    micros = {**found.gateway.micros, Cell("weibo", "unplanned", State.REFUNDED): 1}
+    return replace(found, gateway=replace(found.gateway, micros=micros))
+
+
+def one_gift_too_many(found: Findings) -> Findings:
+    counts = Counter(found.gateway.counts)
+    counts[next(cell for cell in counts if cell.state is State.CLAIMED)] += 1
+    return replace(found, gateway=replace(found.gateway, counts=counts))
+
+
+def off_by_a_micro_in_the_ledger(found: Findings) -> Findings:
+    accounts = dict(found.ledger.accounts)
+    code = next(code for code in accounts if code.startswith("project/"))
+    accounts[code] = (accounts[code][0] + 1, accounts[code][1])
+    return replace(found, ledger=replace(found.ledger, accounts=accounts, ties=False))
+
+
+def money_in_another_account(found: Findings) -> Findings:
+    accounts = {**found.ledger.accounts, "partner/weibo/fees": (7, 7)}
+    return replace(found, ledger=replace(found.ledger, accounts=accounts))
+
+
+def forged_and_taken(found: Findings) -> Findings:
+    found.tallies[0].refused -= 1
+    return found
+
+
+def surprised(found: Findings) -> Findings:
+    found.tallies[0].surprise("something else")
+    return found
+
+
+def not_answered(found: Findings) -> Findings:
+    found.tallies[0].reports -= 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("falsify", "names"),
+    [
+        (moved_between_projects, {"gateway, to the micro"}),
+        (one_cell_too_many, {"gateway, to the micro"}),
+        (one_gift_too_many, {"gateway, gifts counted", "gifts recorded once"}),
+        (off_by_a_micro_in_the_ledger, {"ledger, to the micro", "ledger, debits = credits"}),
+        (money_in_another_account, {"ledger, to the micro"}),
+        (forged_and_taken, {"refused"}),
+        (surprised, {"every answer as planned"}),
+        (not_answered, {"reports answered"}),
+        (lambda f: replace(f, audit=replace(f.audit, ok=False)), {"audit"}),
+        (
+            lambda f: replace(f, kills=[replace(f.kills[0], pid_after=10)]),
+            {"donations came back"},
+        ),
+        (
+            lambda f: replace(f, kills=[replace(f.kills[0], pid_after=None)]),
+            {"donations came back"},
+        ),
+    ],
+)
+def test_each_falsehood_is_found(falsify: Callable[[Findings], Findings], names: set[str]) -> None:
+    assert failed(falsify(findings())) == names
+
+
+def test_amounts_are_shown_with_all_their_decimals() -> None:
+    assert in_units(12_340_000) == "12.340000"
+    assert in_units(-1) == "-0.000001"
+    assert in_units(1_234_567_000_001) == "1,234,567.000001"

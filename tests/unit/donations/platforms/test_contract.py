@@ -1,0 +1,264 @@
+"""The contract kit: the same cases for every platform."""
+
+import base64
+import secrets
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.donations.platforms import (
+    BODY_LIMIT_BYTES,
+    GiftReport,
+    Notice,
+    Platform,
+    RefundReport,
+    Report,
+)
+from services.runtime.errors import Fault, Reason
+from tests.unit.donations.platforms.senders import (
+    NOW,
+    SENDERS,
+    Gift,
+    Refund,
+    Sender,
+    with_body,
+    with_header,
+)
+
+GIFT = Gift()
+each_platform = pytest.mark.parametrize("sender", SENDERS, ids=lambda sender: sender.code)
+UNTRUE = {Reason.SIGNATURE_INVALID, Reason.NOTIFICATION_MALFORMED}
+
+
+def read(sender: Sender, notice: Notice) -> list[Report]:
+    return sender.platform().read(notice, NOW)
+
+
+def outcome(sender: Sender, notice: Notice) -> list[Report] | Reason:
+    try:
+        return read(sender, notice)
+    except Fault as fault:
+        return fault.reason
+
+
+def reason_of(sender: Sender, notice: Notice) -> Reason:
+    with pytest.raises(Fault) as caught:
+        read(sender, notice)
+    assert caught.value.message
+    return caught.value.reason
+
+
+@each_platform
+def test_a_platform_says_who_it_is(sender: Sender) -> None:
+    platform: Platform = sender.platform()
+    assert platform.code == sender.code
+    assert platform.acknowledgement.http_status == 200
+    assert platform.acknowledgement.body
+
+
+@each_platform
+def test_a_payment_reads_as_its_gift(sender: Sender) -> None:
+    assert read(sender, sender.payment(GIFT)) == [
+        GiftReport(
+            external_id=GIFT.external_id,
+            project="library",
+            campaign="harvest",
+            amount_micros=12_340_000,
+            currency="CNY",
+            event_time=GIFT.paid,
+            donor_reference=GIFT.donor,
+        )
+    ]
+
+
+@each_platform
+def test_donors_stay_out_of_what_is_printed(sender: Sender) -> None:
+    notice = sender.payment(GIFT)
+    assert GIFT.donor not in repr(read(sender, notice))
+    assert GIFT.donor not in repr(notice)
+
+
+@each_platform
+@pytest.mark.property
+@given(fen=st.integers(1, 10**13))
+def test_every_amount_is_read_exactly(sender: Sender, fen: int) -> None:
+    (report,) = read(sender, sender.payment(replace(GIFT, fen=fen)))
+    assert report.amount_micros == fen * 10_000
+
+
+@each_platform
+def test_a_notice_reads_the_same_each_time(sender: Sender) -> None:
+    notice = sender.payment(GIFT)
+    platform = sender.platform()
+    assert platform.read(notice, NOW) == platform.read(notice, NOW)
+
+
+@each_platform
+def test_a_refund_reads_whether_or_not_its_payment_came(sender: Sender) -> None:
+    reports = read(sender, sender.refund(GIFT, Refund()))
+    refund = reports[-1]
+    assert isinstance(refund, RefundReport)
+    assert (refund.external_id, refund.refund_id) == (GIFT.external_id, "R-1")
+    assert (refund.amount_micros, refund.currency) == (2_340_000, "CNY")
+    assert abs((refund.event_time - Refund().paid).total_seconds()) < 1
+    assert reports[:-1] in ([], read(sender, sender.payment(GIFT)))
+
+
+@each_platform
+def test_partial_refunds_add_up(sender: Sender) -> None:
+    parts = [Refund("R-1", 234, 234), Refund("R-2", 500, 734), Refund("R-3", 500, 1234)]
+    refunds = [
+        report
+        for part in parts
+        for report in read(sender, sender.refund(GIFT, part))
+        if isinstance(report, RefundReport)
+    ]
+    assert len({refund.refund_id for refund in refunds}) == 3
+    single = sum(refund.amount_micros for refund in refunds if not refund.cumulative)
+    running = max((r.amount_micros for r in refunds if r.cumulative), default=0)
+    assert single + running == 12_340_000
+
+
+@each_platform
+def test_a_forged_signature_is_refused(sender: Sender) -> None:
+    forged = base64.b64encode(secrets.token_bytes(256)).decode()
+    if sender.signed_headers:
+        notice = with_header(sender.payment(GIFT), "wechatpay-signature", forged)
+    else:
+        body = sender.payment(GIFT).body
+        head, _, _ = body.partition(b"&sign=")
+        notice = with_body(
+            sender.payment(GIFT), head + b"&sign=" + forged.replace("+", "%2B").encode()
+        )
+    assert reason_of(sender, notice) is Reason.SIGNATURE_INVALID
+
+
+@each_platform
+def test_another_key_is_refused(sender: Sender) -> None:
+    notice = sender.payment(GIFT, key_name="stranger")
+    assert reason_of(sender, notice) is Reason.SIGNATURE_INVALID
+
+
+@each_platform
+@pytest.mark.property
+@given(data=st.data())
+def test_no_altered_byte_of_the_body_changes_what_is_read(
+    sender: Sender, data: st.DataObject
+) -> None:
+    notice = sender.payment(GIFT)
+    at = data.draw(st.integers(0, len(notice.body) - 1))
+    cut = data.draw(st.integers(0, 1))
+    byte = data.draw(st.binary(max_size=1))
+    body = notice.body[:at] + byte + notice.body[at + cut :]
+    if body == notice.body:
+        return
+    result = outcome(sender, with_body(notice, body))
+    # Another spelling of the same form, as %2b for %2B, is the same notice.
+    same = sender.code == "alipay" and result == read(sender, notice)
+    assert same or result in UNTRUE
+
+
+@each_platform
+@pytest.mark.property
+@given(data=st.data())
+def test_no_altered_byte_of_a_signed_header_is_accepted(
+    sender: Sender, data: st.DataObject
+) -> None:
+    notice = sender.payment(GIFT)
+    if not sender.signed_headers:
+        return
+    name = data.draw(st.sampled_from(sender.signed_headers))
+    value = notice.headers[name]
+    at = data.draw(st.integers(0, len(value)))
+    cut = data.draw(st.integers(0, 1))
+    altered = value[:at] + data.draw(st.text(max_size=1)) + value[at + cut :]
+    if altered == value:
+        return
+    assert reason_of(sender, with_header(notice, name, altered)) is Reason.SIGNATURE_INVALID
+
+
+@each_platform
+def test_a_missing_signed_header_is_refused(sender: Sender) -> None:
+    notice = sender.payment(GIFT)
+    for name in sender.signed_headers:
+        headers = {key: value for key, value in notice.headers.items() if key != name}
+        assert reason_of(sender, replace(notice, headers=headers)) is Reason.SIGNATURE_INVALID
+
+
+@each_platform
+def test_a_signed_header_sent_twice_is_refused(sender: Sender) -> None:
+    notice = sender.payment(GIFT)
+    for name in sender.signed_headers:
+        doubled = [*notice.headers.items(), (name.title(), notice.headers[name])]
+        twice = Notice.received("POST", "", doubled, notice.body)
+        assert reason_of(sender, twice) is Reason.SIGNATURE_INVALID
+
+
+@each_platform
+def test_unknown_further_fields_do_not_matter(sender: Sender) -> None:
+    more = {"zz_new_field": "新", "a_new_field": "", "x": "1.5"}
+    notice = sender.payment(GIFT, lambda content: content.update(more))
+    assert read(sender, notice) == read(sender, sender.payment(GIFT))
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [(sender, name) for sender in SENDERS for name in sender.required],
+    ids=lambda value: value if isinstance(value, str) else value.code,
+)
+def test_a_missing_field_is_malformed(sender: Sender, name: str) -> None:
+    notice = sender.payment(GIFT, lambda content: content.pop(name))
+    assert reason_of(sender, notice) is Reason.NOTIFICATION_MALFORMED
+
+
+@each_platform
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"[]", b"null", b"=", b"&", b"a=%zz", b"\xff\xfe\x00", b"<xml/>", b"[" * 100_000],
+)
+def test_what_is_no_notice_at_all_is_refused(sender: Sender, body: bytes) -> None:
+    assert reason_of(sender, with_body(sender.payment(GIFT), body)) in UNTRUE
+
+
+@each_platform
+def test_another_encoding_is_refused(sender: Sender) -> None:
+    body = sender.payment(GIFT).body.decode().encode("utf-16")
+    assert reason_of(sender, with_body(sender.payment(GIFT), body)) in UNTRUE
+
+
+@each_platform
+@pytest.mark.parametrize("filler", [b"&", b"=", b"a", b"%", b"a=b&", b"\0", b'{"'])
+def test_a_megabyte_of_anything_is_refused(sender: Sender, filler: bytes) -> None:
+    body = (filler * BODY_LIMIT_BYTES)[:BODY_LIMIT_BYTES]
+    assert reason_of(sender, with_body(sender.payment(GIFT), body)) in UNTRUE
+
+
+@each_platform
+def test_a_genuine_notice_may_be_long_but_not_longer_than_the_limit(sender: Sender) -> None:
+    long = sender.payment(GIFT, lambda content: content.update(remark="x" * 600_000))
+    assert read(sender, long) == read(sender, sender.payment(GIFT))
+    longer = sender.payment(GIFT, lambda content: content.update(remark="x" * BODY_LIMIT_BYTES))
+    assert reason_of(sender, longer) is Reason.NOTIFICATION_MALFORMED
+
+
+@each_platform
+def test_only_posts_are_notices(sender: Sender) -> None:
+    notice = replace(sender.payment(GIFT), http_method="GET")
+    assert reason_of(sender, notice) is Reason.NOTIFICATION_MALFORMED
+
+
+@each_platform
+@pytest.mark.parametrize("code", ["Library", "a b", "图书馆", "x" * 65, "../etc", ""])
+def test_a_project_that_is_no_code_is_still_a_gift(sender: Sender, code: str) -> None:
+    (report,) = read(sender, sender.payment(replace(GIFT, project=code)))
+    assert isinstance(report, GiftReport)
+    assert (report.campaign, report.project) == ("harvest", "")
+
+
+@each_platform
+@pytest.mark.parametrize("external_id", ["has space", "号", "x" * 65])
+def test_an_id_that_cannot_be_kept_is_malformed(sender: Sender, external_id: str) -> None:
+    notice = sender.payment(replace(GIFT, external_id=external_id))
+    assert reason_of(sender, notice) is Reason.NOTIFICATION_MALFORMED

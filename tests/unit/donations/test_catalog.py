@@ -1,0 +1,157 @@
+"""The catalog in memory: what it knows, and when it looks again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from services.donations.catalog import (
+    REFRESH_PAUSE_S,
+    Campaign,
+    Catalog,
+    Charity,
+    KnownCampaign,
+    KnownProject,
+    Project,
+    Snapshot,
+)
+from services.donations.catalog_rules import require_campaign, require_charity, require_project
+from services.donations.columns import Target
+from services.donations.domain import SuspenseReason, micros_of
+from services.runtime.errors import Fault, Reason
+
+CLOSE = datetime(2019, 9, 9, tzinfo=UTC)
+START, END = datetime(2019, 9, 5, tzinfo=UTC), datetime(2019, 9, 10, tzinfo=UTC)
+
+
+class Store:
+    """What the catalog reads; counts how often."""
+
+    def __init__(self) -> None:
+        self.now = Snapshot(
+            {"weibo": 1},
+            {"water": KnownProject(4, None), "closed": KnownProject(5, CLOSE)},
+            {"week": KnownCampaign(6, START, END)},
+        )
+        self.reads = 0
+
+    async def snapshot(self) -> Snapshot:
+        self.reads += 1
+        return self.now
+
+    async def add_partner(self, code: str) -> int:
+        return 2 + len(code)
+
+
+class Seconds:
+    """A monotonic clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def target(project: str = "water", campaign: str = "", partner: str = "weibo") -> Target:
+    return Target(partner, "CNY", project, campaign)
+
+
+async def test_targets_stand_where_the_catalog_says() -> None:
+    catalog = Catalog(Store(), Seconds())
+    plain, closed, in_week, unknown, missing, strange = await catalog.standings(
+        [
+            target(),
+            target("closed"),
+            target(campaign="week"),
+            target("unheard-of"),
+            target(""),
+            target(campaign="unknown"),
+        ]
+    )
+    assert (plain.partner_id, plain.project_id, plain.campaign_id, plain.reason) == (1, 4, 0, 0)
+    assert (closed.reason, closed.project_close) == (0, micros_of(CLOSE))
+    assert (in_week.campaign_id, in_week.reason) == (6, 0)
+    assert (in_week.campaign_start, in_week.campaign_end) == (micros_of(START), micros_of(END))
+    assert unknown.reason == SuspenseReason.PROJECT_UNKNOWN
+    assert missing.reason == SuspenseReason.PROJECT_MISSING
+    assert strange.reason == SuspenseReason.CAMPAIGN_UNKNOWN
+
+
+async def test_known_codes_ask_nobody() -> None:
+    store = Store()
+    catalog = Catalog(store, Seconds())
+    await catalog.refresh()
+    await catalog.standings([target(), target("closed", "week")])
+    assert store.reads == 1
+
+
+async def test_an_unknown_code_is_looked_up_at_most_every_second() -> None:
+    store, clock = Store(), Seconds()
+    catalog = Catalog(store, clock)
+    await catalog.refresh()
+    clock.now += REFRESH_PAUSE_S
+    [before] = await catalog.standings([target("new")])
+    assert before.reason == SuspenseReason.PROJECT_UNKNOWN
+    assert store.reads == 2
+
+    store.now = replace(store.now, projects={**store.now.projects, "new": KnownProject(9, None)})
+    clock.now += REFRESH_PAUSE_S / 2
+    [too_soon] = await catalog.standings([target("new")])
+    assert too_soon.reason == SuspenseReason.PROJECT_UNKNOWN
+    assert store.reads == 2
+
+    clock.now += REFRESH_PAUSE_S / 2
+    [after] = await catalog.standings([target("new")])
+    assert (after.reason, after.project_id) == (0, 9)
+
+
+async def test_partners_are_made_on_first_use_and_not_forgotten() -> None:
+    store = Store()
+    catalog = Catalog(store, Seconds())
+    [standing] = await catalog.standings([target(partner="xiaomi")])
+    assert standing.partner_id == 8
+    await catalog.refresh()  # of a moment before the partner was made
+    assert await catalog.known_partner_id("xiaomi") == 8
+    assert await catalog.known_partner_id("nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("charity", "reason"),
+    [
+        (Charity("", "X"), Reason.FIELD_REQUIRED),
+        (Charity("UPPER", "X"), Reason.FIELD_INVALID),
+        (Charity("x", " "), Reason.FIELD_REQUIRED),
+        (Charity("x", "X" * 201), Reason.FIELD_INVALID),
+        (Charity("x", "X\n"), Reason.FIELD_INVALID),
+        (Charity("x", "X", "91330100799655058A"), Reason.FIELD_INVALID),
+    ],
+)
+def test_a_charity_has_its_rules(charity: Charity, reason: Reason) -> None:
+    with pytest.raises(Fault) as raised:
+        require_charity(charity)
+    assert raised.value.reason is reason
+
+
+def test_a_good_charity_project_and_campaign_pass() -> None:
+    require_charity(Charity("aid", "中国扶贫基金会", "91330100799655058B"))
+    require_charity(Charity("abroad", "Aid Abroad"))
+    require_project(Project("water", "Water", "aid"))
+    require_campaign(Campaign("week", "Week", START, END, "Asia/Shanghai"))
+
+
+@pytest.mark.parametrize(
+    ("campaign", "reason"),
+    [
+        (Campaign("w", "W", END, START, "Asia/Shanghai"), Reason.FIELD_INVALID),
+        (Campaign("w", "W", START, START, "Asia/Shanghai"), Reason.FIELD_INVALID),
+        (Campaign("w", "W", START, END, ""), Reason.FIELD_REQUIRED),
+        (Campaign("w", "W", START, END, "Asia/Nowhere"), Reason.FIELD_INVALID),
+        (Campaign("w", "W", START, END, "../../etc/passwd"), Reason.FIELD_INVALID),
+        (Campaign("w", "W", START, END, "Asia"), Reason.FIELD_INVALID),
+    ],
+)
+def test_a_campaign_has_its_rules(campaign: Campaign, reason: Reason) -> None:
+    with pytest.raises(Fault) as raised:
+        require_campaign(campaign)
+    assert raised.value.reason is reason

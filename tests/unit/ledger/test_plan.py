@@ -1,0 +1,148 @@
+"""Groups of drafts: whatever they are and however they are grouped, the books come out whole."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ledger.domain import INT64_MAX, AccountName, Entry, EntryDraft, Posting, Sums
+from services.ledger.plan import Outcome, Turnover, prepare
+from services.ledger.totals import changes_of
+from services.runtime.errors import Fault, Reason
+from tests.unit.ledger.books import MemoryBooks, assert_chain
+from tests.unit.ledger.drafts import NOON, draft, gift, refund
+from tests.unit.ledger.strategies import drafts
+
+
+def turnovers_of(entries: Sequence[Entry]) -> dict[AccountName, Turnover]:
+    sums: dict[AccountName, list[int]] = defaultdict(lambda: [0, 0])
+    for entry in entries:
+        for transfer in entry.draft.transfers:
+            sums[AccountName(transfer.debit, transfer.currency)][0] += transfer.micros
+            sums[AccountName(transfer.credit, transfer.currency)][1] += transfer.micros
+    return {name: Turnover(*both) for name, both in sums.items()}
+
+
+def assert_whole(books: MemoryBooks) -> None:
+    assert_chain(books.entries)
+    assert books.head.sequence == len(books.entries)
+    assert books.turnovers == turnovers_of(books.entries)
+    derived = changes_of(t for entry in books.entries for t in entry.draft.transfers)
+    assert {c: s for c, s in books.totals.items() if s != Sums(0, 0)} == {
+        c: s for c, s in derived.items() if s != Sums(0, 0)
+    }
+    sums: dict[str, int] = defaultdict(int)
+    for name, (debits, credits_) in books.turnovers.items():
+        sums[name.currency] += debits - credits_
+    assert set(sums.values()) <= {0}
+
+
+@pytest.mark.property
+@given(data=st.data(), posted=st.lists(drafts(), max_size=12))
+def test_any_grouping_and_repetition_gives_the_same_books(
+    data: st.DataObject, posted: list[EntryDraft]
+) -> None:
+    single = MemoryBooks()
+    for number, one in enumerate(posted):
+        single.post([prepare(one)], NOON + timedelta(seconds=number))
+
+    again = data.draw(st.lists(st.sampled_from(posted), max_size=8)) if posted else []
+    left = [prepare(one) for one in [*posted, *again]]
+    grouped = MemoryBooks()
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        group, left = left[:size], left[size:]
+        # The clock may run backwards.
+        now = NOON + timedelta(seconds=data.draw(st.integers(-3, 3)))
+        for prepared, outcome in zip(group, grouped.post(group, now), strict=True):
+            check_outcome(grouped, prepared.draft, outcome)
+
+    for books in (single, grouped):
+        assert_whole(books)
+    assert [entry.draft for entry in grouped.entries] == [entry.draft for entry in single.entries]
+    assert grouped.turnovers == single.turnovers
+    assert grouped.totals == single.totals
+    assert grouped.watermarks == single.watermarks
+
+
+def check_outcome(books: MemoryBooks, posted: EntryDraft, outcome: Outcome) -> None:
+    (standing,) = [e for e in books.entries if e.draft.entry_id == posted.entry_id]
+    if isinstance(outcome, Posting):
+        assert standing.draft == posted
+        assert (standing.sequence, standing.hash) == (outcome.sequence, outcome.hash)
+    else:
+        assert outcome.reason is Reason.ENTRY_CONFLICT
+        assert standing.draft != posted
+
+
+@pytest.mark.property
+@given(st.lists(drafts(micros=st.integers(INT64_MAX // 3, INT64_MAX)), max_size=10))
+def test_no_balance_ever_leaves_64_bits(posted: list[EntryDraft]) -> None:
+    books = MemoryBooks()
+    for start in range(0, len(posted), 3):
+        books.post([prepare(one) for one in posted[start : start + 3]], NOON)
+    assert_whole(books)
+    assert all(max(turnover) <= INT64_MAX for turnover in books.turnovers.values())
+    for sums in books.totals.values():
+        assert abs(sums.micros) <= INT64_MAX
+
+
+def test_a_draft_repeated_in_one_group_is_posted_once() -> None:
+    books = MemoryBooks()
+    one = draft()
+    other = draft(gift(2), entry_id=one.entry_id)
+    first, second, third = books.post([prepare(one), prepare(one), prepare(other)], NOON)
+    assert isinstance(first, Posting)
+    assert not first.replayed
+    assert second == first._replace(replayed=True)
+    assert isinstance(third, Fault)
+    assert third.reason is Reason.ENTRY_CONFLICT
+    assert third.metadata["sequence"] == "1"
+    assert len(books.entries) == 1
+
+
+def test_an_overflowing_draft_changes_nothing_and_stops_nobody() -> None:
+    books = MemoryBooks()
+    full, drop, more = draft(gift(INT64_MAX)), draft(gift(1)), draft(gift(1, partner="tencent"))
+    elsewhere = draft(gift(1, partner="tencent", project="road"))
+    outcomes = books.post([prepare(one) for one in (full, drop, more, elsewhere)], NOON)
+    assert [isinstance(outcome, Posting) for outcome in outcomes] == [True, False, False, True]
+    for refused in outcomes[1:3]:
+        assert isinstance(refused, Fault)
+        assert refused.reason is Reason.BALANCE_OVERFLOW
+    assert [entry.sequence for entry in books.entries] == [1, 2]
+    assert_whole(books)
+
+
+def test_an_entry_is_all_or_nothing() -> None:
+    books = MemoryBooks()
+    (outcome,) = books.post([prepare(draft(gift(1), gift(INT64_MAX), refund(INT64_MAX)))], NOON)
+    assert isinstance(outcome, Fault)
+    assert books.entries == []
+    assert books.turnovers == {}
+    assert books.totals == {}
+
+
+def test_an_id_whose_first_draft_was_refused_is_free() -> None:
+    books = MemoryBooks()
+    entry_id = UUID(int=1)
+    books.post([prepare(draft(gift(INT64_MAX)))], NOON)
+    too_much = prepare(draft(gift(1), entry_id=entry_id))
+    fits = prepare(draft(gift(1, partner="tencent", project="road"), entry_id=entry_id))
+    refused, posted = books.post([too_much, fits], NOON)
+    assert isinstance(refused, Fault)
+    assert isinstance(posted, Posting)
+    assert not posted.replayed
+
+
+def test_recording_times_never_run_backwards() -> None:
+    books = MemoryBooks()
+    books.post([prepare(draft())], NOON)
+    books.post([prepare(draft())], NOON - timedelta(hours=1))
+    books.post([prepare(draft())], NOON + timedelta(hours=1))
+    times = [entry.recorded_time - NOON for entry in books.entries]
+    assert times == [timedelta(0), timedelta(0), timedelta(hours=1)]

@@ -1,0 +1,139 @@
+"""The canonical text and its hash, against vectors that sha256sum made, not this code."""
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.ledger import seal
+from services.ledger.domain import NO_HASH, Cause, CauseKind, EntryDraft, Transfer
+from tests.unit.ledger.drafts import draft, gift
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
+ID = "0190a5d0-ac96-774b-bcce-b302099a8057"
+RECORDED = datetime(2019, 9, 5, 12, 0, 1, 250_000, tzinfo=UTC)
+
+DRAFT = EntryDraft(
+    entry_id=UUID(ID),
+    cause=Cause(CauseKind.INTAKE_BATCH, ID),
+    value_time=datetime(2019, 9, 5, 12, tzinfo=UTC),
+    metadata={
+        "note": 'says "融汇" and C:\\',
+        "gifts": "2",
+        "complete_until/alipay": "2019-09-05T12:00:00Z",
+    },
+    transfers=(
+        Transfer(
+            "partner/alipay/claimed",
+            "project/well/fund",
+            3_000_000,
+            "CNY",
+            "95week",
+            "well",
+            datetime(2019, 9, 5, 12, tzinfo=UTC),
+            2,
+        ),
+        Transfer(
+            "partner/alipay/claimed",
+            "partner/alipay/suspense",
+            1,
+            "CNY",
+            "",
+            "",
+            datetime(2019, 9, 5, 11, tzinfo=UTC),
+            0,
+        ),
+    ),
+)
+
+
+def documented() -> tuple[str, str]:
+    """The entry of docs/ledger.md, and the hash that it says sha256sum prints."""
+    blocks = re.findall(r"```text\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    text, printed = blocks
+    return text, printed.split()[0]
+
+
+def test_the_text_is_the_documented_one() -> None:
+    assert seal.text_of(1, RECORDED, seal.content_of(DRAFT)).decode() == documented()[0]
+
+
+def test_the_hash_is_the_one_that_sha256sum_made() -> None:
+    text = seal.text_of(1, RECORDED, seal.content_of(DRAFT))
+    expected = "ee29504f16494fe12d3f07123197fa0deab7da854e297785732c1a558c2c71e8"
+    assert seal.entry_hash(NO_HASH, text).hex() == expected == documented()[1]
+
+
+def test_the_content_hash_is_the_one_that_sha256sum_made() -> None:
+    expected = "71b7c75a1701e5d01cd0b764c04e67698d804f155123d207b0fe381e540448f8"
+    assert seal.content_hash(seal.content_of(DRAFT)).hex() == expected
+
+
+@pytest.mark.skipif(not shutil.which("xxd"), reason="the documented command needs xxd")
+def test_the_documented_command_prints_the_documented_hash(tmp_path: Path) -> None:
+    command = re.search(r"```sh\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert command
+    text, expected = documented()
+    (tmp_path / "entry.txt").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", command[1]], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[0] == expected
+
+
+def test_every_field_is_sealed() -> None:
+    transfer = gift()
+    base = draft(transfer, entry_id=UUID(int=1), metadata={"a": "1"})
+    other_time = datetime(2020, 1, 1, tzinfo=UTC)
+    others = [
+        draft(transfer, entry_id=UUID(int=2), metadata={"a": "1"}),
+        draft(transfer, entry_id=UUID(int=1), metadata={"a": "2"}),
+        draft(transfer, entry_id=UUID(int=1), metadata={"b": "1"}),
+        draft(transfer, entry_id=UUID(int=1)),
+        draft(transfer, entry_id=UUID(int=1), metadata={"a": "1"}, value_time=other_time),
+        draft(
+            transfer,
+            entry_id=UUID(int=1),
+            metadata={"a": "1"},
+            cause=Cause(CauseKind.MANUAL, "memo-2"),
+        ),
+        draft(
+            transfer,
+            entry_id=UUID(int=1),
+            metadata={"a": "1"},
+            cause=Cause(CauseKind.INTAKE_BATCH, "memo-1"),
+        ),
+        draft(transfer, transfer, entry_id=UUID(int=1), metadata={"a": "1"}),
+    ]
+    changed: dict[str, object] = {
+        "debit": "partner/tencent/claimed",
+        "credit": "project/road/fund",
+        "micros": 2,
+        "currency": "USD",
+        "campaign": "",
+        "project": "road",
+        "hour": None,
+        "tally": 7,
+    }
+    assert changed.keys() == set(transfer._fields)
+    for name, value in changed.items():
+        one_off = transfer._replace(**{name: value})  # type: ignore[arg-type]
+        others.append(draft(one_off, entry_id=UUID(int=1), metadata={"a": "1"}))
+    contents = [seal.content_of(one) for one in [base, *others]]
+    texts = {seal.text_of(1, RECORDED, content) for content in contents}
+    texts.add(seal.text_of(2, RECORDED, contents[0]))
+    texts.add(seal.text_of(1, other_time, contents[0]))
+    assert len(texts) == len(contents) + 2
+    text = texts.pop()
+    assert seal.entry_hash(NO_HASH, text) != seal.entry_hash(bytes(31) + b"\1", text)
+
+
+def test_metadata_keys_are_in_the_order_of_their_bytes() -> None:
+    metadata = dict.fromkeys(("b", "a_", "a.", "a-", "a/", "a0", "a"), "")
+    lines = seal.content_of(draft(metadata=metadata)).decode().splitlines()
+    keys = [line.split()[1] for line in lines if line.startswith("metadata ")]
+    assert keys == sorted(metadata, key=str.encode)

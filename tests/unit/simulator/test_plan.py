@@ -1,0 +1,173 @@
+"""The plan: pure, complete, and its expectation held against a second reading of its messages."""
+
+import random
+from collections import Counter
+from datetime import date
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cli.simulator.expectation import Cell, State
+from services.cli.simulator.occasion import make_occasion
+from services.cli.simulator.plan import NATIVE_PARTNERS, PARTNERS, Plan, make_plan
+from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+
+OCCASION = make_occasion(date(2019, 9, 5))
+PLANS = st.builds(
+    lambda seed, gifts: make_plan(seed, gifts, OCCASION),
+    st.integers(0, 2**32),
+    st.integers(40, 1_500),
+)
+
+
+def read_in_any_order(plan: Plan, chance: random.Random) -> tuple[Counter[Cell], Counter[Cell]]:
+    """A naive reader of the messages: the first report of an id counts, refunds by running total.
+
+    Within a round the messages come in any order.
+    """
+    known = {project.code for project in OCCASION.projects}
+    gifts: dict[tuple[str, str], Gift] = {}
+    single: dict[tuple[str, str, str], int] = {}
+    running: Counter[tuple[str, str]] = Counter()
+    for partner in plan.partners.values():
+        for messages in partner.rounds:
+            for report in chance.sample(messages, len(messages)):
+                if report.kind is Kind.FORGED:
+                    continue
+                if isinstance(report.subject, Refund):
+                    refund = report.subject
+                    key = refund.gift.partner, refund.gift.external_id
+                    if refund.gift.partner == "alipay":
+                        gifts.setdefault(key, refund.gift)
+                        running[key] = max(running[key], refund.total_micros)
+                    else:
+                        single[*key, refund.refund_id] = refund.amount_micros
+                else:
+                    gift = report.subject
+                    gifts.setdefault((gift.partner, gift.external_id), gift)
+    back = running + Counter()
+    for (partner_code, external_id, _), micros in single.items():
+        back[partner_code, external_id] += micros
+    sums: Counter[Cell] = Counter()
+    counts: Counter[Cell] = Counter()
+    for key, gift in gifts.items():
+        known_project = gift.project in known
+        project = gift.project if known_project else ""
+        cell = Cell(gift.partner, project, State.CLAIMED if known_project else State.SUSPENSE)
+        sums[cell] += gift.amount_micros - back[key]
+        counts[cell] += 1
+        if back[key]:
+            refunded = Cell(gift.partner, project, State.REFUNDED)
+            sums[refunded] += back[key]
+            counts[refunded] += 1
+    return Counter({cell: micros for cell, micros in sums.items() if micros}), counts
+
+
+@given(PLANS, st.randoms(use_true_random=False))
+def test_the_messages_lead_to_the_expected_books_in_any_order(
+    plan: Plan, chance: random.Random
+) -> None:
+    sums, counts = read_in_any_order(plan, chance)
+    assert sums == plan.expectation.micros
+    assert counts == plan.expectation.counts
+
+
+@given(PLANS)
+def test_a_claim_of_another_amount_comes_after_its_original_is_acknowledged(plan: Plan) -> None:
+    for partner in plan.partners.values():
+        first_round: dict[str, int] = {}
+        for number, messages in enumerate(partner.rounds):
+            for report in messages:
+                gift = report.subject if isinstance(report.subject, Gift) else report.subject.gift
+                if report.kind is Kind.CONFLICT:
+                    assert first_round[gift.external_id] < number
+                elif report.kind is not Kind.FORGED and isinstance(report.subject, Gift):
+                    first_round.setdefault(gift.external_id, number)
+        assert len(first_round) == len(partner.gifts)
+        assert all(report.kind is not Kind.FIRST for report in partner.rounds[-1])
+
+
+@given(PLANS)
+def test_gifts_are_well_formed(plan: Plan) -> None:
+    for name, partner in plan.partners.items():
+        assert len({gift.external_id for gift in partner.gifts}) == len(partner.gifts)
+        for gift in partner.gifts:
+            assert gift.amount_micros > 0
+            assert OCCASION.start_time <= gift.event_time < OCCASION.gifts_end_time
+            assert len(gift.external_id) == 28
+            if name in NATIVE_PARTNERS:
+                assert gift.amount_micros % 10_000 == 0
+                assert gift.event_time.microsecond == 0
+            else:
+                assert gift.project
+        for report in chain.from_iterable(partner.rounds):
+            assert (report.way is Way.NOTICE) == (name in NATIVE_PARTNERS)
+            if isinstance(report.subject, Refund):
+                assert report.way is not Way.STREAM
+                assert 0 < report.subject.amount_micros <= report.subject.total_micros
+                assert report.subject.total_micros <= report.subject.gift.amount_micros
+
+
+def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
+    plan = make_plan(95, 50_000, OCCASION)
+    expected = plan.expectation
+    assert expected.gift_count == plan.count(Kind.FIRST, refunds=False) == 50_000
+    assert len({cell.project for cell in expected.micros if cell.project}) == 30
+    assert plan.count(Kind.REPEAT, refunds=False) >= 5_000
+    assert 50 <= plan.count(Kind.FORGED) <= 60
+    assert 50 <= plan.count(Kind.CONFLICT) <= 60
+    assert 250 <= expected.suspended_count <= 260
+    assert plan.refused == plan.count(Kind.FORGED) + 4
+    messages = [list(chain.from_iterable(part.rounds)) for part in plan.partners.values()]
+    assert sum(map(out_of_order, messages)) >= 50_000 // 5
+    early, in_full, in_part = refund_kinds(messages)
+    assert early > 100
+    assert in_full > 400
+    assert in_part > 100
+
+
+def out_of_order(messages: list[Report]) -> int:
+    """How many gifts are first told after one that was made later."""
+    latest, late = OCCASION.start_time, 0
+    for report in messages:
+        if report.kind is Kind.FIRST and isinstance(report.subject, Gift):
+            late += report.subject.event_time < latest
+            latest = max(latest, report.subject.event_time)
+    return late
+
+
+def refund_kinds(partners: list[list[Report]]) -> tuple[int, int, int]:
+    """Refunds told before their gift; gifts given back in full; gifts given back in part."""
+    early, back, told = 0, Counter[Gift](), set[tuple[str, str]]()
+    for report in chain.from_iterable(partners):
+        if report.kind is Kind.FIRST and isinstance(report.subject, Refund):
+            gift = report.subject.gift
+            early += (gift.partner, gift.external_id) not in told
+            back[gift] += report.subject.amount_micros
+        elif report.kind is Kind.FIRST:
+            assert isinstance(report.subject, Gift)
+            told.add((report.subject.partner, report.subject.external_id))
+    full = sum(micros == gift.amount_micros for gift, micros in back.items())
+    return early, full, len(back) - full
+
+
+def test_the_same_seed_is_the_same_campaign() -> None:
+    assert make_plan(7, 500, OCCASION) == make_plan(7, 500, OCCASION)
+    assert make_plan(7, 500, OCCASION) != make_plan(8, 500, OCCASION)
+
+
+def test_any_of_the_partners_can_take_part_alone() -> None:
+    for name in PARTNERS:
+        plan = make_plan(1, 30, OCCASION, [name])
+        assert list(plan.partners) == [name]
+        assert plan.expectation.gift_count == 30
+
+
+@pytest.mark.parametrize(
+    ("gifts", "partners"), [(3, PARTNERS), (100, ["alipay", "alipay"]), (100, ["nobody"]), (9, [])]
+)
+def test_what_cannot_be_planned_is_said(gifts: int, partners: list[str]) -> None:
+    with pytest.raises(ValueError, match="partner"):
+        make_plan(1, gifts, OCCASION, partners)
