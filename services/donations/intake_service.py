@@ -12,7 +12,6 @@ from services.donations.committer import Committer
 from services.donations.domain import Outcome, RecordedGift, RecordedRefund, bucket_of
 from services.donations.measuring import count_gifts
 from services.donations.notices import NoticeDesk
-from services.donations.paging import page_size, position_of, token_after
 from services.donations.store.reading import GiftReader
 from services.donations.stream import BulkStream, IncomingBatch
 from services.donations.submission import Submission
@@ -27,6 +26,7 @@ from services.donations.validation import (
 from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.paging import page_size, position_of, token_after
 
 
 class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):

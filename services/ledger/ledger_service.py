@@ -9,11 +9,11 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from services.ledger import convert
 from services.ledger.domain import AccountName
 from services.ledger.feed import Feed, Posted
-from services.ledger.paging import issue_token, page_size, read_token
 from services.ledger.reader import Reader
 from services.ledger.rules import ENTRIES_MAX
 from services.ledger.writer import Writer
 from services.runtime.errors import Fault, Reason
+from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 
 CELLS_A_MESSAGE = 5_000
@@ -53,14 +53,14 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         size = page_size(request.page_size)
         after = None
         if request.page_token:
-            code, currency = map(str, read_token(scope, request.page_token))
+            code, currency = map(str, position_of(request.page_token, *scope))
             after = AccountName(code, currency)
         accounts = await self._reader.accounts(
             prefix=request.code_prefix, after=after, limit=size + 1
         )
         response = pb.ListAccountsResponse(accounts=map(convert.account_message, accounts[:size]))
         if len(accounts) > size:
-            response.next_page_token = issue_token(scope, list(accounts[size - 1].name))
+            response.next_page_token = token_after(list(accounts[size - 1].name), *scope)
         return response
 
     async def PostEntries(
@@ -109,7 +109,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         scope = ("ListEntries", request.account, *map(str, cause or ()))
         after = 0
         if request.page_token:
-            after = int(read_token(scope, request.page_token)[0])
+            after = int(position_of(request.page_token, *scope)[0])
         page = await self._reader.entries(
             account=request.account, cause=cause, after=after, limit=page_size(request.page_size)
         )
@@ -122,7 +122,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 break
             response.entries.append(message)
         if page.more or len(response.entries) < len(page.entries):
-            response.next_page_token = issue_token(scope, [response.entries[-1].sequence])
+            response.next_page_token = token_after([response.entries[-1].sequence], *scope)
         return response
 
     async def GetBalance(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.donations.paging import page_size, position_of, token_after
 from services.runtime.errors import Fault, Reason
+from services.runtime.paging import page_size, position_of, token_after
 
 _positions = st.lists(st.one_of(st.text(), st.integers()), max_size=3)
 
@@ -30,6 +30,14 @@ def test_no_other_text_is_a_token(text: str) -> None:
     with pytest.raises(Fault) as raised:
         position_of(text, "ListDonations", "weibo")
     assert raised.value.reason is Reason.PAGE_TOKEN_INVALID
+
+
+def test_an_altered_token_is_none() -> None:
+    token = token_after([17], "ListEntries")
+    for place in range(len(token) - 1):
+        altered = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        with pytest.raises(Fault):
+            position_of(altered, "ListEntries")
 
 
 def test_page_sizes_have_their_bounds() -> None:
