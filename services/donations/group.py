@@ -12,8 +12,10 @@ from services.donations.lines import line_keys
 from services.donations.rows import GiftRows, join, place
 from services.donations.submission import Submission
 
-LINES_MAX = 20_000
-"""The most lines that a batch may have: the ledger takes no larger entry."""
+LINES_MAX = 10_000
+"""The most lines that a batch may have, and that one call posts: with codes of the greatest length
+they come to 3.4 MB, and no service takes a message above 4 MiB.
+"""
 
 
 @dataclass(frozen=True, slots=True)
