@@ -12,9 +12,11 @@ from watersmeet.donations.v1 import (
 )
 
 from services.donations.batch_service import BatchService
-from services.donations.catalog import Catalog
+from services.donations.catalog.memory import Catalog
 from services.donations.catalog_service import CatalogService
-from services.donations.committer import Committer, Limits
+from services.donations.commit.committer import Committer, Limits
+from services.donations.commit.sweeper import Sweeper
+from services.donations.gifts.tokens import DonorTokens
 from services.donations.intake_service import DonationIntakeService
 from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.platforms import load_platforms
@@ -26,8 +28,6 @@ from services.donations.store.outbox import Outbox
 from services.donations.store.quarantine import QuarantineStore
 from services.donations.store.reading import GiftReader
 from services.donations.store.summary import BatchReader
-from services.donations.sweeper import Sweeper
-from services.donations.tokens import DonorTokens
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade

@@ -7,10 +7,10 @@ from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.donations import convert
-from services.donations.catalog import Catalog
-from services.donations.catalog_rules import require_campaign, require_charity, require_project
+from services.donations.catalog.memory import Catalog
+from services.donations.catalog.rules import require_campaign, require_charity, require_project
+from services.donations.gifts.validation import require_code
 from services.donations.store.catalog import CatalogStore
-from services.donations.validation import require_code
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 from services.runtime.paging import page_size, position_of, token_after

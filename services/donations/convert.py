@@ -15,9 +15,7 @@ from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2
 from watersmeet.type.v1 import money_pb2
 
-from services.donations.batch import Batch, BatchSummary, movement_of
-from services.donations.catalog import Campaign, Charity, Project
-from services.donations.columns import GiftBatch, Ints
+from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.domain import (
     HOUR_MICROS,
     Gift,
@@ -28,9 +26,11 @@ from services.donations.domain import (
     micros_of,
     moment_of,
 )
+from services.donations.gifts.batch import Batch, BatchSummary, movement_of
+from services.donations.gifts.columns import GiftBatch, Ints
+from services.donations.gifts.validation import EXPLANATIONS, Refusal
 from services.donations.platforms.protocol import Acknowledgement, Notice
 from services.donations.stream import AcknowledgedBatch, IncomingBatch
-from services.donations.validation import EXPLANATIONS, Refusal
 from services.runtime.errors import Fault, Reason
 
 _NANOS_MAX = 999_999_999

@@ -7,22 +7,22 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 
 from services.donations import convert
-from services.donations.catalog import Catalog
-from services.donations.committer import Committer
+from services.donations.catalog.memory import Catalog
+from services.donations.commit.committer import Committer
+from services.donations.commit.measuring import count_gifts
+from services.donations.commit.submission import Submission
 from services.donations.domain import Outcome, RecordedGift, RecordedRefund, bucket_of
-from services.donations.measuring import count_gifts
-from services.donations.notices import NoticeDesk
-from services.donations.store.reading import GiftReader
-from services.donations.stream import BulkStream, IncomingBatch
-from services.donations.submission import Submission
-from services.donations.tokens import DonorTokens
-from services.donations.validation import (
+from services.donations.gifts.tokens import DonorTokens
+from services.donations.gifts.validation import (
     require_code,
     require_donor_reference,
     require_external_id,
     require_gift,
     require_refund,
 )
+from services.donations.notices import NoticeDesk
+from services.donations.store.reading import GiftReader
+from services.donations.stream import BulkStream, IncomingBatch
 from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason

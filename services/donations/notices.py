@@ -8,8 +8,11 @@ from typing import Protocol
 import structlog
 
 from services.donations import metrics
-from services.donations.committer import Committer
+from services.donations.commit.committer import Committer
+from services.donations.commit.submission import Committed, Submission
 from services.donations.domain import Gift, Outcome, Refund, micros_of
+from services.donations.gifts.tokens import DonorTokens
+from services.donations.gifts.validation import require_gift, require_refund
 from services.donations.platforms.protocol import (
     BODY_LIMIT_BYTES,
     Acknowledgement,
@@ -20,9 +23,6 @@ from services.donations.platforms.protocol import (
     Report,
 )
 from services.donations.store.quarantine import QuarantinedNotice
-from services.donations.submission import Committed, Submission
-from services.donations.tokens import DonorTokens
-from services.donations.validation import require_gift, require_refund
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 

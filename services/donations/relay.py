@@ -16,10 +16,10 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.donations import metrics
-from services.donations.batch import Batch
+from services.donations.commit.group import LINES_MAX
+from services.donations.commit.recording import Recorded
 from services.donations.convert import entry_of
-from services.donations.group import LINES_MAX
-from services.donations.recording import Recorded
+from services.donations.gifts.batch import Batch
 from services.donations.store.outbox import Outbox
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of

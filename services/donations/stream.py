@@ -15,13 +15,13 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.columns import Admission, GiftBatch, admitted, require_shape
-from services.donations.committer import StreamLane
+from services.donations.commit.committer import StreamLane
+from services.donations.commit.measuring import count_gifts
+from services.donations.commit.submission import Committed, StreamPosition, Submission, Watermark
 from services.donations.domain import Outcome, moment_of
-from services.donations.measuring import count_gifts
-from services.donations.submission import Committed, StreamPosition, Submission, Watermark
-from services.donations.tokens import DonorTokens
-from services.donations.validation import EARLIEST_MICROS, Refusal, latest_micros
+from services.donations.gifts.columns import Admission, GiftBatch, admitted, require_shape
+from services.donations.gifts.tokens import DonorTokens
+from services.donations.gifts.validation import EARLIEST_MICROS, Refusal, latest_micros
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from services.donations.batch import Batch
+from services.donations.gifts.batch import Batch
 from services.donations.store.driver import Driver
 
 # Both rows in one round trip.

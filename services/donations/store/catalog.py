@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donations.catalog import (
+from services.donations.catalog.memory import (
     Campaign,
     Charity,
     KnownCampaign,

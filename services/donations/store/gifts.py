@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.errors import UniqueViolation
 
-from services.donations import copyformat
-from services.donations.copyformat import Column
-from services.donations.gift_format import DIGESTED, batch_column, digested_columns, token_column
-from services.donations.rows import GiftRows
+from services.donations.gifts.rows import GiftRows
+from services.donations.store import copyformat
+from services.donations.store.copyformat import Column
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
+from services.donations.store.gift_format import (
+    DIGESTED,
+    batch_column,
+    digested_columns,
+    token_column,
+)
 
 NEW, SAME, OTHER = 0, 1, 2
 """A row's fate: inserted now; recorded before with the same content, or with other content."""

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.batch import Batch
 from services.donations.domain import Line, LineKind
+from services.donations.gifts.batch import Batch
 from services.runtime import database
 
 _DUE = text(

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.booking import Refunded, parts_of
 from services.donations.domain import (
     BUCKETS,
     Gift,
@@ -17,6 +16,7 @@ from services.donations.domain import (
     bucket_of,
     micros_of,
 )
+from services.donations.gifts.booking import Refunded, parts_of
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
 
 _COLUMNS = f"""

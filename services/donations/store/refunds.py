@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.donations.booking import Refunded
 from services.donations.domain import Gift, Key, Refund, micros_of, moment_of
+from services.donations.gifts.booking import Refunded
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donations.batch import BatchSummary
 from services.donations.domain import Line, LineKind
+from services.donations.gifts.batch import BatchSummary
 
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 

@@ -10,20 +10,20 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.batch import BatchSummary
-from services.donations.catalog import Campaign, Catalog, Charity, Project
-from services.donations.committer import Committer, Limits
+from services.donations.catalog.memory import Campaign, Catalog, Charity, Project
+from services.donations.commit.committer import Committer, Limits
+from services.donations.commit.group import gather
+from services.donations.commit.lane import LaneWriter
+from services.donations.commit.recording import Recorded
+from services.donations.commit.submission import Submission
+from services.donations.commit.sweeper import Sweeper
 from services.donations.domain import Line, Outcome, moment_of
-from services.donations.group import gather
-from services.donations.lane import LaneWriter
-from services.donations.recording import Recorded
+from services.donations.gifts.batch import BatchSummary
 from services.donations.store.catalog import CatalogStore
 from services.donations.store.lane import Lane
 from services.donations.store.outbox import Outbox
 from services.donations.store.reading import GiftReader
 from services.donations.store.summary import BatchReader
-from services.donations.submission import Submission
-from services.donations.sweeper import Sweeper
 from services.runtime.clock import Clock
 from services.runtime.database import open_engine
 from tests.unit.donations.gifts import NOW_MICROS

@@ -1,21 +1,21 @@
 """The queue before the database: groups, bounds, lanes and streams."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 
-from services.donations.columns import columns_of
-from services.donations.committer import Limits
+from services.donations.commit.committer import Limits
+from services.donations.commit.submission import Committed, StreamPosition, Submission
 from services.donations.domain import Outcome
-from services.donations.submission import StreamPosition, Submission
+from services.donations.gifts.columns import columns_of
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, open_parts
 from tests.support.clock import FixedClock
-from tests.unit.donations.gifts import a_gift
+from tests.unit.donations.gifts import a_gift, a_refund
 
 
 @asynccontextmanager
@@ -94,20 +94,61 @@ async def test_a_stream_is_durable_up_to_its_offset_and_never_goes_back(parts: P
     assert await parts.reader.next_offset(partner_id, "other") == 0
 
 
+async def held_back(
+    parts: Parts, urls: DatabaseUrls, submissions: Sequence[Submission]
+) -> list[Committed | BaseException]:
+    """Commits submissions that all wait for the lanes, so that they would make one group a lane."""
+    async with table_locked(urls):
+        busy = [asyncio.create_task(parts.committer.commit(gifts(f"busy{n}", 1))) for n in (1, 2)]
+        await settled()
+        tasks = [asyncio.create_task(parts.committer.commit(one)) for one in submissions]
+        await settled()
+    await asyncio.gather(*busy)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_batch_has_no_more_lines_than_the_ledger_takes(
     parts: Parts, urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.donations.committer.LINES_MAX", 5)
-    hour = 3_600_000_000
+    monkeypatch.setattr("services.donations.commit.committer.LINES_MAX", 5)
+    now, hour = a_gift().event_time_micros, 3_600_000_000
+    spread = [
+        Submission(
+            gifts=[a_gift(f"{n}", event_time_micros=now - n * hour) for n in range(at, at + 4)]
+        )
+        for at in range(0, 32, 4)
+    ]
+    results = await held_back(parts, urls, spread)
+    assert not any(isinstance(result, BaseException) for result in results)
+    assert max(len(batch) for batch in await parts.pending()) == 4
+    await parts.require_balanced()
 
-    def spread(prefix: str) -> Submission:
-        now = a_gift().event_time_micros
-        hours = [a_gift(f"{prefix}{n}", event_time_micros=now - n * hour) for n in range(4)]
-        return Submission(gifts=hours)
 
-    async with table_locked(urls):
-        tasks = [asyncio.create_task(parts.committer.commit(spread(p))) for p in "abcdefgh"]
-        await settled()
-    await asyncio.gather(*tasks)
-    assert all(len(batch) <= 5 for batch in await parts.pending())
+async def test_a_batch_sums_up_to_no_more_than_an_entry_can_carry(
+    parts: Parts, urls: DatabaseUrls
+) -> None:
+    def large(prefix: str) -> Submission:
+        most = [a_gift(f"{prefix}-{n}", amount_micros=10**15) for n in range(3_000)]
+        return Submission(columns=columns_of(most))
+
+    results = await held_back(parts, urls, [large(prefix) for prefix in "abcdef"])
+    assert not any(isinstance(result, BaseException) for result in results)
+    micros = [line.micros for batch in await parts.pending() for line in batch.values()]
+    assert max(micros) <= 2**62
+    assert sum(micros) == 6 * 3_000 * 10**15 + 2 * 1_230_000
+    await parts.require_balanced()
+
+
+async def test_one_defective_submission_does_not_fail_the_others(
+    parts: Parts, urls: DatabaseUrls
+) -> None:
+    # Nothing that was checked is like this; the database refuses it.
+    defects = [Submission(refunds=[a_refund(f"bad{n}\0")]) for n in range(2)]
+    good = [Submission(gifts=[a_gift(str(number))]) for number in range(6)]
+    *answers, one, other = await held_back(parts, urls, [*good, *defects])
+    assert isinstance(one, psycopg.Error)
+    assert isinstance(other, psycopg.Error)
+    for answer in answers:
+        assert isinstance(answer, Committed), answer
+        assert answer.outcomes.tolist() == [Outcome.ACCEPTED]
     await parts.require_balanced()

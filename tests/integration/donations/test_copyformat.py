@@ -7,9 +7,9 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.donations import copyformat
 from services.donations.domain import micros_of
-from services.donations.validation import EARLIEST_MICROS
+from services.donations.gifts.validation import EARLIEST_MICROS
+from services.donations.store import copyformat
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.unit.donations.gifts import NOW, external_ids
 

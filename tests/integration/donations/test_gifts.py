@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.donations.catalog import Project
-from services.donations.columns import columns_of
+from services.donations.catalog.memory import Project
+from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Outcome
-from services.donations.submission import Submission
+from services.donations.gifts.columns import columns_of
 from tests.integration.donations.parts import Parts, outcomes_of, write
 from tests.unit.donations.gifts import NOW_MICROS, a_gift
 

@@ -12,7 +12,7 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 from watersmeet.type.v1 import money_pb2
 
-from services.donations.validation import AMOUNT_MICROS_MAX
+from services.donations.gifts.validation import AMOUNT_MICROS_MAX
 from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
 from tests.integration.donations.conftest import Connect, eventually

@@ -8,9 +8,9 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.donations.booking import Refunded, booking_lines
+from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Refund
-from services.donations.submission import Submission
+from services.donations.gifts.booking import Refunded, booking_lines
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
 

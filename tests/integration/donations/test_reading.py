@@ -6,9 +6,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from services.donations.batch import BatchSummary
+from services.donations.commit.submission import Submission
 from services.donations.domain import bucket_of
-from services.donations.submission import Submission
+from services.donations.gifts.batch import BatchSummary
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund

@@ -1,10 +1,12 @@
 """Refunds: before their gift and after it, in one lane and in two."""
 
+import asyncio
+
 import pytest
 
+from services.donations.commit.group import gather
+from services.donations.commit.submission import Submission
 from services.donations.domain import Key, Outcome, bucket_of
-from services.donations.group import gather
-from services.donations.submission import Submission
 from services.runtime.errors import Reason
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
@@ -108,3 +110,26 @@ async def test_a_refund_in_another_currency_is_never_booked(parts: Parts) -> Non
     assert await parts.sweeper.sweep() == 0
     await write(parts, parts.writers[0], Submission(refunds=[a_refund("r2")]))
     assert await parts.reader.count_waiting() == 1
+
+
+async def test_the_sweeper_is_woken_by_the_commit_that_brings_the_gift(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.commit.sweeper.POLL_S", 3600.0)
+    sweeping = asyncio.create_task(parts.sweeper.run())
+    for number in range(3):
+        refund = a_refund(external_id=str(number))
+        await parts.committer.commit(Submission(refunds=[refund]))
+        await asyncio.sleep(0.2)  # by now it has looked, and found no gift
+        await parts.committer.commit(Submission(gifts=[a_gift(str(number))]))
+        await booked(parts)
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
+    await parts.require_balanced()
+
+
+async def booked(parts: Parts) -> None:
+    """Waits until no refund waits."""
+    async with asyncio.timeout(10):
+        while await parts.reader.count_waiting():  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0.01)

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 
+from services.donations.commit.submission import Submission
 from services.donations.relay import Relay, _within_limits
-from services.donations.submission import Submission
 from services.runtime.channel import open_channel
 from services.runtime.settings import TlsSettings
 from tests.integration.donations.conftest import Connect, eventually

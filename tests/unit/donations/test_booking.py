@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.donations.booking import Refunded, booking_lines, parts_of
 from services.donations.domain import HOUR_MICROS, LineKind
+from services.donations.gifts.booking import Refunded, booking_lines, parts_of
 from tests.unit.donations.gifts import a_gift
 
 _refunds = st.lists(st.tuples(st.integers(1, 150), st.booleans()), min_size=1, max_size=6)

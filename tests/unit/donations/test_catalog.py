@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.donations.catalog import (
+from services.donations.catalog.memory import (
     REFRESH_PAUSE_S,
     Campaign,
     Catalog,
@@ -15,9 +15,9 @@ from services.donations.catalog import (
     Project,
     Snapshot,
 )
-from services.donations.catalog_rules import require_campaign, require_charity, require_project
-from services.donations.columns import Target
+from services.donations.catalog.rules import require_campaign, require_charity, require_project
 from services.donations.domain import SuspenseReason, micros_of
+from services.donations.gifts.columns import Target
 from services.runtime.errors import Fault, Reason
 
 CLOSE = datetime(2019, 9, 9, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.donations.credit_code import is_credit_code
+from services.donations.catalog.credit_code import is_credit_code
 
 REAL = (
     "91330100799655058B",

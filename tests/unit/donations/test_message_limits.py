@@ -5,10 +5,10 @@ from uuid import UUID
 
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.donations.batch import Batch
+from services.donations.commit.group import LINES_MAX
 from services.donations.convert import entry_of
 from services.donations.domain import Line, LineKind
-from services.donations.group import LINES_MAX
+from services.donations.gifts.batch import Batch
 from services.runtime.channel import MESSAGE_BYTES_MAX
 
 

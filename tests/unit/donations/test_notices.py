@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from services.donations.commit.submission import Committed, RefundFate, Submission
 from services.donations.domain import Outcome
+from services.donations.gifts.tokens import DonorTokens
 from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.platforms.protocol import (
     Acknowledgement,
@@ -16,8 +18,6 @@ from services.donations.platforms.protocol import (
     Report,
 )
 from services.donations.store.quarantine import QuarantinedNotice
-from services.donations.submission import Committed, RefundFate, Submission
-from services.donations.tokens import DonorTokens
 from services.runtime.errors import Fault, Reason
 from tests.support.clock import FixedClock
 

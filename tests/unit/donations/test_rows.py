@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.donations.catalog import Standing
-from services.donations.columns import Target, columns_of
+from services.donations.catalog.memory import Standing
 from services.donations.domain import (
     HOUR_MICROS,
     Gift,
@@ -17,8 +16,9 @@ from services.donations.domain import (
     SuspenseReason,
     bucket_of,
 )
-from services.donations.lines import gift_lines, summed
-from services.donations.rows import GiftRows, bucket_column, join, place
+from services.donations.gifts.columns import Target, columns_of
+from services.donations.gifts.lines import gift_lines, summed
+from services.donations.gifts.rows import GiftRows, bucket_column, join, place
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, external_ids, gifts
 
 _PARTNER_IDS = {"weibo": 1, "xiaomi": 300}

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
+from services.donations.commit.submission import Committed, Submission
 from services.donations.domain import Outcome
+from services.donations.gifts.tokens import DonorTokens
+from services.donations.gifts.validation import Refusal
 from services.donations.stream import BulkStream, IncomingBatch
-from services.donations.submission import Committed, Submission
-from services.donations.tokens import DonorTokens
-from services.donations.validation import Refusal
 from services.runtime.errors import Fault, Reason
 from tests.unit.donations.gifts import NOW, NOW_MICROS, a_gift
 from tests.unit.donations.test_validation import batch_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.donations.tokens import TOKEN_BYTES, DonorTokens
+from services.donations.gifts.tokens import TOKEN_BYTES, DonorTokens
 
 KEY = bytes(range(32))
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.donations.columns import (
+from services.donations.domain import Gift, micros_of
+from services.donations.gifts.columns import (
     BATCH_ROWS_MAX,
     GiftBatch,
     admitted,
@@ -17,9 +18,8 @@ from services.donations.columns import (
     exact_sum,
     require_shape,
 )
-from services.donations.domain import Gift, micros_of
-from services.donations.tokens import DonorTokens
-from services.donations.validation import (
+from services.donations.gifts.tokens import DonorTokens
+from services.donations.gifts.validation import (
     AMOUNT_MICROS_MAX,
     EARLIEST_MICROS,
     EXPLANATIONS,

@@ -8,9 +8,10 @@ digest holds when a donor is forgotten. `store/summary.py` makes it again in SQL
 import hashlib
 from uuid import UUID
 
-from services.donations import copyformat
-from services.donations.copyformat import Column
-from services.donations.rows import GiftRows
+from services.donations.gifts.batch import EMPTY_DIGEST
+from services.donations.gifts.rows import GiftRows
+from services.donations.store import copyformat
+from services.donations.store.copyformat import Column
 
 DIGESTED = (
     "bucket",
@@ -22,9 +23,6 @@ DIGESTED = (
     "campaign_id",
     "event_time",
 )
-
-EMPTY_DIGEST = hashlib.sha256().digest()
-"""The digest of a batch without gifts: refunds alone."""
 
 
 def digested_columns(rows: GiftRows) -> list[Column]:

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
 from services.donations.domain import Line, LineKind
-from services.donations.gift_format import EMPTY_DIGEST
+
+EMPTY_DIGEST = sha256().digest()
+"""The digest of a batch without gifts: one of refunds alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from services.donations import metrics
-from services.donations.catalog import Catalog
-from services.donations.columns import MICROS_SUM_MAX
-from services.donations.group import LINES_MAX, gather
-from services.donations.lane import LaneWriter
-from services.donations.measuring import count_recorded
-from services.donations.recording import Recorded
+from services.donations.catalog.memory import Catalog
+from services.donations.commit.group import LINES_MAX, gather
+from services.donations.commit.lane import LaneWriter
+from services.donations.commit.measuring import count_recorded
+from services.donations.commit.recording import Recorded
+from services.donations.commit.submission import Committed, Submission
+from services.donations.gifts.columns import MICROS_SUM_MAX
 from services.donations.store.lane import Lane
-from services.donations.submission import Committed, Submission
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault, Reason

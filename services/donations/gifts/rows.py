@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.catalog import Standing
-from services.donations.columns import GiftColumns, Ids, Ints, Target
+from services.donations.catalog.memory import Standing
 from services.donations.domain import BUCKETS, SuspenseReason
+from services.donations.gifts.columns import GiftColumns, Ids, Ints, Target
 
 
 def join(parts: Sequence[GiftColumns]) -> GiftColumns:

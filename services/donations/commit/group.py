@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.donations.catalog import Catalog
-from services.donations.columns import GiftColumns, columns_of
+from services.donations.catalog.memory import Catalog
+from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Key, Outcome, Refund, bucket_of
-from services.donations.lines import line_keys
-from services.donations.rows import GiftRows, join, place
-from services.donations.submission import Submission
+from services.donations.gifts.columns import GiftColumns, columns_of
+from services.donations.gifts.lines import line_keys
+from services.donations.gifts.rows import GiftRows, join, place
 
 LINES_MAX = 10_000
 """The most lines that a batch may have, and that one call posts: with codes of the greatest length

@@ -2,9 +2,9 @@
 
 from zoneinfo import ZoneInfo
 
-from services.donations.catalog import Campaign, Charity, Project
-from services.donations.credit_code import is_credit_code
-from services.donations.validation import require_code
+from services.donations.catalog.credit_code import is_credit_code
+from services.donations.catalog.memory import Campaign, Charity, Project
+from services.donations.gifts.validation import require_code
 from services.runtime.errors import Fault, Reason
 
 NAME_LENGTH_MAX = 200

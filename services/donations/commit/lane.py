@@ -7,8 +7,8 @@ from uuid import UUID
 import structlog
 
 from services.donations import metrics
-from services.donations.group import Group
-from services.donations.recording import Recorded, record
+from services.donations.commit.group import Group
+from services.donations.commit.recording import Recorded, record
 from services.donations.store import batches
 from services.donations.store.driver import Driver
 from services.donations.store.gifts import RepeatFound

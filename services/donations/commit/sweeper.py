@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from services.donations import metrics
-from services.donations.committer import Committer
+from services.donations.commit.committer import Committer
+from services.donations.commit.recording import Recorded
+from services.donations.commit.submission import Submission
 from services.donations.domain import Key, Outcome
-from services.donations.recording import Recorded
-from services.donations.submission import Submission
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault
 

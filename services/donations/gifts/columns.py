@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.domain import Gift
-from services.donations.tokens import TOKEN_BYTES, DonorTokens
-from services.donations.validation import (
+from services.donations.gifts.tokens import TOKEN_BYTES, DonorTokens
+from services.donations.gifts.validation import (
     AMOUNT_MICROS_MAX,
     DONOR_REFERENCE_BYTES_MAX,
     EARLIEST_MICROS,

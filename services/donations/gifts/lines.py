@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.domain import HOUR_MICROS, Line, LineKind
-from services.donations.rows import GiftRows
+from services.donations.gifts.rows import GiftRows
 
 
 def line_keys(rows: GiftRows) -> NDArray[np.int64]:

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from services.donations.columns import Target
 from services.donations.domain import SuspenseReason, micros_of
+from services.donations.gifts.columns import Target
 from services.runtime.database import fault_of
 
 _log = structlog.get_logger()

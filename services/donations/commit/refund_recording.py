@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.donations.booking import booking_lines
+from services.donations.commit.group import Group
+from services.donations.commit.submission import RefundFate
 from services.donations.domain import Key, Line, Outcome, Refund
-from services.donations.group import Group
+from services.donations.gifts.booking import booking_lines
 from services.donations.store import refunds
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
 from services.donations.store.refunds import Booked, RefundKey
-from services.donations.submission import RefundFate
 from services.runtime.errors import Reason
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.columns import GiftColumns, exact_sum
 from services.donations.domain import Gift, Key, Outcome, Refund
+from services.donations.gifts.columns import GiftColumns, exact_sum
 from services.runtime.errors import Reason
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from prometheus_client import Counter
 
 from services.donations import metrics
+from services.donations.commit.group import Group
+from services.donations.commit.recording import Recorded
 from services.donations.domain import Outcome
-from services.donations.group import Group
-from services.donations.recording import Recorded
 
 _OUTCOMES = len(Outcome) + 1
 

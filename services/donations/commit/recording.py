@@ -13,17 +13,17 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.batch import Batch
+from services.donations.commit.group import OUTCOME_OF_FATE, Group
+from services.donations.commit.refund_recording import record_refunds
+from services.donations.commit.submission import Committed, RefundFate
 from services.donations.domain import Key, Line, Outcome, moment_of
-from services.donations.gift_format import EMPTY_DIGEST, digest_of
-from services.donations.group import OUTCOME_OF_FATE, Group
-from services.donations.lines import gift_lines, summed
-from services.donations.refund_recording import record_refunds
-from services.donations.rows import GiftRows
+from services.donations.gifts.batch import EMPTY_DIGEST, Batch
+from services.donations.gifts.lines import gift_lines, summed
+from services.donations.gifts.rows import GiftRows
 from services.donations.store import batches, claims, gifts
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
-from services.donations.submission import Committed, RefundFate
+from services.donations.store.gift_format import digest_of
 from services.runtime.errors import Reason
 
 _NO_OUTCOMES = np.empty(0, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""What gifts can be given to: charities, projects, campaigns."""

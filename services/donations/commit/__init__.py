@@ -1,0 +1,1 @@
+"""How reports become durable: many of them in one transaction, each counted once."""
