@@ -160,12 +160,13 @@ async def test_empty_totals_are_one_empty_page(parts: Parts) -> None:
 
 async def test_a_slow_reader_of_totals_gives_its_snapshot_back(parts: Parts) -> None:
     await parts.post_all(draft(*(gift(1, project=f"p{n}") for n in range(20))))
-    hasty = Reader(parts.reading, parts.snapshots, read_totals_timeout_s=0.2)
+    patience_s = 1.5  # enough for the first pages, also on a busy machine
+    hasty = Reader(parts.reading, parts.snapshots, read_totals_timeout_s=patience_s)
     slow = [hasty.totals(1) for _ in range(2)]  # all the snapshots that there are
     for pages in slow:
         await anext(pages)
     assert len([page async for page in parts.reader.totals(100)]) == 1  # waited, and had one
-    await asyncio.sleep(0.2)  # until the later of the two has run out of time, too
+    await asyncio.sleep(patience_s)  # until the later of the two has run out of time, too
     for pages in slow:
         with pytest.raises(Fault) as caught:
             _ = [page async for page in pages]
