@@ -32,6 +32,8 @@ POLL_S = 1.0
 """How often it looks without being told to: another process may have recorded something."""
 
 _BATCHES_AT_ONCE = 500
+_GATHER_S = 0.02
+_MEASURE_S = 1.0
 _CALL_TIMEOUT_S = 20.0
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.1, 5.0
 # An entry that the ledger refuses needs a person; meanwhile asking again costs little.
@@ -46,6 +48,7 @@ class Relay:
         self._ledger = pb_grpc.LedgerServiceStub(ledger)
         self._clock = clock
         self._told = asyncio.Event()
+        self._measured = float("-inf")
 
     def recorded(self, recorded: Recorded) -> None:
         """Told after each of the committer's transactions."""
@@ -59,8 +62,11 @@ class Relay:
             self._told.clear()
             try:
                 await self._measure()
-                while await self.post_due():
-                    pause = _BACKOFF_FIRST_S
+                while await self.post_due() == _BATCHES_AT_ONCE:
+                    pass  # there is more
+                pause = _BACKOFF_FIRST_S
+                # Batches that come meanwhile share the next call.
+                await asyncio.sleep(_GATHER_S)
             except Exception as error:
                 fault = _fault_of(error)
                 if fault is None:
@@ -102,6 +108,11 @@ class Relay:
         await self._outbox.postpone(refused, self._clock() + _POSTPONED)
 
     async def _measure(self) -> None:
+        """Looks how much waits, though not at every turn."""
+        now = asyncio.get_running_loop().time()
+        if now - self._measured < _MEASURE_S:
+            return
+        self._measured = now
         rows, oldest = await self._outbox.backlog()
         metrics.OUTBOX_ROWS.set(rows)
         age = (self._clock() - oldest).total_seconds() if oldest else 0.0

@@ -1,5 +1,6 @@
 """The catalog and the audit's bridge, over mutual TLS."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -145,6 +146,9 @@ async def test_batches_are_added_up_for_the_auditor(
         request = batch_service_pb2.SummarizeBatchesRequest(after_batch_id=after)
         return [summary async for summary in stub.SummarizeBatches(request, timeout=5)]
 
+    async with asyncio.timeout(10):  # the ledger has them a moment before intake knows
+        while not all(summary.posted for summary in await summaries()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     gift, refund = await summaries()
     entry = ledger.ledger.entries[gift.batch_id]
     assert gift.digest.hex() == entry.metadata["digest"]
