@@ -1,14 +1,15 @@
 """The platforms whose notices are taken in their own form, one file each.
 
-To add one: write its file (see protocol.py), add its row to PLATFORMS, and its cases to the tests'
-contract kit.
+docs/adding-a-platform.md shows how one is added: its file, its row in PLATFORMS, its fixtures.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services.donations.platforms.alipay import Alipay
+from services.donations.platforms.bytedance import Bytedance
 from services.donations.platforms.configuration import ConfigurationError, Section, read_sections
+from services.donations.platforms.partner_protocol import PartnerProtocol
 from services.donations.platforms.protocol import (
     BODY_LIMIT_BYTES,
     Acknowledgement,
@@ -19,7 +20,9 @@ from services.donations.platforms.protocol import (
     RefundReport,
     Report,
 )
+from services.donations.platforms.stripe import Stripe
 from services.donations.platforms.tencent import Tencent
+from services.donations.platforms.xiaomi import Xiaomi
 
 __all__ = [
     "BODY_LIMIT_BYTES",
@@ -37,9 +40,17 @@ __all__ = [
 
 PLATFORMS: Mapping[str, Callable[[Section], Platform]] = {
     "alipay": Alipay.load,
+    "bytedance": Bytedance.load,
+    "qingsongchou": PartnerProtocol.load,
+    "stripe": Stripe.load,
     "tencent": Tencent.load,
+    "weibo": PartnerProtocol.load,
+    "xiaomi": Xiaomi.load,
 }
 """Each platform's code, and how it reads its own table of platforms.toml."""
+
+PROTOCOLS: Mapping[str, Callable[[Section], Platform]] = {"partner": PartnerProtocol.load}
+"""What a company without a row above may send, if its table says `protocol = "…"`."""
 
 
 def load_platforms(file: Path | None) -> dict[str, Platform]:
@@ -52,8 +63,11 @@ def load_platforms(file: Path | None) -> dict[str, Platform]:
         return {}
     platforms: dict[str, Platform] = {}
     for section in read_sections(file):
-        load = PLATFORMS.get(section.name)
+        load = PLATFORMS.get(section.name) or PROTOCOLS.get(str(section.values.get("protocol")))
         if load is None:
-            raise section.error(f"is no platform; known are {', '.join(sorted(PLATFORMS))}")
+            raise section.error(
+                f"is no platform; known are {', '.join(sorted(PLATFORMS))}, "
+                f'and any company with protocol = "{"|".join(PROTOCOLS)}"'
+            )
         platforms[section.name] = load(section)
     return platforms

@@ -15,15 +15,13 @@ Nothing signed limits a notice's age: Alipay repeats one for more than 25 hours.
 harmless, because the same gift or refund again changes nothing.
 """
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import ClassVar
-from urllib.parse import unquote_to_bytes
 
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
+from services.donations.platforms.form import Fields, optional_field, read_form, required_field
 from services.donations.platforms.protocol import (
     Acknowledgement,
     GiftReport,
@@ -37,15 +35,6 @@ from services.runtime.errors import Fault, Reason
 
 CURRENCY = "CNY"
 PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
-# China has had no daylight saving since 1991.
-SHANGHAI = timezone(timedelta(hours=8))
-
-_FIELDS_MAX = 256
-_NAME = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
-
-Fields = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,7 @@ class Alipay:
     def read(self, notice: Notice, now: datetime) -> list[Report]:
         """See Platform.read. A refund's notice reports the gift as well, where it says enough."""
         reading.require_post(notice)
-        fields = _form(notice.body)
+        fields = read_form(notice.body)
         self._verify(fields, now)
         self._check_recipient(fields)
         return _reports(fields)
@@ -97,44 +86,15 @@ class Alipay:
 
     def _check_recipient(self, fields: Fields) -> None:
         for name, ours in (("app_id", self.app_id), ("seller_id", self.seller_id)):
-            if _required(fields, name) != ours:
-                raise Fault(
-                    Reason.RECIPIENT_MISMATCH,
-                    f"the notice is for another {name} than the configured one; "
-                    "check platforms.toml and where the notice was sent to",
-                )
-
-
-def _form(body: bytes) -> dict[bytes, bytes]:
-    """The form's parameters, decoded to bytes. Raises NOTIFICATION_MALFORMED if one comes twice:
-    what was signed would then depend on who reads it.
-    """
-    if body.count(b"&") >= _FIELDS_MAX:
-        raise malformed(f"the form has more than {_FIELDS_MAX} parameters")
-    fields: dict[bytes, bytes] = {}
-    for part in body.split(b"&"):
-        raw_name, equals, raw_value = part.partition(b"=")
-        name = _decoded(raw_name)
-        if not equals or _NAME.fullmatch(name) is None:
-            raise malformed("the body is not an application/x-www-form-urlencoded form")
-        if name in fields:
-            raise malformed(f"the form has the parameter {name.decode()} twice")
-        fields[name] = _decoded(raw_value)
-    return fields
-
-
-def _decoded(raw: bytes) -> bytes:
-    if _BROKEN_ESCAPE.search(raw):
-        raise malformed("the form has a % that begins no escape")
-    return unquote_to_bytes(raw.replace(b"+", b" "))
+            reading.require_recipient(name, required_field(fields, name), ours)
 
 
 def _reports(fields: Fields) -> list[Report]:
-    if _required(fields, "notify_type") != "trade_status_sync":
+    if required_field(fields, "notify_type") != "trade_status_sync":
         raise malformed("notify_type is not trade_status_sync; no other kind is taken here")
-    status = _required(fields, "trade_status")
-    refunded = reading.micros_of_decimal("refund_fee", _optional(fields, "refund_fee") or "0")
-    paid_time = _optional(fields, "gmt_payment")
+    status = required_field(fields, "trade_status")
+    refunded = reading.micros_of_decimal("refund_fee", optional_field(fields, "refund_fee") or "0")
+    paid_time = optional_field(fields, "gmt_payment")
     if status == "WAIT_BUYER_PAY":
         return []
     if status == "TRADE_CLOSED":
@@ -144,10 +104,10 @@ def _reports(fields: Fields) -> list[Report]:
             raise malformed("a paid trade is closed without a refund_fee")
     elif status not in PAID:
         raise malformed("trade_status is none that the documents list")
-    if _optional(fields, "trans_currency") not in ("", CURRENCY):
+    if optional_field(fields, "trans_currency") not in ("", CURRENCY):
         raise malformed(f"trans_currency is not {CURRENCY}; no other currency is taken here")
 
-    trade = reading.identifier("trade_no", _required(fields, "trade_no"))
+    trade = reading.identifier("trade_no", required_field(fields, "trade_no"))
     if not refunded:
         return [_gift(fields, trade)]
     refund = _refund(fields, trade, refunded)
@@ -162,25 +122,25 @@ def _gift(fields: Fields, trade: str) -> GiftReport:
     campaign, project = reading.attribution(
         fields.get(b"passback_params", b"").decode("utf-8", "replace")
     )
-    amount = reading.micros_of_decimal("total_amount", _required(fields, "total_amount"))
+    amount = reading.micros_of_decimal("total_amount", required_field(fields, "total_amount"))
     if amount == 0:
         raise malformed("total_amount is zero on a paid trade")
     # Newer applications are told buyer_open_id in place of buyer_id.
-    donor = _optional(fields, "buyer_id") or _optional(fields, "buyer_open_id")
+    donor = optional_field(fields, "buyer_id") or optional_field(fields, "buyer_open_id")
     return GiftReport(
         external_id=trade,
         project=project,
         campaign=campaign,
         amount_micros=amount,
         currency=CURRENCY,
-        event_time=_time("gmt_payment", _required(fields, "gmt_payment")),
+        event_time=reading.shanghai_time("gmt_payment", required_field(fields, "gmt_payment")),
         donor_reference=reading.donor_reference(donor),
     )
 
 
 def _refund(fields: Fields, trade: str, refunded: int) -> RefundReport:
-    refund_time = _required(fields, "gmt_refund")
-    request = _optional(fields, "out_biz_no")
+    refund_time = required_field(fields, "gmt_refund")
+    request = optional_field(fields, "out_biz_no")
     if not reading.is_identifier(request):
         request = "refund-" + "".join(filter(str.isdigit, refund_time))
     return RefundReport(
@@ -189,27 +149,5 @@ def _refund(fields: Fields, trade: str, refunded: int) -> RefundReport:
         amount_micros=refunded,
         currency=CURRENCY,
         cumulative=True,
-        event_time=_time("gmt_refund", refund_time),
+        event_time=reading.shanghai_time("gmt_refund", refund_time),
     )
-
-
-def _time(name: str, text: str) -> datetime:
-    """A time of Asia/Shanghai such as "2018-05-25 03:03:59.922", in UTC."""
-    if _TIME.fullmatch(text) is None:
-        raise malformed(f"{name} is no time such as 2018-05-25 03:03:59")
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise malformed(f"{name} names a moment that does not exist") from None
-
-
-def _optional(fields: Fields, name: str) -> str:
-    """A parameter's text; "" where it is missing, as Alipay leaves out what has no value."""
-    # What is not ASCII fits no field that is read here, and is told by that field's own check.
-    return fields.get(name.encode(), b"").decode("ascii", "replace")
-
-
-def _required(fields: Fields, name: str) -> str:
-    if value := _optional(fields, name):
-        return value
-    raise malformed(f"{name} is missing")

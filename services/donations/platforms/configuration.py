@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.donations.platforms.signature import Verifier
+from services.donations.platforms.signature import Ed25519Verifier, Verifier
+
+_SECRET_MIN = 8
 
 
 class ConfigurationError(Exception):
@@ -35,6 +37,13 @@ class Section:
             raise self.error(f"needs {name} as a text")
         return value
 
+    def flag(self, name: str) -> bool:
+        """A setting that is true or false. Raises if it is missing."""
+        value = self.values.get(name)
+        if not isinstance(value, bool):
+            raise self.error(f"needs {name} as true or false")
+        return value
+
     def section(self, name: str) -> "Section":
         """A table within this one."""
         value = self.values.get(name)
@@ -50,6 +59,24 @@ class Section:
         except OSError as error:
             raise self.error(f"names {path}, which cannot be read: {error.strerror}") from error
 
+    def secrets(self, name: str) -> tuple[bytes, ...]:
+        """The secrets in the files that a setting lists, without space around them.
+
+        A list, because a secret is changed by trusting the old and the new one for a time.
+        """
+        files = self.values.get(name)
+        if not isinstance(files, list) or not files:
+            raise self.error(f"needs {name} as a list of at least one file")
+        found = []
+        for file in files:
+            secret = Section(self.name, {name: file}, self.folder).file(name).strip()
+            if len(secret) < _SECRET_MIN or not secret.isascii():
+                raise self.error(
+                    f"{name} must name files of {_SECRET_MIN} ASCII characters or more"
+                )
+            found.append(secret)
+        return tuple(found)
+
     def verifier(self, name: str) -> Verifier:
         """The public key in the file that a setting names."""
         pem = self.file(name)
@@ -59,6 +86,14 @@ class Section:
             raise self.error(
                 f"{name} must name a PEM public key or certificate: {error}"
             ) from error
+
+    def ed25519_verifier(self, name: str) -> Ed25519Verifier:
+        """The Ed25519 public key in the file that a setting names."""
+        pem = self.file(name)
+        try:
+            return Ed25519Verifier.from_pem(pem)
+        except ValueError as error:
+            raise self.error(f"{name} must name a PEM Ed25519 public key: {error}") from error
 
     def error(self, message: str) -> ConfigurationError:
         """An error that says where it is."""

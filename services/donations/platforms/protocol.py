@@ -24,7 +24,7 @@ class Notice:
     """
 
     http_method: str
-    query: str
+    query: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 

@@ -5,22 +5,32 @@ values may be personal.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl, unquote
 
 from services.donations.platforms.protocol import BODY_LIMIT_BYTES, Notice
 from services.runtime.errors import Fault, Reason
 
+TOLERANCE_SECONDS = 300
+"""How far a signed time may be off this server's clock, where each sending is signed anew."""
+
+# China has had no daylight saving since 1991.
+_SHANGHAI = timezone(timedelta(hours=8))
 _INT64_MAX = 2**63 - 1
 _MICROS = 1_000_000
 _MICROS_PER_FEN = 10_000
 _DECIMAL = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,6}))?")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,14}")
 _IDENTIFIER = re.compile(r"[!-~]{1,64}")
 _CODE = re.compile(r"[a-z0-9._-]{1,64}")
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_SHANGHAI_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
+# Eleven digits are a number of milliseconds, or no time at all.
+_UNIX_TIME_END = 10**10
+_TIMESTAMP = re.compile(r"[0-9]{1,11}")
 _DONOR_REFERENCE_MAX_BYTES = 128
 _ATTRIBUTION_MAX_PARTS = 32
 
@@ -38,6 +48,38 @@ def require_post(notice: Notice) -> None:
         raise malformed(f"the body is longer than {BODY_LIMIT_BYTES} bytes, as no notice is")
 
 
+def require_get(notice: Notice) -> None:
+    """Raises unless the notice is a GET, whose query is ASCII and within a body's limit."""
+    if notice.http_method != "GET":
+        raise malformed("this platform's notices are GET requests; send the notice by GET")
+    if len(notice.query) > BODY_LIMIT_BYTES:
+        raise malformed(f"the query is longer than {BODY_LIMIT_BYTES} bytes, as no notice is")
+    if not notice.query.isascii():
+        raise malformed("the query is not ASCII; percent-encode the rest")
+
+
+def require_recipient(name: str, theirs: str, ours: str) -> None:
+    """Raises RECIPIENT_MISMATCH unless the notice is meant for us. name: the field that says so."""
+    if theirs != ours:
+        raise Fault(
+            Reason.RECIPIENT_MISMATCH,
+            f"the notice is for another {name} than the configured one; "
+            "check platforms.toml and where the notice was sent to",
+        )
+
+
+def require_recent(name: str, timestamp: str, now: datetime) -> None:
+    """Raises TIMESTAMP_STALE if a signed time, in Unix seconds, is too far off now."""
+    if _TIMESTAMP.fullmatch(timestamp) is None:
+        raise malformed(f"{name} is no number of seconds")
+    if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
+        raise Fault(
+            Reason.TIMESTAMP_STALE,
+            f"{name} is more than {TOLERANCE_SECONDS} s off this server's clock; "
+            "a replay, or one of the clocks is wrong",
+        )
+
+
 def micros_of_decimal(name: str, text: str) -> int:
     """A decimal such as "12.34" in micros. At most six decimals; no sign, no exponent."""
     match = _DECIMAL.fullmatch(text)
@@ -52,12 +94,24 @@ def micros_of_decimal(name: str, text: str) -> int:
 
 def micros_of_fen(name: str, value: object) -> int:
     """A positive JSON integer of fen (1/100 CNY) in micros."""
+    return micros_of_units(name, value, _MICROS_PER_FEN)
+
+
+def micros_of_units(name: str, value: object, micros_per_unit: int) -> int:
+    """A positive JSON integer of a currency's smallest unit in micros."""
     # bool is an int to Python; true is no amount.
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise malformed(f"{name} is no positive whole number of fen")
-    if value > _INT64_MAX // _MICROS_PER_FEN:
+        raise malformed(f"{name} is no positive whole number")
+    if value > _INT64_MAX // micros_per_unit:
         raise malformed(f"{name} is beyond every amount")
-    return value * _MICROS_PER_FEN
+    return value * micros_per_unit
+
+
+def whole_number(name: str, text: str) -> int:
+    """A text of digits such as "1234"; no sign, no leading zero, at most 15 digits."""
+    if _WHOLE.fullmatch(text) is None:
+        raise malformed(f"{name} is no whole number")
+    return int(text)
 
 
 def is_identifier(text: str) -> bool:
@@ -84,6 +138,23 @@ def rfc3339_time(name: str, text: str) -> datetime:
         raise malformed(f"{name} names a moment that does not exist") from None
 
 
+def shanghai_time(name: str, text: str) -> datetime:
+    """A time of Asia/Shanghai such as "2018-05-25 03:03:59.922", in UTC."""
+    if _SHANGHAI_TIME.fullmatch(text) is None:
+        raise malformed(f"{name} is no time such as 2018-05-25 03:03:59")
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=_SHANGHAI).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise malformed(f"{name} names a moment that does not exist") from None
+
+
+def unix_time(name: str, value: object) -> datetime:
+    """A JSON integer of seconds since 1970, in UTC."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _UNIX_TIME_END:
+        raise malformed(f"{name} is no whole number of seconds since 1970")
+    return datetime.fromtimestamp(value, UTC)
+
+
 def attribution(text: str) -> tuple[str, str]:
     """(campaign, project) of the merchant's own text, `campaign=<code>&project=<code>`.
 
@@ -100,10 +171,15 @@ def attribution(text: str) -> tuple[str, str]:
     return _code("campaign", pairs), _code("project", pairs)
 
 
+def code_or_nothing(text: str) -> str:
+    """text if it can be the code of a project or a campaign, else ""."""
+    return text if _CODE.fullmatch(text) else ""
+
+
 def _code(name: str, pairs: list[tuple[str, str]]) -> str:
     values = [value for key, value in pairs if key == name]
     # Named twice is as good as not named: nothing says which was meant.
-    return values[0] if len(values) == 1 and _CODE.fullmatch(values[0]) else ""
+    return code_or_nothing(values[0]) if len(values) == 1 else ""
 
 
 def donor_reference(text: str) -> str:

@@ -1,4 +1,4 @@
-"""RSA signatures as platforms make them: SHA256withRSA, PKCS#1 v1.5, in base64.
+"""Signatures by private keys, in base64: SHA256withRSA (PKCS#1 v1.5) and Ed25519.
 
 Verifying uses public values only, so nothing here has to run in constant time.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -49,18 +50,50 @@ class Verifier:
 
     def verifies(self, signature: bytes, signed: bytes) -> bool:
         """Whether signature, in base64, is this key's over signed."""
-        try:
-            raw = base64.b64decode(signature, validate=True)
-        except binascii.Error:
-            return False
-        # Base64 has unused bits at its end; one signature has one spelling.
-        if base64.b64encode(raw) != signature:
+        raw = _decoded(signature)
+        if raw is None:
             return False
         try:
             self.key.verify(raw, signed, PKCS1v15(), SHA256())
         except InvalidSignature:
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Verifier:
+    """A partner's public key."""
+
+    key: Ed25519PublicKey
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> "Ed25519Verifier":
+        """Reads a PEM public key. Raises ValueError if it is no Ed25519 key."""
+        key = load_pem_public_key(pem)
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("not an Ed25519 key")  # noqa: TRY004 the file is wrong, not its type
+        return cls(key)
+
+    def verifies(self, signature: bytes, signed: bytes) -> bool:
+        """Whether signature, in base64, is this key's over signed."""
+        raw = _decoded(signature)
+        if raw is None:
+            return False
+        try:
+            self.key.verify(raw, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _decoded(signature: bytes) -> bytes | None:
+    """The signature's bytes; None if it is not base64, or another spelling of what it says."""
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except binascii.Error:
+        return None
+    # Base64 has unused bits at its end; one signature has one spelling.
+    return raw if base64.b64encode(raw) == signature else None
 
 
 def _rsa(key: object) -> RSAPublicKey:

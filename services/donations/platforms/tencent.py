@@ -16,8 +16,6 @@ purpose, WECHATPAY/SIGNTEST/…, and expects them to be refused.
 
 import base64
 import binascii
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,10 +36,10 @@ from services.donations.platforms.protocol import (
 )
 from services.donations.platforms.reading import malformed
 from services.donations.platforms.signature import Verifier
+from services.donations.platforms.strict_json import Json, object_of, parse_object, text_of
 from services.runtime.errors import Fault, Reason
 
 CURRENCY = "CNY"
-TOLERANCE_SECONDS = 300
 SIGNATURE_TYPE = "WECHATPAY2-SHA256-RSA2048"
 PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
 # A payment's notice may come again when the gift is already being refunded; it was paid even so.
@@ -49,9 +47,6 @@ PAID = frozenset({"SUCCESS", "REFUND"})
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
-_TIMESTAMP = re.compile(r"[0-9]{1,11}")
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +85,11 @@ class Tencent:
         """See Platform.read. A payment reports one gift, a refund that succeeded one refund."""
         reading.require_post(notice)
         self._verify(notice, now)
-        _check_age(notice, now)
-        envelope = _json("the body", notice.body)
-        event = _text(envelope, "event_type")
-        resource = _json("the resource", self._decrypt(_object(envelope, "resource")))
+        # After the signature, so that a forger learns nothing and a forged time is called forged.
+        reading.require_recent("Wechatpay-Timestamp", notice.headers["wechatpay-timestamp"], now)
+        envelope = parse_object("the body", notice.body)
+        event = text_of(envelope, "event_type")
+        resource = parse_object("the resource", self._decrypt(object_of(envelope, "resource")))
         self._check_recipient(resource, has_appid=event.startswith("TRANSACTION."))
         if event == "TRANSACTION.SUCCESS":
             return [_gift(resource)]
@@ -128,16 +124,16 @@ class Tencent:
             )
 
     def _decrypt(self, resource: Json) -> bytes:
-        if _text(resource, "algorithm") != "AEAD_AES_256_GCM":
+        if text_of(resource, "algorithm") != "AEAD_AES_256_GCM":
             raise malformed("resource.algorithm is not AEAD_AES_256_GCM")
-        nonce = _text(resource, "nonce").encode("utf-8", "replace")
+        nonce = text_of(resource, "nonce").encode("utf-8", "replace")
         if len(nonce) != _NONCE_BYTES:
             raise malformed(f"resource.nonce is not {_NONCE_BYTES} bytes long")
         associated = resource.get("associated_data", "")
         if not isinstance(associated, str):
             raise malformed("resource.associated_data is no text")
         try:
-            ciphertext = base64.b64decode(_text(resource, "ciphertext"), validate=True)
+            ciphertext = base64.b64decode(text_of(resource, "ciphertext"), validate=True)
             return AESGCM(self.apiv3_key).decrypt(
                 nonce, ciphertext, associated.encode("utf-8", "replace")
             )
@@ -147,37 +143,17 @@ class Tencent:
             ) from None
 
     def _check_recipient(self, resource: Json, *, has_appid: bool) -> None:
-        meant = {"mchid": (_text(resource, "mchid"), self.mchid)}
+        reading.require_recipient("mchid", text_of(resource, "mchid"), self.mchid)
         if has_appid:
-            meant["appid"] = (_text(resource, "appid"), self.appid)
-        for name, (theirs, ours) in meant.items():
-            if theirs != ours:
-                raise Fault(
-                    Reason.RECIPIENT_MISMATCH,
-                    f"the notice is for another {name} than the configured one; "
-                    "check platforms.toml and where the notice was sent to",
-                )
+            reading.require_recipient("appid", text_of(resource, "appid"), self.appid)
 
 
 def _unsigned(message: str) -> Fault:
     return Fault(Reason.SIGNATURE_INVALID, message)
 
 
-def _check_age(notice: Notice, now: datetime) -> None:
-    """After the signature, so that a forger learns nothing and a forged time is called forged."""
-    timestamp = notice.headers["wechatpay-timestamp"]
-    if _TIMESTAMP.fullmatch(timestamp) is None:
-        raise malformed("Wechatpay-Timestamp is no number of seconds")
-    if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
-        raise Fault(
-            Reason.TIMESTAMP_STALE,
-            f"Wechatpay-Timestamp is more than {TOLERANCE_SECONDS} s off this server's clock; "
-            "a replay, or one of the clocks is wrong",
-        )
-
-
 def _gift(resource: Json) -> GiftReport:
-    if _text(resource, "trade_state") not in PAID:
+    if text_of(resource, "trade_state") not in PAID:
         raise malformed("trade_state contradicts the event_type TRANSACTION.SUCCESS")
     amount = _amount(resource)
     attach = resource.get("attach", "")
@@ -185,72 +161,31 @@ def _gift(resource: Json) -> GiftReport:
     payer = resource.get("payer")
     donor = payer.get("openid", "") if isinstance(payer, dict) else ""
     return GiftReport(
-        external_id=reading.identifier("transaction_id", _text(resource, "transaction_id")),
+        external_id=reading.identifier("transaction_id", text_of(resource, "transaction_id")),
         project=project,
         campaign=campaign,
         amount_micros=reading.micros_of_fen("amount.total", amount.get("total")),
         currency=CURRENCY,
-        event_time=reading.rfc3339_time("success_time", _text(resource, "success_time")),
+        event_time=reading.rfc3339_time("success_time", text_of(resource, "success_time")),
         donor_reference=reading.donor_reference(donor if isinstance(donor, str) else ""),
     )
 
 
 def _refund(resource: Json) -> RefundReport:
-    if _text(resource, "refund_status") != "SUCCESS":
+    if text_of(resource, "refund_status") != "SUCCESS":
         raise malformed("refund_status contradicts the event_type REFUND.SUCCESS")
     return RefundReport(
-        external_id=reading.identifier("transaction_id", _text(resource, "transaction_id")),
-        refund_id=reading.identifier("refund_id", _text(resource, "refund_id")),
+        external_id=reading.identifier("transaction_id", text_of(resource, "transaction_id")),
+        refund_id=reading.identifier("refund_id", text_of(resource, "refund_id")),
         amount_micros=reading.micros_of_fen("amount.refund", _amount(resource).get("refund")),
         currency=CURRENCY,
         cumulative=False,
-        event_time=reading.rfc3339_time("success_time", _text(resource, "success_time")),
+        event_time=reading.rfc3339_time("success_time", text_of(resource, "success_time")),
     )
 
 
 def _amount(resource: Json) -> Json:
-    amount = _object(resource, "amount")
+    amount = object_of(resource, "amount")
     if amount.get("currency", CURRENCY) != CURRENCY:
         raise malformed(f"amount.currency is not {CURRENCY}; no other currency is taken here")
     return amount
-
-
-def _json(name: str, data: bytes) -> Json:
-    try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object_of_pairs,
-            # No field that is read here is a fraction; as texts they cannot pass for amounts.
-            parse_float=str,
-            parse_constant=_refuse_constant,
-        )
-    except (ValueError, RecursionError):
-        raise malformed(f"{name} is no JSON in UTF-8") from None
-    if not isinstance(value, dict):
-        raise malformed(f"{name} is no JSON object")
-    return value
-
-
-def _object_of_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name comes twice")
-    return value
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _text(value: Json, name: str) -> str:
-    text = value.get(name)
-    if not isinstance(text, str) or not text:
-        raise malformed(f"{name} is missing, or is no text")
-    return text
-
-
-def _object(value: Json, name: str) -> Json:
-    inner = value.get(name)
-    if not isinstance(inner, dict):
-        raise malformed(f"{name} is missing, or is no object")
-    return inner

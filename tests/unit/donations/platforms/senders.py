@@ -6,25 +6,63 @@ platform through it; a further platform adds its Sender to SENDERS.
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Protocol
+from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote_plus
-from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.donations.platforms.alipay import Alipay
 from services.donations.platforms.protocol import Notice, Platform
 from services.donations.platforms.signature import Verifier
 from services.donations.platforms.tencent import Tencent
+from tests.unit.donations.platforms.sender_bytedance import BytedanceSender
+from tests.unit.donations.platforms.sender_partner import PartnerSender
+from tests.unit.donations.platforms.sender_stripe import StripeSender
+from tests.unit.donations.platforms.sender_xiaomi import XiaomiSender
+from tests.unit.donations.platforms.sending import (
+    NOW,
+    Edit,
+    Gift,
+    Refund,
+    Sender,
+    content_of,
+    key,
+    public_pem,
+    random_base64,
+    rfc3339,
+    shanghai,
+    sign,
+    with_body,
+    with_content,
+    with_header,
+    yuan,
+)
 
-NOW = datetime(2026, 9, 5, 4, 0, 0, tzinfo=UTC)
+__all__ = [
+    "NOW",
+    "SENDERS",
+    "AlipaySender",
+    "BytedanceSender",
+    "Edit",
+    "Gift",
+    "PartnerSender",
+    "Refund",
+    "Sender",
+    "StripeSender",
+    "TencentSender",
+    "XiaomiSender",
+    "content_of",
+    "key",
+    "public_pem",
+    "rfc3339",
+    "shanghai",
+    "sign",
+    "with_body",
+    "with_content",
+    "with_header",
+    "yuan",
+]
 
 APP_ID = "2021000000000001"
 SELLER_ID = "2088000000000001"
@@ -32,61 +70,6 @@ APPID = "wx8888888888888888"
 MCHID = "1900000109"
 APIV3_KEY = b"0123456789abcdefghijABCDEFGHIJ!?"
 SERIAL = "PUB_KEY_ID_0001"
-
-Edit = Callable[[dict[str, object]], object]
-
-
-@dataclass(frozen=True)
-class Gift:
-    """A gift as a test thinks of it."""
-
-    external_id: str = "4200001234202609051234567890"
-    campaign: str = "harvest"
-    project: str = "library"
-    fen: int = 1234
-    donor: str = "2088102122524333"
-    paid: datetime = NOW - timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Refund:
-    """A refund of a gift. total_fen: all its refunds so far, this one included."""
-
-    refund_id: str = "R-1"
-    fen: int = 234
-    total_fen: int = 234
-    paid: datetime = NOW - timedelta(seconds=30)
-
-
-@cache
-def key(name: str) -> rsa.RSAPrivateKey:
-    """A test key, the same for the same name."""
-    return rsa.generate_private_key(65537, 2048)
-
-
-def public_pem(name: str) -> bytes:
-    return key(name).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def sign(name: str, text: bytes) -> str:
-    raw = key(name).sign(text, padding.PKCS1v15(), SHA256())
-    return base64.b64encode(raw).decode()
-
-
-class Sender(Protocol):
-    """One platform's side of the wire.
-
-    edit changes the notice's content before it is signed. required: fields without which a
-    payment's notice is malformed.
-    """
-
-    code: str
-    required: tuple[str, ...]
-    signed_headers: tuple[str, ...]
-
-    def platform(self) -> Platform: ...
-    def payment(self, gift: Gift, edit: Edit | None = None, key_name: str = ...) -> Notice: ...
-    def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice: ...
 
 
 class AlipaySender:
@@ -96,9 +79,25 @@ class AlipaySender:
         "gmt_payment",
     )
     signed_headers: tuple[str, ...] = ()
+    in_query = False
+    signs_spelling = False
+    signs_time = False
+    names_donor = True
+    refunds = True
 
     def platform(self) -> Platform:
         return Alipay(APP_ID, SELLER_ID, Verifier.from_pem(public_pem("platform")))
+
+    def configure(self, folder: Path) -> str:
+        (folder / "alipay.pub.pem").write_bytes(public_pem("platform"))
+        return (
+            f'[alipay]\napp_id = "{APP_ID}"\nseller_id = "{SELLER_ID}"\n'
+            'public_key_file = "alipay.pub.pem"\n'
+        )
+
+    def forged(self, notice: Notice) -> Notice:
+        head, _, _ = notice.body.partition(b"&sign=")
+        return with_body(notice, head + b"&sign=" + quote_plus(random_base64()).encode())
 
     def payment(self, gift: Gift, edit: Edit | None = None, key_name: str = "platform") -> Notice:
         fields = self.fields(gift)
@@ -176,10 +175,27 @@ class TencentSender:
         "wechatpay-serial",
         "wechatpay-signature",
     )
+    in_query = False
+    signs_spelling = True
+    signs_time = True
+    names_donor = True
+    refunds = True
 
     def platform(self) -> Platform:
         verifiers = {SERIAL: Verifier.from_pem(public_pem("platform"))}
         return Tencent(APPID, MCHID, APIV3_KEY, verifiers)
+
+    def configure(self, folder: Path) -> str:
+        (folder / "tencent.pub.pem").write_bytes(public_pem("platform"))
+        (folder / "tencent.apiv3.key").write_bytes(APIV3_KEY)
+        return (
+            f'[tencent]\nappid = "{APPID}"\nmchid = "{MCHID}"\n'
+            'apiv3_key_file = "tencent.apiv3.key"\n'
+            f'[tencent.public_keys]\n"{SERIAL}" = "tencent.pub.pem"\n'
+        )
+
+    def forged(self, notice: Notice) -> Notice:
+        return with_header(notice, "wechatpay-signature", random_base64())
 
     def payment(self, gift: Gift, edit: Edit | None = None, key_name: str = "platform") -> Notice:
         resource = self.transaction(gift)
@@ -276,24 +292,12 @@ class TencentSender:
         )
 
 
-SENDERS: tuple[Sender, ...] = (AlipaySender(), TencentSender())
-
-
-def with_body(notice: Notice, body: bytes) -> Notice:
-    return replace(notice, body=body)
-
-
-def with_header(notice: Notice, name: str, value: str) -> Notice:
-    return replace(notice, headers={**notice.headers, name: value})
-
-
-def yuan(fen: int) -> str:
-    return f"{fen // 100}.{fen % 100:02d}"
-
-
-def shanghai(time: datetime) -> str:
-    return time.astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def rfc3339(time: datetime) -> str:
-    return time.astimezone(ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")
+SENDERS: tuple[Sender, ...] = (
+    AlipaySender(),
+    TencentSender(),
+    BytedanceSender(),
+    XiaomiSender(),
+    PartnerSender("weibo"),
+    PartnerSender("qingsongchou"),
+    StripeSender(),
+)

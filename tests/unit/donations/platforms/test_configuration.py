@@ -21,6 +21,7 @@ from tests.unit.donations.platforms.senders import (
     Gift,
     public_pem,
 )
+from tests.unit.donations.platforms.sending import secret
 
 ALIPAY = f"""
 [alipay]
@@ -36,6 +37,15 @@ apiv3_key_file = "keys/tencent.apiv3.key"
 [tencent.public_keys]
 "PUB_KEY_ID_0001" = "keys/alipay.pub.pem"
 """
+BYTEDANCE = """
+[bytedance]
+appid = "tt07e3715e98c9aac0"
+"""
+STRIPE = """
+[stripe]
+gifts_from = "charge"
+signing_secret_files = ["keys/tencent.apiv3.key"]
+"""
 
 Write = Callable[[str], Path]
 
@@ -46,6 +56,8 @@ def write(tmp_path: Path) -> Write:
     (tmp_path / "keys/alipay.pub.pem").write_bytes(public_pem("platform"))
     (tmp_path / "keys/tencent.apiv3.key").write_bytes(APIV3_KEY + b"\n")
 
+    (tmp_path / "keys/short").write_bytes(b"short12\n")
+
     def write(text: str) -> Path:
         file = tmp_path / "platforms.toml"
         file.write_text(text)
@@ -54,9 +66,9 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def test_both_platforms_load_and_read(write: Write) -> None:
-    platforms = load_platforms(write(ALIPAY + TENCENT))
-    assert list(platforms) == ["alipay", "tencent"]
+def test_every_platform_loads_and_reads(write: Write, tmp_path: Path) -> None:
+    platforms = load_platforms(write("".join(sender.configure(tmp_path) for sender in SENDERS)))
+    assert list(platforms) == [sender.code for sender in SENDERS]
     for sender in SENDERS:
         assert platforms[sender.code].read(sender.payment(Gift()), NOW)
 
@@ -67,8 +79,11 @@ def test_a_platform_that_is_not_there_is_not_configured(write: Write) -> None:
     assert load_platforms(None) == {}
 
 
-def test_keys_stay_out_of_what_is_printed(write: Write) -> None:
-    assert APIV3_KEY.decode() not in repr(load_platforms(write(ALIPAY + TENCENT)))
+def test_keys_stay_out_of_what_is_printed(write: Write, tmp_path: Path) -> None:
+    text = "".join(sender.configure(tmp_path) for sender in SENDERS)
+    printed = repr(load_platforms(write(text)))
+    assert APIV3_KEY.decode() not in printed
+    assert secret("platform").decode() not in printed
 
 
 def test_a_certificate_stands_under_its_own_serial(write: Write, tmp_path: Path) -> None:
@@ -85,7 +100,7 @@ def test_a_certificate_stands_under_its_own_serial(write: Write, tmp_path: Path)
     [
         ("alipay = 1", "must stand in a platform's table"),
         ("[alipay", "is no TOML file"),
-        ("[alipai]", "is no platform; known are alipay, tencent"),
+        ("[alipai]", "is no platform; known are alipay, bytedance"),
         ("[alipay]", "needs app_id"),
         (ALIPAY + "app_ids = 1", "knows no setting 'app_ids'"),
         (ALIPAY.replace("alipay.pub", "missing"), "cannot be read"),
@@ -93,6 +108,16 @@ def test_a_certificate_stands_under_its_own_serial(write: Write, tmp_path: Path)
         (TENCENT.replace("tencent.apiv3.key", "alipay.pub.pem"), "32 ASCII characters"),
         (TENCENT.split("[tencent.")[0], "needs a table public_keys"),
         (TENCENT.split('"PUB')[0], "at least one key"),
+        (BYTEDANCE, "needs token_files as a list"),
+        (BYTEDANCE + "token_files = []", "a list of at least one file"),
+        (BYTEDANCE + "token_files = [1]", "needs token_files as a text"),
+        (BYTEDANCE + 'token_files = ["keys/missing"]', "cannot be read"),
+        (BYTEDANCE + 'token_files = ["keys/short"]', "8 ASCII characters or more"),
+        (BYTEDANCE + 'token_files = ["keys/tencent.apiv3.key"]', "letters and digits alone"),
+        ("[xiaomi]\napp_id = 1", "needs app_id as a text"),
+        (STRIPE, "needs livemode as true or false"),
+        (STRIPE + 'livemode = "true"', "needs livemode as true or false"),
+        (STRIPE.replace("charge", "both"), "gifts_from must be one of charge, payment_intent"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(write: Write, text: str, message: str) -> None:
