@@ -9,7 +9,7 @@ LANDED := $(shell cat protos/LANDED)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test check lint types protos architecture format fuzz lock clean
+.PHONY: help setup demo up test check lint types protos architecture format fuzz bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -60,6 +60,9 @@ format: setup ## Format the code
 
 fuzz: setup ## The property tests with 2,000 examples each
 	@$(BIN)/pytest --hypothesis-profile=fuzz -m property --timeout=3600
+
+bench: setup ## Measure against bare PostgreSQL and bare gRPC, in one run
+	@$(BIN)/python -m bench
 
 lock: setup ## Write the lock files anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header --no-annotate \

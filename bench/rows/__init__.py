@@ -1,0 +1,31 @@
+"""The rows of the table, one a file, in the table's order."""
+
+from collections.abc import Mapping
+
+from bench.row import Row
+from bench.rows import (
+    bulk,
+    bulk_dups,
+    bulk_growth,
+    bulk_growth_random,
+    bulk_ordered,
+    callback,
+    disk,
+    memory,
+    unary,
+)
+
+ROWS: Mapping[str, Row] = {
+    row.name: row
+    for row in (
+        bulk.ROW,
+        bulk_ordered.ROW,
+        bulk_dups.ROW,
+        unary.ROW,
+        callback.ROW,
+        bulk_growth.ROW,
+        bulk_growth_random.ROW,
+        memory.ROW,
+        disk.ROW,
+    )
+}
