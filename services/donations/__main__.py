@@ -38,7 +38,7 @@ _PACKAGE = "watersmeet.donations.v1"
 
 async def main() -> None:
     """Migrates, and serves until told to stop."""
-    settings = Settings()  # type: ignore[call-arg]  # read from the environment
+    settings = Settings.from_environment()
     await asyncio.to_thread(migrate, settings)
     async with compose(settings) as (server, catalog):
         await server.run(ready=catalog.refresh)

@@ -29,6 +29,6 @@ class Settings(ServerSettings, DatabaseSettings):
     # How long a lane waits for company when little is queued.
     gather_s: float = Field(default=0.002, ge=0, le=1)
     # Batches of one stream that are held at a time.
-    stream_in_flight: int = Field(default=4, gt=0, le=64)
+    stream_in_flight: int = Field(default=8, gt=0, le=64)
     # What is kept of each platform's forged and malformed notices in an hour.
     quarantine_bytes_an_hour: int = Field(default=64 * 1024 * 1024, gt=0)
