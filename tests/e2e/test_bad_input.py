@@ -275,8 +275,10 @@ REPORT = Report(
 )
 
 
-def tencent(keys: PlatformKeys, kind: Kind = Kind.FIRST, now: datetime = NOW) -> Notice:
-    return Tencent(keys.tencent, keys.forger).notice(replace(REPORT, kind=kind), now)
+def tencent(keys: PlatformKeys, kind: Kind = Kind.FIRST, age: timedelta = timedelta(0)) -> Notice:
+    """Signed when the test runs, not when its module was read, less an age."""
+    signed_at = datetime.now(UTC) - age
+    return Tencent(keys.tencent, keys.forger).notice(replace(REPORT, kind=kind), signed_at)
 
 
 def alipay(keys: PlatformKeys, kind: Kind = Kind.FIRST) -> Notice:
@@ -308,7 +310,7 @@ def cut_short(notice: Notice) -> Notice:
         ("tencent", lambda k: cut_short(tencent(k)), 401, "SIGNATURE_INVALID"),
         (
             "tencent",
-            lambda k: tencent(k, now=NOW - timedelta(minutes=6)),
+            lambda k: tencent(k, age=timedelta(minutes=6)),
             401,
             "TIMESTAMP_STALE",
         ),
