@@ -88,9 +88,8 @@ async def compose(
         quarantine = Quarantine(
             QuarantineStore(engine), clock, bytes_an_hour=settings.quarantine_bytes_an_hour
         )
-        desk = NoticeDesk(platforms, committer, quarantine, tokens, clock)
-
         server = Server("donations", settings)
+        desk = NoticeDesk(platforms, committer, quarantine, tokens, clock, server.quotas)
         server.add(
             donation_intake_service_pb2_grpc.add_DonationIntakeServiceServicer_to_server,
             DonationIntakeService(
@@ -100,6 +99,7 @@ async def compose(
                 desk,
                 tokens,
                 clock,
+                server.quotas,
                 stream_in_flight=settings.stream_in_flight,
             ),
             f"{_PACKAGE}.DonationIntakeService",

@@ -27,6 +27,7 @@ from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.quotas.quotas import Quota, Quotas
 
 
 class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
@@ -40,6 +41,7 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         desk: NoticeDesk,
         tokens: DonorTokens,
         clock: Clock,
+        quotas: Quotas,
         *,
         stream_in_flight: int,
     ) -> None:
@@ -49,12 +51,14 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         self._desk = desk
         self._tokens = tokens
         self._clock = clock
+        self._quotas = quotas
         self._stream_in_flight = stream_in_flight
 
     async def RecordDonation(
         self, request: pb.RecordDonationRequest, _context: Any
     ) -> pb.RecordDonationResponse:
         partner = partner_of(current_call(), request.partner)
+        self._quotas.of(partner).take(gifts=1)
         try:
             reference = require_donor_reference(request.donor_reference)
             token = self._tokens.token(partner, reference)
@@ -97,10 +101,23 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
                 self._clock,
                 in_flight=self._stream_in_flight,
             )
-            async for done in stream.acknowledgements(_batches(request_iterator)):
+            async for done in stream.acknowledgements(self._batches(partner, request_iterator)):
                 yield pb.StreamDonationsResponse(
                     acknowledgement=convert.acknowledgement_message(done)
                 )
+
+    async def _batches(
+        self, partner: str, requests: AsyncIterator[pb.StreamDonationsRequest]
+    ) -> AsyncIterator[IncomingBatch]:
+        quotas = self._quotas.of(partner)
+        async for request in requests:
+            if request.WhichOneof("message") != "batch":
+                raise Fault(
+                    Reason.STREAM_NOT_OPENED, "a stream is opened once; send batches from then on"
+                )
+            batch = convert.incoming_batch(request.batch)
+            await quotas.pace(Quota.GIFTS, len(batch.gifts))
+            yield batch
 
     async def AcceptNotification(
         self, request: pb.AcceptNotificationRequest, _context: Any
@@ -112,6 +129,7 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         self, request: pb.RecordRefundRequest, _context: Any
     ) -> pb.RecordRefundResponse:
         partner = partner_of(current_call(), request.partner)
+        self._quotas.of(partner).take(gifts=1)
         refund = require_refund(convert.refund_of(request, partner), self._clock())
         committed = await self._committer.commit(Submission(refunds=(refund,)))
         fate = committed.refunds[0]
@@ -186,14 +204,3 @@ async def _opening(requests: AsyncIterator[pb.StreamDonationsRequest]) -> pb.Str
     if first is None or first.WhichOneof("message") != "opening":
         raise Fault(Reason.STREAM_NOT_OPENED, "the first message of a stream must open it")
     return first.opening
-
-
-async def _batches(
-    requests: AsyncIterator[pb.StreamDonationsRequest],
-) -> AsyncIterator[IncomingBatch]:
-    async for request in requests:
-        if request.WhichOneof("message") != "batch":
-            raise Fault(
-                Reason.STREAM_NOT_OPENED, "a stream is opened once; send batches from then on"
-            )
-        yield convert.incoming_batch(request.batch)

@@ -25,6 +25,7 @@ from services.donations.platforms.protocol import (
 from services.donations.store.quarantine import QuarantinedNotice
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.quotas.quotas import Quotas
 
 _log = structlog.get_logger()
 
@@ -96,19 +97,22 @@ class NoticeDesk:
         quarantine: Quarantine,
         tokens: DonorTokens,
         clock: Clock,
+        quotas: Quotas,
     ) -> None:
         self._platforms = platforms
         self._committer = committer
         self._quarantine = quarantine
         self._tokens = tokens
         self._clock = clock
+        self._quotas = quotas
 
     async def accept(self, code: str, notice: Notice) -> tuple[Acknowledgement, list[Outcome]]:
         """Records what a platform's notice reports; returns what to answer, and what became of
         each report. Conflicts are no error: the notice is genuine, and is kept as a claim.
 
         Raises Fault(PLATFORM_UNKNOWN), and what `Platform.read` raises, after the notice has been
-        quarantined; also for reports that break intake's own rules.
+        quarantined; also for reports that break intake's own rules. Raises Fault(RATE_LIMITED) for
+        a genuine notice beyond the platform's quotas: the platform sends it again.
         """
         platform = self._platforms.get(code)
         if platform is None:
@@ -126,6 +130,8 @@ class NoticeDesk:
         except Fault as fault:
             await self._quarantine.keep(platform.code, notice, fault)
             raise
+        # Only what is genuine counts: a forger must not use up what the platform may send.
+        self._quotas.of(platform.code).take(calls=1, gifts=len(reports), size=len(notice.body))
         if not reports:
             return platform.acknowledgement, [Outcome.IGNORED]
         committed = await self._committer.commit(submission)

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     INTERNAL = "INTERNAL"
     SHUTTING_DOWN = "SHUTTING_DOWN"
+    RATE_LIMITED = "RATE_LIMITED"
 
 
 class Fault(Exception):

@@ -1,9 +1,10 @@
 """What happens to every call before, around and after its handler.
 
     admit     who calls, and may they                       identity, permissions
+    limit     calls at once, and a unary call's time        live_calls
+    quota     what this partner may send                    quotas
     accept    a message's size and form                     messages
     identify  the request id: the client's, or a fresh one  call
-    limit     calls at once, and a unary call's time        live_calls
     handler
     errors    any exception to a rich status                faults, status
     record    one log line, and the metrics                 logs, metrics
@@ -23,7 +24,7 @@ import grpc
 from services.runtime.errors import Fault
 from services.runtime.faults import fault_of
 from services.runtime.live_calls import LiveCalls, shutting_down
-from services.runtime.messages import limited
+from services.runtime.quotas.quotas import PartnerQuotas, Quotas
 from services.runtime.requests import Requests
 from services.runtime.served import Context, Handler, Method, Served
 
@@ -31,9 +32,10 @@ from services.runtime.served import Context, Handler, Method, Served
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """The one interceptor of a server."""
 
-    def __init__(self, *, trust_domain: str, live: LiveCalls) -> None:
+    def __init__(self, *, trust_domain: str, live: LiveCalls, quotas: Quotas) -> None:
         self._trust_domain = trust_domain
         self._live = live
+        self._quotas = quotas
         self._handlers: dict[str, Handler] = {}  # bounded by the methods that exist
 
     async def intercept_service(
@@ -57,7 +59,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return await self._serve(Served(method, context), request)
 
         make = _MAKERS[inner.request_streaming, inner.response_streaming]
-        return make(serve, limited(inner.request_deserializer), inner.response_serializer)
+        return make(serve, None, inner.response_serializer)  # served.take reads what comes
 
     async def _serve(self, served: Served, request: Any) -> Any:
         try:
@@ -77,23 +79,34 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             served.record()
 
     async def _handle(self, served: Served, request: Any) -> Any:
-        served.admit(self._trust_domain)
-        if served.method.receives_stream:
-            served.identify(None)
-            request = Requests(served.context, served.take, self._live.draining)
-        else:
-            request = served.take(request)
-            served.identify(request)
+        caller = served.admit(self._trust_domain)
         if served.method.is_health:
-            return await _answer(served, request)
+            return await self._answer(served, request, None)
         served.live = self._live.enter(
             is_endless=served.method.only_sends, is_unary=served.method.is_unary
         )
+        is_stream = served.method.receives_stream
+        quotas = self._quotas.of_caller(caller)
         try:
-            response = await _answer(served, request)
+            if quotas is None:
+                return await self._answer(served, request, None)
+            quotas.begin(0 if is_stream else len(request), is_stream=is_stream)
+            try:
+                return await self._answer(served, request, quotas)
+            finally:
+                quotas.end(is_stream=is_stream)
         finally:
             self._live.leave(served.live)
-        if isinstance(request, Requests) and request.is_cut:
+
+    async def _answer(self, served: Served, request: Any, quotas: PartnerQuotas | None) -> Any:
+        if not served.method.receives_stream:
+            request = served.take(request)
+            served.identify(request)
+            return await _answer(served, request)
+        served.identify(None)
+        requests = Requests(served.context, served.take, self._live.draining, quotas)
+        response = await _answer(served, requests)
+        if requests.is_cut:
             raise shutting_down()
         return response
 

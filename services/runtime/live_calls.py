@@ -77,6 +77,12 @@ class LiveCalls:
         if not self._calls:
             self._idle.set()
 
+    async def pause(self, seconds: float) -> None:
+        """Waits; raises Fault(SHUTTING_DOWN) at once if the server begins to stop meanwhile."""
+        await asyncio.wait({self.draining}, timeout=seconds)
+        if self.draining.done():
+            raise shutting_down()
+
     async def drain(self, seconds: float) -> int:
         """Admits no more calls, ends streams, and waits for the rest at most so long.
 

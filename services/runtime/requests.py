@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from services.runtime.quotas.quotas import PartnerQuotas, Quota
 from services.runtime.served import Context
 
 
@@ -13,10 +14,18 @@ class Requests(AsyncIterator[Any]):
     """A client's messages, until its side ends or the server begins to stop."""
 
     def __init__(
-        self, context: Context, accept: Callable[[Any], Any], draining: asyncio.Future[None]
+        self,
+        context: Context,
+        accept: Callable[[bytes], Any],
+        draining: asyncio.Future[None],
+        quotas: PartnerQuotas | None,
     ) -> None:
-        """accept: what each message goes through. draining: done when the server begins to stop."""
+        """accept: what each message goes through. draining: done when the server begins to stop.
+
+        quotas: of whoever sends; its messages wait until they are within the bytes a second.
+        """
         self._context = context
+        self._quotas = quotas
         self._accept = accept
         self._draining = draining
         # Whether there may be more that was left unread.
@@ -38,4 +47,6 @@ class Requests(AsyncIterator[Any]):
         message = reading.result()
         if message is grpc.aio.EOF:
             raise StopAsyncIteration
+        if self._quotas is not None:
+            await self._quotas.pace(Quota.BYTES, len(message))
         return self._accept(message)

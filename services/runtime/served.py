@@ -13,7 +13,7 @@ from services.runtime.errors import Fault, Reason
 from services.runtime.identity import Caller, parse_spiffe
 from services.runtime.live_calls import LiveCall
 from services.runtime.logs import log_call
-from services.runtime.messages import accepted
+from services.runtime.messages import limited
 from services.runtime.metrics import metrics_of
 from services.runtime.permissions import require_permission
 from services.runtime.status import DETAILS_KEY, code_of, rich_status
@@ -60,6 +60,7 @@ class Method:
             or handler.stream_unary
             or handler.stream_stream
         )
+        self.read = limited(handler.request_deserializer)
         assert behavior is not None, "a handler has the one that its arity says"
         self.behavior: Callable[..., Any] = behavior
         self.metrics = metrics_of(
@@ -83,8 +84,8 @@ class Served:
         self._start = time.perf_counter()
         method.metrics.started += 1
 
-    def admit(self, trust_domain: str) -> None:
-        """Finds out who calls. Raises Fault(IDENTITY_UNKNOWN or PERMISSION_DENIED).
+    def admit(self, trust_domain: str) -> Caller:
+        """Finds out and says who calls. Raises Fault(IDENTITY_UNKNOWN or PERMISSION_DENIED).
 
         gRPC states peer_spiffe_id only if the certificate has exactly one URI, as SPIFFE demands;
         the URI is never looked for among the other names, where a host may be called anything.
@@ -92,6 +93,7 @@ class Served:
         uris = tuple(self.context.auth_context().get("peer_spiffe_id", ()))
         self.caller = _caller(uris[0] if uris else b"", trust_domain)
         require_permission(self.method.name, self.caller)
+        return self.caller
 
     def identify(self, request: object) -> None:
         """Settles the request id and makes this the current call.
@@ -108,11 +110,11 @@ class Served:
             self.context.set_trailing_metadata(((REQUEST_ID_KEY, self.request_id),))
         enter_call(Call(self.method.name, self.caller, self.request_id))
 
-    def take(self, message: Any) -> Any:
+    def take(self, data: bytes) -> Any:
         """A message came. Raises Fault if it is none that we accept (messages)."""
         self.received += 1
         self.method.metrics.received += 1
-        return accepted(message)
+        return self.method.read(data)
 
     def gave(self) -> None:
         """A message went."""

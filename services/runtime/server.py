@@ -24,6 +24,8 @@ from services.runtime.channel import TRANSPORT_BYTES_MAX
 from services.runtime.interceptors import CallInterceptor
 from services.runtime.live_calls import LiveCalls
 from services.runtime.metrics import MetricsPort, open_metrics
+from services.runtime.quotas.quotas import Quotas
+from services.runtime.quotas.table import read_quotas
 from services.runtime.settings import ServerSettings, split_address
 
 _log = structlog.get_logger()
@@ -62,15 +64,20 @@ class Server:
     def __init__(self, name: str, settings: ServerSettings) -> None:
         """name: the service's, for its logs. Must be made where an event loop runs.
 
-        Raises OSError if a certificate file cannot be read.
+        Raises OSError if a certificate file cannot be read, and QuotaFileError.
         """
         self._name = name
         self._settings = settings
         self._live = LiveCalls(
             limit=settings.max_concurrent_calls, call_timeout_s=settings.call_timeout_s
         )
+        self.quotas = Quotas(read_quotas(settings.quotas_file), pause=self._live.pause)
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(trust_domain=settings.trust_domain, live=self._live)],
+            interceptors=[
+                CallInterceptor(
+                    trust_domain=settings.trust_domain, live=self._live, quotas=self.quotas
+                )
+            ],
             options=_OPTIONS,
         )
         self._credentials = grpc.ssl_server_credentials(

@@ -61,6 +61,8 @@ class ServerSettings(TlsSettings):
     drain_s: float = Field(default=10.0, gt=0)
     # Calls served at once, streams included; one more is refused with QUEUE_FULL.
     max_concurrent_calls: int = Field(default=1_000, gt=0)
+    # quotas.toml: what each partner may send; without it, what quotas/table.py says.
+    quotas_file: Path | None = None
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 

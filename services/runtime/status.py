@@ -69,6 +69,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.OUTCOME_UNKNOWN: _Code.UNKNOWN,
     Reason.INTERNAL: _Code.INTERNAL,
     Reason.SHUTTING_DOWN: _Code.UNAVAILABLE,
+    Reason.RATE_LIMITED: _Code.RESOURCE_EXHAUSTED,
 }
 
 

@@ -23,6 +23,7 @@ _STATUS: Mapping[Reason, int] = {
     Reason.PLATFORM_UNKNOWN: 404,
     Reason.MESSAGE_TOO_LARGE: 413,
     Reason.QUEUE_FULL: 429,
+    Reason.RATE_LIMITED: 429,
     # Whoever sends again later, which platforms do, loses nothing.
     Reason.DEPENDENCY_UNAVAILABLE: 503,
     Reason.DEADLINE_EXCEEDED: 503,

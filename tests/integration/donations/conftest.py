@@ -72,12 +72,19 @@ def platforms_file() -> Path | None:
 
 
 @pytest.fixture
+def quotas_file() -> Path | None:
+    """quotas.toml; tests of quotas have one of their own."""
+    return None
+
+
+@pytest.fixture
 async def server(
     urls: DatabaseUrls,
     clock: FixedClock,
     ledger: LedgerProcess,
     certificates: Certificates,
     platforms_file: Path | None,
+    quotas_file: Path | None,
     tmp_path: Path,
 ) -> AsyncIterator[Server]:
     """Intake, serving, with a catalog like that of the unit tests."""
@@ -90,6 +97,7 @@ async def server(
         ledger_address=ledger.address,
         donor_key_file=key,
         platforms_file=platforms_file,
+        quotas_file=quotas_file,
         stream_in_flight=3,
     )
     engine = open_engine(urls.service, name="test", pool_size=1)

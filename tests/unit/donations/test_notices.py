@@ -19,7 +19,10 @@ from services.donations.platforms.protocol import (
 )
 from services.donations.store.quarantine import QuarantinedNotice
 from services.runtime.errors import Fault, Reason
+from services.runtime.quotas.quotas import Quotas
+from services.runtime.quotas.table import Allowance, QuotaTable
 from tests.support.clock import FixedClock
+from tests.unit.runtime.quotas.moments import Moments
 
 NOW = datetime(2019, 9, 5, 12, tzinfo=UTC)
 NOTICE = Notice("POST", "", {"x-signature": "s"}, b"body")
@@ -85,7 +88,12 @@ REFUND = RefundReport("T1", "R1", 10_000, "CNY", True, NOW)
 class Desk:
     """A desk, and what stands behind it."""
 
-    def __init__(self, result: list[Report] | Fault, bytes_an_hour: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        result: list[Report] | Fault,
+        bytes_an_hour: int = 1_000_000,
+        allowance: Allowance | None = None,
+    ) -> None:
         self.committer, self.store, self.clock = Committer(), Store(), FixedClock(NOW)
         self.desk = NoticeDesk(
             {"alipay": Platform(result)},
@@ -93,6 +101,7 @@ class Desk:
             Quarantine(self.store, self.clock, bytes_an_hour=bytes_an_hour),
             TOKENS,
             self.clock,
+            Quotas(QuotaTable(allowance), pause=Moments().pause, clock=Moments()),
         )
 
 
@@ -107,6 +116,27 @@ async def test_reports_are_recorded_together_and_answered_in_their_order() -> No
     assert gift.donor_token == TOKENS.token("alipay", "2088")
     assert submission.refunds[0].cumulative
     assert parts.store.kept == {}
+
+
+async def test_genuine_notices_beyond_the_quota_are_sent_again_later() -> None:
+    parts = Desk([gift_report()], allowance=Allowance(gifts_per_s=0.5, burst_s=2))
+    await parts.desk.accept("alipay", NOTICE)
+    with pytest.raises(Fault) as caught:
+        await parts.desk.accept("alipay", NOTICE)
+    assert caught.value.reason is Reason.RATE_LIMITED
+    assert caught.value.metadata["partner"] == "alipay"
+    assert caught.value.retry_after == pytest.approx(2.0)
+    assert len(parts.committer.submissions) == 1
+    assert parts.store.kept == {}, "there is nothing wrong with it"
+
+
+async def test_forged_notices_use_up_nothing_of_the_platforms() -> None:
+    forged = Fault(Reason.SIGNATURE_INVALID, "forged")
+    parts = Desk(forged, allowance=Allowance(calls_per_s=0.5, burst_s=2))
+    for _ in range(5):
+        with pytest.raises(Fault) as caught:
+            await parts.desk.accept("alipay", NOTICE)
+        assert caught.value.reason is Reason.SIGNATURE_INVALID
 
 
 async def test_a_notice_that_moves_no_money_is_acknowledged() -> None:

@@ -1,0 +1,1 @@
+"""What each partner may send, and what happens when it sends more."""
