@@ -32,6 +32,7 @@ from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade
 from services.runtime.server import Server, run_service
+from services.runtime.settings import split_addresses
 
 _PACKAGE = "watersmeet.donations.v1"
 
@@ -64,8 +65,11 @@ async def compose(
         engine = open_engine(settings.database_url, name="donations", pool_size=settings.pool_size)
         for opened in (lanes, engine):
             stack.push_async_callback(opened.dispose)
-        channel = open_channel(settings.ledger_address, settings)
-        stack.push_async_callback(channel.close)
+        ledgers = [
+            open_channel(address, settings) for address in split_addresses(settings.ledger_address)
+        ]
+        for channel in ledgers:
+            stack.push_async_callback(channel.close)
 
         tokens = DonorTokens.load(settings.donor_key_file)
         platforms = load_platforms(settings.platforms_file)
@@ -83,7 +87,7 @@ async def compose(
             ),
         )
         sweeper = Sweeper(committer, reader)
-        relay = Relay(Outbox(engine), channel, clock)
+        relay = Relay(Outbox(engine), ledgers, clock)
         committer.on_recorded(relay.recorded)
         quarantine = Quarantine(
             QuarantineStore(engine), clock, bytes_an_hour=settings.quarantine_bytes_an_hour

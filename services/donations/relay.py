@@ -21,6 +21,7 @@ from services.donations.commit.recording import Recorded
 from services.donations.convert import entry_of
 from services.donations.gifts.batch import Batch
 from services.donations.store.outbox import Outbox
+from services.runtime.alternatives import Alternatives
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault
@@ -43,9 +44,10 @@ _POSTPONED = timedelta(seconds=60)
 class Relay:
     """Runs in the background."""
 
-    def __init__(self, outbox: Outbox, ledger: grpc.aio.Channel, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, ledgers: Sequence[grpc.aio.Channel], clock: Clock) -> None:
+        """ledgers: on one database, so that it does not matter which of them takes a batch."""
         self._outbox = outbox
-        self._ledger = pb_grpc.LedgerServiceStub(ledger)
+        self._ledgers = Alternatives([pb_grpc.LedgerServiceStub(ledger) for ledger in ledgers])
         self._clock = clock
         self._told = asyncio.Event()
         self._measured = float("-inf")
@@ -73,8 +75,11 @@ class Relay:
                     raise
                 metrics.RELAY_FAILURES.labels(fault.reason.value).inc()
                 _log.warning("batches wait", reason=fault.reason.value, pause_s=pause)
+                if isinstance(error, grpc.aio.AioRpcError):
+                    self._ledgers.give_up()
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _BACKOFF_LAST_S)
+                # Where there is another ledger, it takes over within seconds.
+                pause = min(pause * 2, _BACKOFF_LAST_S if len(self._ledgers) == 1 else 1.0)
                 continue
             try:
                 async with asyncio.timeout(POLL_S):
@@ -96,7 +101,7 @@ class Relay:
 
     async def _post(self, batches: Sequence[Batch]) -> None:
         request = pb.PostEntriesRequest(request_id=str(uuid4()), entries=map(entry_of, batches))
-        response = await self._ledger.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+        response = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
         posted: dict[UUID, int] = {}
         refused: dict[UUID, str] = {}
         for batch, result in zip(batches, response.results, strict=True):

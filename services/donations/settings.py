@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import Address, DatabaseSettings, ServerSettings
+from services.runtime.settings import Addresses, DatabaseSettings, ServerSettings
 
 
 class Settings(ServerSettings, DatabaseSettings):
@@ -13,8 +13,9 @@ class Settings(ServerSettings, DatabaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATERSMEET_DONATIONS_")
 
-    # Where the ledger listens, to which batches are posted.
-    ledger_address: Address
+    # Where the ledger listens, to which batches are posted; several ledgers on one database, of
+    # which one writes, with commas between.
+    ledger_address: Addresses
     # At least 32 secret bytes, which make donors' references into tokens. Keep it: another key
     # makes other tokens, and then a repeated report looks like one with other content.
     donor_key_file: Path

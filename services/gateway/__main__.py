@@ -1,6 +1,8 @@
 """The gateway: reads its settings, wires, serves. `python -m services.gateway`"""
 
 import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 import grpc
@@ -19,6 +21,7 @@ from services.gateway.totals_service import TotalsService
 from services.runtime.channel import open_channel
 from services.runtime.clock import system_clock
 from services.runtime.server import Server, run_service
+from services.runtime.settings import split_addresses
 
 
 class Gateway(NamedTuple):
@@ -29,11 +32,15 @@ class Gateway(NamedTuple):
     live: LiveTotals
 
 
-def wire(settings: Settings, ledger: grpc.aio.Channel, donations: grpc.aio.Channel) -> Gateway:
+def wire(
+    settings: Settings, ledgers: Sequence[grpc.aio.Channel], donations: grpc.aio.Channel
+) -> Gateway:
     """Puts the parts together. Nothing runs before the server is started."""
     live = LiveTotals(system_clock)
     follower = Follower(
-        ledger_grpc.LedgerServiceStub(ledger), live, silence_s_max=settings.ledger_silence_s
+        [ledger_grpc.LedgerServiceStub(ledger) for ledger in ledgers],
+        live,
+        silence_s_max=settings.ledger_silence_s,
     )
     callbacks = Callbacks(
         intake_grpc.DonationIntakeServiceStub(donations),
@@ -58,11 +65,15 @@ def wire(settings: Settings, ledger: grpc.aio.Channel, donations: grpc.aio.Chann
 async def main() -> None:
     """Serves until it is told to stop. Ready once the ledger's totals are loaded."""
     settings = Settings.from_environment()
-    async with (
-        open_channel(settings.ledger_address, settings) as ledger,
-        open_channel(settings.donations_address, settings) as donations,
-    ):
-        gateway = wire(settings, ledger, donations)
+    async with AsyncExitStack() as stack:
+        ledgers = [
+            await stack.enter_async_context(open_channel(address, settings))
+            for address in split_addresses(settings.ledger_address)
+        ]
+        donations = await stack.enter_async_context(
+            open_channel(settings.donations_address, settings)
+        )
+        gateway = wire(settings, ledgers, donations)
         await gateway.server.run(ready=gateway.live.wait_loaded)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -13,6 +14,7 @@ from services.gateway.convert import amount_of, ledger_time, posting_of, waterma
 from services.gateway.domain import Amount, AsOf, FeedBroken, Snapshot
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import ENTRIES, INTERRUPTIONS
+from services.runtime.alternatives import Alternatives
 from services.runtime.errors import Reason
 from services.runtime.status import fault_from_rpc_error
 
@@ -32,10 +34,16 @@ class Follower:
     """
 
     def __init__(
-        self, ledger: "pb_grpc.LedgerServiceAsyncStub", live: LiveTotals, *, silence_s_max: float
+        self,
+        ledgers: Sequence["pb_grpc.LedgerServiceAsyncStub"],
+        live: LiveTotals,
+        *,
+        silence_s_max: float,
     ) -> None:
-        """silence_s_max: after hearing nothing for so long the connection is made anew."""
-        self._ledger = ledger
+        """ledgers: on one database, so that it does not matter which of them is followed.
+        silence_s_max: after hearing nothing for so long the connection is made anew.
+        """
+        self._ledgers = Alternatives(ledgers)
         self._live = live
         self._silence_s_max = silence_s_max
         self._failures = 0  # since the feed was last caught up with
@@ -63,7 +71,7 @@ class Follower:
         """All totals. Raises FeedBroken for what is none, or is of two sequences."""
         cells: list[Amount] = []
         as_of: AsOf | None = None
-        call = self._ledger.ReadTotals(pb.ReadTotalsRequest(), timeout=_SNAPSHOT_S_MAX)
+        call = self._ledgers.current.ReadTotals(pb.ReadTotalsRequest(), timeout=_SNAPSHOT_S_MAX)
         try:
             while (message := await self._read(call)) is not None:
                 part = _as_of(message)
@@ -88,7 +96,7 @@ class Follower:
     async def _follow(self) -> None:
         """Counts entries until something happens."""
         after = self._live.require().as_of.sequence
-        call = self._ledger.StreamEntries(pb.StreamEntriesRequest(after_sequence=after))
+        call = self._ledgers.current.StreamEntries(pb.StreamEntriesRequest(after_sequence=after))
         try:
             while (message := await self._read(call)) is not None:
                 if message.HasField("posted"):
@@ -128,6 +136,7 @@ class Follower:
 
     def _interrupted(self, cause: str, what: str) -> None:
         INTERRUPTIONS.labels(cause).inc()
+        self._ledgers.give_up()
         _log.warning("the ledger is away", cause=cause, error=what)
 
     async def _pause(self) -> None:

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import Address, ServerSettings
+from services.runtime.settings import Address, Addresses, ServerSettings
 
 
 class Settings(ServerSettings):
@@ -11,7 +11,8 @@ class Settings(ServerSettings):
 
     model_config = SettingsConfigDict(env_prefix="WATERSMEET_GATEWAY_")
 
-    ledger_address: Address
+    # Several ledgers on one database with commas between; each of them can be followed.
+    ledger_address: Addresses
     donations_address: Address
 
     # The ledger says something every few seconds; silent for so long, it is taken for gone.

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from watersmeet.ledger.v1 import audit_service_pb2_grpc, ledger_service_pb2_grpc
@@ -13,10 +13,12 @@ from services.ledger.audit_donations import DonationsBatches
 from services.ledger.audit_service import AuditService
 from services.ledger.domain import Cause, CauseKind, Entry
 from services.ledger.feed import Feed, FeedPace
+from services.ledger.leadership import Leadership
 from services.ledger.ledger_service import LedgerService
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.settings import Settings
 from services.ledger.store.accounts import AccountIds
+from services.ledger.store.lease import LeaseStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
@@ -30,16 +32,15 @@ from services.runtime.server import Server, run_service
 _WRITER_CONNECTIONS = 2
 _ENTRIES_A_BATCH_MAX = 100
 
+WRITER = "writer"
+"""The name under which gRPC health says whether this process writes or stands by."""
+
 
 async def main() -> None:
     """Migrates, and serves until told to stop."""
     settings = Settings.from_environment()
     await asyncio.to_thread(migrate, settings)
-    async with compose(settings) as (server, reader):
-
-        async def ready() -> None:
-            metrics.HEAD_SEQUENCE.set(await reader.head_sequence())
-
+    async with compose(settings) as (server, ready):
         await server.run(ready)
 
 
@@ -53,14 +54,15 @@ def migrate(settings: Settings) -> None:
 @asynccontextmanager
 async def compose(
     settings: Settings, clock: Clock = system_clock
-) -> AsyncIterator[tuple[Server, Reader]]:
-    """The service, wired and not started, and what it reads its books with."""
+) -> AsyncIterator[tuple[Server, Callable[[], Awaitable[None]]]]:
+    """The service, wired and not started, and what it has to do before it is ready."""
     async with AsyncExitStack() as stack:
         # Apart, so that slow readings keep neither quick ones nor the writer from a connection.
         engines = {
             name: open_engine(settings.database_url, name=f"ledger-{name}", pool_size=size)
             for name, size in (
                 ("writer", _WRITER_CONNECTIONS),
+                ("lease", 1),
                 ("reader", settings.pool_size),
                 ("snapshots", settings.snapshots_max),
             )
@@ -77,8 +79,15 @@ async def compose(
             clock,
             FeedPace(poll_s=settings.feed_poll_s, checkpoint_s=settings.checkpoint_s),
         )
+        server = Server("ledger", settings)
+        leadership = Leadership(
+            LeaseStore(engines["lease"]),
+            lease_s=settings.lease_s,
+            changed=lambda writes: server.report(WRITER, serving=writes),
+        )
         writer = Writer(
             PostingStore(engines["writer"], accounts),
+            leadership,
             clock,
             limits=WriterLimits(
                 queue_transfers=settings.queue_transfers,
@@ -107,7 +116,6 @@ async def compose(
             clock,
         )
 
-        server = Server("ledger", settings)
         server.add(
             ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
             LedgerService(writer, reader, feed),
@@ -118,8 +126,15 @@ async def compose(
             AuditService(auditor),
             "watersmeet.ledger.v1.AuditService",
         )
+        server.add_background(leadership.run, "leadership")
         server.add_background(writer.run, "writer")
-        yield server, reader
+
+        async def ready() -> None:
+            await leadership.look()
+            metrics.HEAD_SEQUENCE.set(await reader.head_sequence())
+
+        await server.report(WRITER, serving=False)
+        yield server, ready
 
 
 if __name__ == "__main__":

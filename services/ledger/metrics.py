@@ -18,6 +18,9 @@ GROUP_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 QUEUE_TRANSFERS = Gauge("watersmeet_ledger_queue_transfers", "Transfers that wait to be written.")
+WRITER = Gauge(
+    "watersmeet_ledger_writer", "1 if this process writes, 0 if it stands by for another."
+)
 AUDIT_OK = Gauge(
     "watersmeet_ledger_audit_ok", "Whether the last audit found a check to be in order.", ["check"]
 )

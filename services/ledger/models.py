@@ -117,7 +117,7 @@ watermarks = Table(
     Column("complete_until", _TIME, nullable=False),
 )
 
-# One row: where the chain ends. Its lock is the right to write.
+# One row: where the chain ends. Its lock is the right to write, for whoever knows the term.
 head = Table(
     "head",
     metadata,
@@ -125,5 +125,16 @@ head = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("recorded_time", _TIME),
+    Column("term", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# One row: which process writes, and until when unless it says so again (store/lease.py).
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("holder", UUID),
+    Column("until", _TIME, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )

@@ -19,6 +19,9 @@ class Settings(ServerSettings, DatabaseSettings):
     group_transfers: int = Field(default=50_000, gt=0)
     # How long posting tries again while the database is away. Shorter than call_timeout_s.
     retry_s: float = Field(default=10.0, gt=0)
+    # How long this process's right to write holds without being renewed, which it is four times as
+    # often. Another ledger on the same database takes over at most this and a quarter after a kill.
+    lease_s: float = Field(default=3.0, ge=0.2, le=60)
     # How soon readers of the feed see what another process has written.
     feed_poll_s: float = Field(default=0.5, gt=0)
     # The longest time between two checkpoints of the feed.

@@ -1,8 +1,8 @@
 """The single writer: concurrent posts are gathered into one transaction, which locks the head.
 
 While one group is being committed the next one gathers, so groups grow with the load and nobody
-waits for a timer. A second writer on the same database is safe: it waits for the head's lock, and
-neither remembers the head between its transactions.
+waits for a timer. Only the process that holds the lease writes (leadership.py); one that lost it
+finds another term under the head's lock and writes nothing.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 from services.ledger import metrics
 from services.ledger.chart import place
 from services.ledger.domain import AccountName, EntryDraft, Head, Posting
+from services.ledger.leadership import Tenure, standing_by
 from services.ledger.plan import Books, Outcome, Plan, Prepared, accounts_of, plan_group, prepare
 from services.ledger.store.posting import PostingStore
 from services.runtime.clock import Clock
@@ -55,6 +56,7 @@ class Writer:
     def __init__(
         self,
         store: PostingStore,
+        tenure: Tenure,
         clock: Clock,
         *,
         limits: WriterLimits | None = None,
@@ -62,6 +64,7 @@ class Writer:
     ) -> None:
         """committed: called with the new head after each transaction that moved it."""
         self._store = store
+        self._tenure = tenure
         self._clock = clock
         self._limits = limits or WriterLimits()
         self._committed = committed
@@ -74,9 +77,11 @@ class Writer:
         """Posts each draft that can be, and answers in their order when they are durable.
 
         A problem of one draft is its answer and does not touch the others. The work goes on if the
-        caller is cancelled. Raises Fault(QUEUE_FULL), with nothing posted; DEPENDENCY_UNAVAILABLE
-        or SHUTTING_DOWN, with nothing posted by this call; and OUTCOME_UNKNOWN.
+        caller is cancelled. Raises Fault(QUEUE_FULL) or Fault(LEDGER_STANDBY), with nothing posted;
+        DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with nothing posted by this call; and
+        OUTCOME_UNKNOWN.
         """
+        self._tenure.require_term()
         outcomes: list[Outcome | None] = []
         group: list[Prepared] = []
         for draft in drafts:
@@ -91,11 +96,12 @@ class Writer:
     async def open_account(self, name: AccountName) -> None:
         """Opens an account unless it is open; durable when it returns.
 
-        Raises Fault(ACCOUNT_NOT_IN_CHART) and Fault(CURRENCY_UNKNOWN).
+        Raises Fault(ACCOUNT_NOT_IN_CHART), Fault(CURRENCY_UNKNOWN) and Fault(LEDGER_STANDBY).
         """
         place(name.code)
         require_currency(name.currency)
-        await self._store.open_account(name, self._clock())
+        if not await self._store.open_account(name, self._clock(), self._tenure.require_term()):
+            raise standing_by()
 
     async def run(self) -> None:
         """Writes until cancelled; finishes the group at hand, and answers the rest SHUTTING_DOWN.
@@ -179,6 +185,8 @@ class Writer:
             except Exception as error:
                 fault = fault_of(error)
                 if fault is None:
+                    if unsure:  # and another may write now, so that this process cannot find out
+                        raise _outcome_unknown() from error
                     raise
                 if monotonic() + pause > give_up:
                     if unsure:
@@ -197,9 +205,12 @@ class Writer:
 
     async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:
         """One transaction. If its commit is lost, adds the hashes of its entries to unsure."""
+        term = self._tenure.require_term()
         try:
             async with self._store.begin() as transaction:
-                head = await transaction.lock_head()
+                head = await transaction.lock_head(term)
+                if head is None:
+                    raise standing_by()
                 posted = await transaction.posted({prepared.draft.entry_id for prepared in group})
                 fresh = [p.draft for p in group if p.draft.entry_id not in posted]
                 turnovers = await transaction.turnovers(accounts_of(fresh)) if fresh else {}

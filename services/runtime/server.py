@@ -109,6 +109,10 @@ class Server:
         add_to_server(servicer, self._server)
         self._service_names.append(service_name)
 
+    async def report(self, name: str, *, serving: bool) -> None:
+        """Has health answer so for one more name, that of a part of the service, say."""
+        await self._health.set(name, _SERVING if serving else _NOT_SERVING)
+
     def add_background(self, coroutine: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Runs a long task from the start to the stop, where it is cancelled.
 

@@ -29,8 +29,21 @@ def _checked(address: str) -> str:
     return address
 
 
+def split_addresses(addresses: str) -> list[str]:
+    """ "a:1,b:2" as its parts. Raises ValueError if one of them is no address."""
+    return [_checked(address.strip()) for address in addresses.split(",")]
+
+
+def _all_checked(addresses: str) -> str:
+    split_addresses(addresses)
+    return addresses
+
+
 Address = Annotated[str, AfterValidator(_checked)]
 """host:port; port 0 lets the system choose where one listens."""
+
+Addresses = Annotated[str, AfterValidator(_all_checked)]
+"""One host:port or several with commas between: servers of one service, the first used first."""
 
 
 class TlsSettings(BaseSettings):

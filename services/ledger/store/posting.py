@@ -34,11 +34,17 @@ class PostingStore:
             yield posting
         self._accounts.remember(posting.opened)
 
-    async def open_account(self, name: AccountName, now: datetime) -> None:
-        """Opens an account of the chart unless it is open; durable when it returns."""
+    async def open_account(self, name: AccountName, now: datetime, term: int) -> bool:
+        """Opens an account of the chart unless it is open; durable when it returns.
+
+        False, and nothing is done, if the term is over.
+        """
         async with transaction(self._engine) as connection:
+            if (await connection.execute(_TERM_IS, {"term": term})).one_or_none() is None:
+                return False
             ids = await open_accounts(connection, [name], now)
             await connection.execute(_OPEN_BALANCE, {"id": ids[name]})
+        return True
 
 
 class PostingTransaction:
@@ -50,10 +56,13 @@ class PostingTransaction:
         self._ids: dict[AccountName, int] = {}
         self.opened: dict[AccountName, int] = {}
 
-    async def lock_head(self) -> Head:
-        """Waits for other writers to finish, and returns where the chain ends."""
+    async def lock_head(self, term: int) -> Head | None:
+        """Waits for other writers to finish, and returns where the chain ends.
+
+        None if the term is over: another process writes, and this one must not.
+        """
         row = (await self._connection.execute(_LOCK_HEAD)).one()
-        return Head(row.sequence, row.hash, row.recorded_time)
+        return Head(row.sequence, row.hash, row.recorded_time) if row.term == term else None
 
     async def posted(self, entry_ids: Collection[UUID]) -> dict[UUID, Posted]:
         """Those of the entry ids that stand in the books."""
@@ -125,7 +134,10 @@ class PostingTransaction:
         )
 
 
-_LOCK_HEAD = text("SELECT sequence, hash, recorded_time FROM head FOR UPDATE")
+_LOCK_HEAD = text("SELECT sequence, hash, recorded_time, term FROM head FOR UPDATE")
+
+# Without a lock: should the term end just now, an account too many is open, and holds nothing.
+_TERM_IS = text("SELECT term FROM head WHERE term = :term")
 
 _POSTED = text("""
     SELECT entry_id, sequence, content_hash, hash FROM entries

@@ -55,6 +55,16 @@ class Ledger(pb_grpc.LedgerServiceServicer):
         return moved
 
 
+class StandbyLedger(Ledger):
+    """Stands by."""
+
+    async def PostEntries(
+        self, request: pb.PostEntriesRequest, context: Any
+    ) -> pb.PostEntriesResponse:
+        """Refuses."""
+        raise Fault(Reason.LEDGER_STANDBY, "another ledger writes", retry_after=1.0)
+
+
 class LedgerProcess:
     """Serves a ledger at one address, and can be away."""
 

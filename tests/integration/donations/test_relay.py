@@ -13,7 +13,7 @@ from services.donations.relay import Relay, _within_limits
 from services.runtime.channel import open_channel
 from services.runtime.settings import TlsSettings
 from tests.integration.donations.conftest import Connect, eventually
-from tests.integration.donations.ledgers import LedgerProcess
+from tests.integration.donations.ledgers import LedgerProcess, StandbyLedger
 from tests.integration.donations.messages import donation_request
 from tests.integration.donations.parts import Parts
 from tests.support.clock import FixedClock
@@ -28,7 +28,7 @@ async def relay(
     """A relay that posts when it is told."""
     files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
     channel = open_channel(ledger.address, TlsSettings(**files))
-    yield Relay(parts.outbox, channel, clock)
+    yield Relay(parts.outbox, [channel], clock)
     await channel.close()
 
 
@@ -54,6 +54,28 @@ async def test_batches_are_posted_in_order_and_leave_the_outbox(
     sequences = await parts.query("SELECT posted_sequence FROM batches ORDER BY id")
     assert [row.posted_sequence for row in sequences] == [1, 2, 3]
     assert await relay.post_due() == 0
+
+
+async def test_the_next_ledger_is_asked_where_one_stands_by_or_is_away(
+    parts: Parts, ledger: LedgerProcess, certificates: Certificates, clock: FixedClock
+) -> None:
+    standby = LedgerProcess(StandbyLedger(), certificates)
+    await standby.start()
+    files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
+    tls = TlsSettings(**files)
+    nowhere = "127.0.0.1:1"
+    channels = [open_channel(a, tls) for a in (nowhere, standby.address, ledger.address)]
+    relay = Relay(parts.outbox, channels, clock)
+    batches = await record(parts, "a", "b")
+    running = asyncio.create_task(relay.run())
+    try:
+        await eventually(lambda: list(ledger.ledger.entries) == batches)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for channel in channels:
+            await channel.close()
+        await standby.stop()
 
 
 async def test_an_answer_that_got_lost_is_asked_for_again(

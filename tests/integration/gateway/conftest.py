@@ -176,7 +176,7 @@ async def _gateway(
         open_channel(chosen.ledger_address, chosen) as ledger,
         open_channel(chosen.donations_address, chosen) as donations,
     ):
-        gateway = wire(chosen, ledger, donations)
+        gateway = wire(chosen, [ledger], donations)
         await gateway.server.start(ready=gateway.live.wait_loaded)
         await asyncio.wait_for(gateway.http.listening.wait(), 5)
         try:

@@ -25,7 +25,9 @@ from tests.support.identities import Certificates
 
 EMPTY = """
     TRUNCATE accounts, entries, transfers, balances, totals, watermarks RESTART IDENTITY;
-    UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL
+    UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
+        term = 0;
+    UPDATE lease SET until = '-infinity'
 """
 
 
@@ -75,7 +77,8 @@ async def server(
             feed_poll_s=0.1,
             checkpoint_s=0.3,
         )
-        async with compose(settings, clock) as (server, _):
+        async with compose(settings, clock) as (server, ready):
+            await ready()
             await server.start()
             try:
                 yield server

@@ -11,6 +11,7 @@ from services.ledger.audit import Auditor, Report
 from services.ledger.audit_batches import BatchSummary
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
 from services.ledger.feed import Feed, FeedPace
+from services.ledger.leadership import Tenure
 from services.ledger.plan import Outcome
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.store.accounts import AccountIds
@@ -21,6 +22,18 @@ from services.ledger.writer import Writer, WriterLimits
 from services.runtime.clock import Clock
 from services.runtime.database import open_engine
 from services.runtime.errors import Fault
+
+
+class FixedTenure:
+    """The right to write in one term, for as long as the books are in that term."""
+
+    def __init__(self, term: int = 0) -> None:
+        self.term = term
+
+    def require_term(self) -> int:
+        """The term."""
+        return self.term
+
 
 PACE = FeedPace(page_entries=7, poll_s=0.05, checkpoint_s=0.2)
 
@@ -96,15 +109,22 @@ async def open_parts(
     name: str = "test",
     limits: WriterLimits | None = None,
     pace: FeedPace = PACE,
+    tenure: Tenure | None = None,
 ) -> AsyncIterator[Parts]:
-    """A ledger whose writer runs until the block ends."""
+    """A ledger whose writer runs until the block ends. tenure: in the first term if None."""
     writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
     engine = open_engine(url, name=name, pool_size=8)
     accounts = AccountIds()
     posting = PostingStore(writing_engine, accounts)
     reading = ReadingStore(engine, accounts)
     feed = Feed(reading, clock, replace(pace))
-    writer = Writer(posting, clock, limits=limits, committed=lambda _: feed.notify())
+    writer = Writer(
+        posting,
+        tenure or FixedTenure(),
+        clock,
+        limits=limits,
+        committed=lambda _: feed.notify(),
+    )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
     reader = Reader(reading, snapshots, read_totals_timeout_s=10.0)
     running = asyncio.create_task(writer.run())

@@ -1,0 +1,101 @@
+"""The lease in a real database, and the term that fences whoever lost it."""
+
+import asyncio
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ledger.domain import AccountName
+from services.ledger.store.lease import LeaseStore
+from services.runtime.database import open_engine
+from services.runtime.errors import Fault, Reason
+from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
+from tests.support.clock import FixedClock
+from tests.unit.ledger.books import assert_chain
+from tests.unit.ledger.drafts import draft
+
+
+@pytest.fixture
+async def engine(urls: DatabaseUrls) -> AsyncEngine:
+    return open_engine(urls.service, name="lease", pool_size=20)
+
+
+@pytest.fixture
+async def leases(engine: AsyncEngine):  # type: ignore[no-untyped-def]
+    yield LeaseStore(engine)
+    await engine.dispose()
+
+
+def lapse(urls: DatabaseUrls) -> None:
+    with psycopg.connect(urls.owner) as connection:
+        connection.execute("UPDATE lease SET until = clock_timestamp()")
+
+
+async def test_of_many_one_takes_it(leases: LeaseStore) -> None:
+    terms = await asyncio.gather(*(leases.take(uuid4(), 60) for _ in range(20)))
+    assert sorted(term for term in terms if term is not None) == [1]
+
+
+async def test_it_is_kept_by_renewing_and_lost_to_whoever_takes_it_lapsed(
+    leases: LeaseStore, urls: DatabaseUrls
+) -> None:
+    one, two = uuid4(), uuid4()
+    assert await leases.take(one, 60) == 1
+    assert await leases.take(two, 60) is None
+    lapse(urls)
+    assert await leases.renew(one, 60)
+    assert await leases.take(two, 60) is None
+    lapse(urls)
+    assert await leases.take(two, 60) == 2
+    assert not await leases.renew(one, 60)
+    await leases.release(one)
+    assert await leases.take(one, 60) is None
+    await leases.release(two)
+    assert await leases.take(one, 60) == 3
+
+
+async def test_a_writer_of_an_old_term_writes_nothing(
+    leases: LeaseStore, urls: DatabaseUrls, clock: FixedClock
+) -> None:
+    first = await leases.take(uuid4(), 60)
+    assert first is not None
+    async with open_parts(urls.service, clock, name="old", tenure=FixedTenure(first)) as old:
+        await old.post_all(draft())
+        lapse(urls)
+        second = await leases.take(uuid4(), 60)
+        assert second is not None
+        async with open_parts(urls.service, clock, name="new", tenure=FixedTenure(second)) as new:
+            await new.post_all(draft())
+            await assert_refused(old)
+            await new.post_all(draft())
+            assert_chain(await new.entries())
+            assert len(await old.entries()) == 3
+
+
+async def assert_refused(parts: Parts) -> None:
+    with pytest.raises(Fault) as caught:
+        await parts.post(draft())
+    assert caught.value.reason is Reason.LEDGER_STANDBY
+    with pytest.raises(Fault) as caught:
+        await parts.writer.open_account(AccountName("charity/amity/bank", "CNY"))
+    assert caught.value.reason is Reason.LEDGER_STANDBY
+    with pytest.raises(Fault) as caught:
+        await parts.reader.account(AccountName("charity/amity/bank", "CNY"))
+    assert caught.value.reason is Reason.ACCOUNT_NOT_FOUND
+
+
+async def test_a_new_term_waits_for_what_the_old_one_has_under_way(
+    leases: LeaseStore, urls: DatabaseUrls
+) -> None:
+    await leases.take(uuid4(), 60)
+    lapse(urls)
+    async with await psycopg.AsyncConnection.connect(urls.owner) as writer:
+        await writer.execute("SELECT term FROM head FOR UPDATE")
+        taking = asyncio.create_task(leases.take(uuid4(), 60))
+        done, _ = await asyncio.wait({taking}, timeout=0.3)
+        assert not done
+        await writer.commit()
+        assert await taking == 2
