@@ -18,7 +18,7 @@ HTTP = ("aiohttp",)
 # The rooms of a service that are plain Python: nouns and rules, testable without anything else.
 DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
-    "donations/platforms/*.py",
+    *("donations/platforms/*.py", "donations/donors/*.py"),
     *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
     *("ledger/rules.py", "ledger/plan.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
@@ -26,7 +26,7 @@ DOMAIN = (
 STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.
 WIRE_ROOMS = re.compile(
-    r"(^|/)(\w*service|convert|__main__|relay|follower|audit\w*|callbacks)\.py$"
+    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit\w*|callbacks)\.py$"
 )
 
 

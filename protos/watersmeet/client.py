@@ -50,6 +50,14 @@ from watersmeet.donations.v1.donation_intake_service_pb2 import (
     RecordRefundResponse,
 )
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
+from watersmeet.donations.v1.donor_service_pb2 import (
+    DonorContact,
+    EraseDonorRequest,
+    EraseDonorResponse,
+    PutDonorRequest,
+    PutDonorResponse,
+)
+from watersmeet.donations.v1.donor_service_pb2_grpc import DonorServiceStub
 
 __all__ = [
     "HANDSHAKE_FAILED",
@@ -57,6 +65,7 @@ __all__ = [
     "ROWS_MAX",
     "UNREACHABLE",
     "Client",
+    "DonorContact",
     "Gift",
     "Refund",
     "WatersmeetError",
@@ -132,6 +141,7 @@ class Client:
         self._channel = channel
         self._timeout_s = timeout_s
         self._stub = DonationIntakeServiceStub(channel)
+        self._donors = DonorServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,6 +202,37 @@ class Client:
         """
         request = GetDonationRequest(external_id=external_id)
         return (await self._call(self._stub.GetDonation, request)).donation
+
+    async def put_donor(
+        self,
+        donor_reference: str,
+        contact: DonorContact,
+        update_time: datetime,
+        *,
+        request_id: str | None = None,
+    ) -> PutDonorResponse:
+        """Has a donor's contact kept, sealed; of several the one with the latest update_time.
+
+        update_time: when the partner learned of it, with a time zone. Raises WatersmeetError, among
+        others DONOR_ERASED.
+        """
+        require_zone(update_time)
+        request = PutDonorRequest(
+            request_id=request_id or str(uuid.uuid4()),
+            donor_reference=donor_reference,
+            contact=contact,
+        )
+        request.update_time.FromDatetime(update_time)
+        return await self._call(self._donors.PutDonor, request)
+
+    async def erase_donor(
+        self, donor_reference: str, *, request_id: str | None = None
+    ) -> EraseDonorResponse:
+        """Has a donor's contact erased, for good; gifts stay counted. Raises WatersmeetError."""
+        request = EraseDonorRequest(
+            request_id=request_id or str(uuid.uuid4()), donor_reference=donor_reference
+        )
+        return await self._call(self._donors.EraseDonor, request)
 
     async def stream_donations(
         self,

@@ -9,6 +9,7 @@ from watersmeet.donations.v1 import (
     batch_service_pb2_grpc,
     catalog_service_pb2_grpc,
     donation_intake_service_pb2_grpc,
+    donor_service_pb2_grpc,
 )
 
 from services.donations.batch_service import BatchService
@@ -16,6 +17,10 @@ from services.donations.catalog.memory import Catalog
 from services.donations.catalog_service import CatalogService
 from services.donations.commit.committer import Committer, Limits
 from services.donations.commit.sweeper import Sweeper
+from services.donations.donor_desk import DonorDesk, Rewrapper
+from services.donations.donor_service import DonorService
+from services.donations.donors.keys import KeyRing
+from services.donations.donors.vault import Vault
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.intake_service import DonationIntakeService
 from services.donations.notices import NoticeDesk, Quarantine
@@ -23,6 +28,7 @@ from services.donations.platforms import load_platforms
 from services.donations.relay import Relay
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
+from services.donations.store.donors import DonorStore
 from services.donations.store.lane import Lane
 from services.donations.store.outbox import Outbox
 from services.donations.store.quarantine import QuarantineStore
@@ -72,6 +78,10 @@ async def compose(
             stack.push_async_callback(channel.close)
 
         tokens = DonorTokens.load(settings.donor_key_file)
+        donor_keys = KeyRing.load(settings.donor_keys_dir)
+        vault = Vault(donor_keys)
+        donors = DonorStore(engine)
+        rewrapper = Rewrapper(donors, vault, donor_keys)
         platforms = load_platforms(settings.platforms_file)
         catalog_store = CatalogStore(engine)
         catalog = Catalog(catalog_store)
@@ -118,9 +128,15 @@ async def compose(
             BatchService(BatchReader(engine)),
             f"{_PACKAGE}.BatchService",
         )
+        server.add(
+            donor_service_pb2_grpc.add_DonorServiceServicer_to_server,
+            DonorService(DonorDesk(donors, vault, tokens, catalog, clock), clock),
+            f"{_PACKAGE}.DonorService",
+        )
         server.add_background(committer.run, "committer")
         server.add_background(sweeper.run, "sweeper")
         server.add_background(relay.run, "relay")
+        server.add_background(rewrapper.run, "rewrapper")
         server.add_background(catalog.keep_fresh, "catalog")
         yield server, catalog
 

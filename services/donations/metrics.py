@@ -38,3 +38,10 @@ OUTBOX_AGE_SECONDS = Gauge(
 RELAY_FAILURES = Counter(
     "watersmeet_relay_failures", "Calls and entries that the ledger refused or missed.", ["reason"]
 )
+DONOR_CONTACTS = Counter(
+    "watersmeet_donor_contacts", "Donors' contacts that were sent or erased.", ["outcome"]
+)
+DONOR_KEYS_OUTDATED = Gauge(
+    "watersmeet_donor_keys_outdated",
+    "Donors' keys that another key than the newest wraps, after the start.",
+)

@@ -19,6 +19,9 @@ class Settings(ServerSettings, DatabaseSettings):
     # At least 32 secret bytes, which make donors' references into tokens. Keep it: another key
     # makes other tokens, and then a repeated report looks like one with other content.
     donor_key_file: Path
+    # A folder of key-encryption keys, `<id>.key` of 32 secret bytes each; the last by name wraps
+    # donors' own keys. Without it no contacts are kept.
+    donor_keys_dir: Path | None = None
     # platforms.toml; without it no platform's notice is taken.
     platforms_file: Path | None = None
     # Writers at once. Each has a connection of its own.

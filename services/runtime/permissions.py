@@ -43,6 +43,11 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "ListProjects": _ALL,
         "ListCampaigns": _ALL,
     },
+    "watersmeet.donations.v1.DonorService": {
+        "PutDonor": _PARTNER,
+        "GetDonor": _PARTNER | {"finance"},
+        "EraseDonor": _PARTNER_AND_OFFICE,
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

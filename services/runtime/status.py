@@ -71,6 +71,10 @@ CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.INTERNAL: _Code.INTERNAL,
     Reason.SHUTTING_DOWN: _Code.UNAVAILABLE,
     Reason.RATE_LIMITED: _Code.RESOURCE_EXHAUSTED,
+    Reason.DONOR_NOT_FOUND: _Code.NOT_FOUND,
+    Reason.DONOR_ERASED: _Code.FAILED_PRECONDITION,
+    Reason.DONOR_CONFLICT: _Code.ALREADY_EXISTS,
+    Reason.DONOR_KEY_MISSING: _Code.FAILED_PRECONDITION,
 }
 
 

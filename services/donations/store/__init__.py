@@ -9,5 +9,6 @@ reading     gifts, for those who ask
 summary     batches added up again from their rows, for the audit
 outbox      what the relay has to post
 catalog     charities, projects, campaigns, partners
+donors      sealed contacts, their tombstones, and who read them
 quarantine  notices that could not be verified or read
 """

@@ -33,15 +33,19 @@ def prepare_certificates(directory: Path, services: Iterable[str]) -> Authority:
 
 
 def prepare_donations(directory: Path, make_platforms: MakePlatforms | None) -> Mapping[str, str]:
-    """Makes the donor key, and the platforms' keys if someone can. Settings that name them."""
+    """Makes the donor keys, and the platforms' keys if someone can. Settings that name them."""
     donor_key = directory / "donor.key"
     if not donor_key.exists():
         write_private(donor_key, secrets.token_bytes(32))
+    donor_keys = directory / "donor-keys"
+    donor_keys.mkdir(mode=0o700, exist_ok=True)
+    if not any(donor_keys.glob("*.key")):
+        write_private(donor_keys / "1.key", secrets.token_bytes(32))
     platforms = directory / "platforms"
     if make_platforms is not None:
         platforms.mkdir(mode=0o700, exist_ok=True)
         make_platforms(platforms)
-    settings = {"DONOR_KEY_FILE": str(donor_key)}
+    settings = {"DONOR_KEY_FILE": str(donor_key), "DONOR_KEYS_DIR": str(donor_keys)}
     if (platforms / "platforms.toml").exists():
         settings["PLATFORMS_FILE"] = str(platforms / "platforms.toml")
     return settings

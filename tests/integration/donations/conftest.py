@@ -90,12 +90,16 @@ async def server(
     """Intake, serving, with a catalog like that of the unit tests."""
     key = tmp_path / "donor.key"
     key.write_bytes(bytes(range(32)))
+    donor_keys = tmp_path / "donor-keys"
+    donor_keys.mkdir()
+    (donor_keys / "1.key").write_bytes(bytes(range(32, 64)))
     files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
     settings = Settings(
         **files,
         database_url=urls.service,  # type: ignore[arg-type]  # read as a secret
         ledger_address=ledger.address,
         donor_key_file=key,
+        donor_keys_dir=donor_keys,
         platforms_file=platforms_file,
         quotas_file=quotas_file,
         stream_in_flight=3,

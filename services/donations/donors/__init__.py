@@ -1,0 +1,1 @@
+"""Donors' contacts: what they are, and the keys that they are sealed under."""
