@@ -20,7 +20,7 @@ DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
     *("donations/platforms/*.py", "donations/donors/*.py"),
     *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
-    *("ledger/rules.py", "ledger/plan.py"),
+    *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
 )
 STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")

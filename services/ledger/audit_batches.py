@@ -232,7 +232,7 @@ def transfer_of_line(line: BatchLine) -> Transfer:
 
 def _summed(transfers: Iterable[Transfer]) -> dict[Movement, Sums]:
     summed: dict[Movement, Sums] = {}
-    for debit, credit, micros, currency, campaign, project, hour, tally in transfers:
+    for debit, credit, micros, currency, campaign, project, hour, tally, _ in transfers:
         movement = Movement(debit, credit, currency, campaign, project, hour)
         before = summed.get(movement, UNMOVED)
         summed[movement] = Sums(before.micros + micros, before.tally + tally)

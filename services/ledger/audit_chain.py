@@ -79,7 +79,7 @@ class Chain:
                 f"entry {entry.sequence} is not what its content hash was made of: "
                 "it, a transfer of it, or an account of theirs was changed"
             )
-        text = seal.text_of(entry.sequence, entry.recorded_time, content)
+        text = seal.text_of(entry.sequence, entry.recorded_time, entry.dates, content)
         if seal.entry_hash(entry.previous_hash, text) != entry.hash:
             self._findings.add(f"entry {entry.sequence} is not what its hash was made of")
 

@@ -15,6 +15,7 @@ from watersmeet.type.v1 import money_pb2
 from services.ledger.audit import Report
 from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind
 from services.ledger.audit_check import Check
+from services.ledger.convert_steps import put_step, step_of
 from services.ledger.domain import (
     Account,
     AccountKind,
@@ -51,6 +52,7 @@ def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
                 _transfer_of(transfer, position)
                 for position, transfer in enumerate(message.transfers)
             ),
+            reverses=message.reverses or None,
         )
     except Fault as fault:
         return fault
@@ -101,6 +103,7 @@ def _transfer_of(message: pb.Transfer, position: int) -> Transfer:
             else None
         ),
         tally=message.count,
+        step=step_of(message, _time_of, f"transfers[{position}]"),
     )
 
 
@@ -189,6 +192,10 @@ def entry_message(entry: Entry) -> pb.Entry:
         transfers=map(_transfer_message, draft.transfers),
         previous_hash=entry.previous_hash,
         hash=entry.hash,
+        reverses=draft.reverses or 0,
+        version=entry.version,
+        value_date=entry.dates.value.isoformat() if entry.dates else "",
+        book_date=entry.dates.book.isoformat() if entry.dates else "",
     )
 
 
@@ -268,8 +275,8 @@ def _hour_stamp(hour: datetime) -> Timestamp:
 
 
 def _transfer_message(transfer: Transfer) -> pb.Transfer:
-    debit, credit, micros, currency, campaign, project, hour, tally = transfer
-    return pb.Transfer(
+    debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
+    message = pb.Transfer(
         debit_account=debit,
         credit_account=credit,
         amount=money(currency, micros),
@@ -278,3 +285,6 @@ def _transfer_message(transfer: Transfer) -> pb.Transfer:
         hour=_hour_stamp(hour) if hour else None,
         count=tally,
     )
+    if step is not None:
+        put_step(message, step, stamp_of)
+    return message

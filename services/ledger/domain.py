@@ -7,7 +7,7 @@ time that a frozen dataclass takes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -39,6 +39,12 @@ class CauseKind(IntEnum):
 
     INTAKE_BATCH = 1
     MANUAL = 2
+    RECONCILIATION = 3
+    SETTLEMENT = 4
+    REVERSAL = 5
+    HOLD = 6
+    PERIOD = 7
+    ACCOUNT = 8
 
 
 class TotalState(IntEnum):
@@ -51,6 +57,20 @@ class TotalState(IntEnum):
     REFUNDED = 5
     DISPUTED = 6
     SUSPENSE = 7
+
+
+class StepKind(IntEnum):
+    """What a transfer is that is no plain movement; numbered as in the database.
+
+    HOLD reserves its amount. COMMIT moves all or part of a hold and frees the rest; VOID and EXPIRE
+    free all of it. REVERSE moves back what a transfer moved, or part of it.
+    """
+
+    HOLD = 1
+    COMMIT = 2
+    VOID = 3
+    EXPIRE = 4
+    REVERSE = 5
 
 
 class AccountName(NamedTuple):
@@ -86,6 +106,28 @@ class Balance:
         return signed if self.kind.debit_normal else -signed
 
 
+class TransferName(NamedTuple):
+    """Names a transfer in the books: its entry's sequence, and its place there, from 0."""
+
+    sequence: int
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.sequence}/{self.position}"
+
+
+class Step(NamedTuple):
+    """What makes a transfer more than a plain movement.
+
+    of: the hold or the movement that it is about; None for a HOLD, and only there.
+    expire_time: of a HOLD that ends by itself.
+    """
+
+    kind: StepKind
+    of: TransferName | None = None
+    expire_time: datetime | None = None
+
+
 class Transfer(NamedTuple):
     """micros of currency go from the credited account to the debited one.
 
@@ -93,6 +135,7 @@ class Transfer(NamedTuple):
     campaign: may be empty. project: empty in suspense.
     hour: the UTC hour in which the gifts were made; None where no gift is behind the transfer.
     tally: how many gifts or refunds micros sums up; may be 0.
+    step: None for a plain movement.
     """
 
     debit: str
@@ -103,6 +146,16 @@ class Transfer(NamedTuple):
     project: str
     hour: datetime | None
     tally: int
+    step: Step | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether money moves, and is not only reserved or freed."""
+        return self.step is None or self.step.kind not in RESERVING
+
+
+RESERVING = frozenset({StepKind.HOLD, StepKind.VOID, StepKind.EXPIRE})
+"""The steps by which no money moves."""
 
 
 class Cause(NamedTuple):
@@ -113,19 +166,32 @@ class Cause(NamedTuple):
 
 
 class EntryDraft(NamedTuple):
-    """What a poster asks to write down. Its entry_id makes the posting idempotent."""
+    """What a poster asks to write down. Its entry_id makes the posting idempotent.
+
+    reverses: the sequence of the entry that all its transfers reverse, if that is what it does.
+    """
 
     entry_id: UUID
     cause: Cause
     value_time: datetime
     metadata: Mapping[str, str]
     transfers: tuple[Transfer, ...]
+    reverses: int | None = None
+
+
+class Dates(NamedTuple):
+    """Days of the ledger's calendar. value: when an entry counts. book: into which period it went;
+    the same day, unless the entry came after its period was closed.
+    """
+
+    value: date
+    book: date
 
 
 class Entry(NamedTuple):
     """A draft as it stands in the books, for ever.
 
-    content_hash, hash: see seal.py.
+    content_hash, hash: see seal.py. dates: None in entries of version 1.
     """
 
     sequence: int
@@ -134,6 +200,8 @@ class Entry(NamedTuple):
     content_hash: bytes
     previous_hash: bytes
     hash: bytes
+    version: int
+    dates: Dates | None
 
 
 class Head(NamedTuple):

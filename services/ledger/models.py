@@ -1,9 +1,10 @@
 """The ledger's tables.
 
-Accounts, entries and transfers are only ever added to: the service's role may do nothing else with
-them (migrations). Balances, totals and watermarks are derived from them, and the audit derives them
-again. No foreign keys among them: only the writer inserts, it keeps them whole under the head's
-lock, a check for each row would cost more than the row, and the audit finds what does not fit.
+Accounts, entries, transfers, what is reserved, steps and late arrivals are only ever added to: the
+service's role may do nothing else with them (migrations). Balances, totals and watermarks are
+derived from them, and the audit derives them again. No foreign keys among them: only the writer
+inserts, it keeps them whole under the head's lock, a check for each row would cost more than the
+row, and the audit finds what does not fit.
 """
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Identity,
     Index,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -58,29 +61,78 @@ entries = Table(
     Column("metadata", JSONB, nullable=False),
     Column("previous_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Column("version", SmallInteger, nullable=False, server_default="1"),
+    Column("value_date", Date),
+    Column("book_date", Date),
+    Column("reverses", BigInteger),
     CheckConstraint("sequence > 0", name="sequence"),
 )
 Index(None, entries.c.cause_kind, entries.c.cause_id, entries.c.sequence)
 
-transfers = Table(
-    "transfers",
-    metadata,
-    Column("sequence", BigInteger, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("debit_account_id", Integer, nullable=False),
-    Column("credit_account_id", Integer, nullable=False),
-    Column("amount_micros", BigInteger, nullable=False),
-    Column("campaign", _CODE, nullable=False),
-    Column("project", _CODE, nullable=False),
-    Column("hour", _TIME),
-    Column("count", BigInteger, nullable=False),
-    PrimaryKeyConstraint("sequence", "position"),
-    CheckConstraint("amount_micros > 0", name="amount"),
-    CheckConstraint("debit_account_id <> credit_account_id", name="accounts"),
-)
+
+def _transfers(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("sequence", BigInteger, nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("debit_account_id", Integer, nullable=False),
+        Column("credit_account_id", Integer, nullable=False),
+        Column("amount_micros", BigInteger, nullable=False),
+        Column("campaign", _CODE, nullable=False),
+        Column("project", _CODE, nullable=False),
+        Column("hour", _TIME),
+        Column("count", BigInteger, nullable=False),
+        PrimaryKeyConstraint("sequence", "position"),
+        CheckConstraint("amount_micros > 0", name="amount"),
+        CheckConstraint("debit_account_id <> credit_account_id", name="accounts"),
+    )
+
+
+# What moves money, and nothing else: a balance is their sum.
+transfers = _transfers("transfers")
 # An account's statement: its movements in order. Each account appends at its own place.
 Index(None, transfers.c.debit_account_id, transfers.c.sequence)
 Index(None, transfers.c.credit_account_id, transfers.c.sequence)
+
+# The transfers that only reserve money, or free it.
+reserved = _transfers("reserved")
+Index(None, reserved.c.debit_account_id, reserved.c.sequence)
+Index(None, reserved.c.credit_account_id, reserved.c.sequence)
+
+# What makes a transfer, of either table, more than a plain movement: a row for those alone.
+steps = Table(
+    "steps",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("of_sequence", BigInteger),
+    Column("of_position", Integer),
+    Column("expire_time", _TIME),
+    PrimaryKeyConstraint("sequence", "position"),
+)
+Index(None, steps.c.of_sequence, steps.c.of_position)
+Index("steps_expire_time_idx", steps.c.expire_time, postgresql_where=text("kind = 1"))
+# A hold ends once: 2 commits it, 3 voids it, 4 is its expiry.
+Index(
+    "steps_end_key",
+    steps.c.of_sequence,
+    steps.c.of_position,
+    unique=True,
+    postgresql_where=text("kind IN (2, 3, 4)"),
+)
+
+# Movements of gifts that came after the period of their value date was closed.
+late_arrivals = Table(
+    "late_arrivals",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("value_date", Date, nullable=False),
+    PrimaryKeyConstraint("sequence", "position"),
+)
+Index(None, late_arrivals.c.value_date, late_arrivals.c.sequence)
 
 # Room in each page for the next version of its rows, so that updates touch no index.
 _UPDATED_IN_PLACE = {"fillfactor": "60"}
@@ -91,7 +143,14 @@ balances = Table(
     Column("account_id", Integer, primary_key=True, autoincrement=False),
     Column("debits", BigInteger, nullable=False),
     Column("credits", BigInteger, nullable=False),
+    # What open holds reserve, and what entries say of the account's state and limit: no state is
+    # open, no limit is the chart's.
+    Column("held_debits", BigInteger, nullable=False, server_default="0"),
+    Column("held_credits", BigInteger, nullable=False, server_default="0"),
+    Column("state", SmallInteger),
+    Column("account_limit", SmallInteger),
     CheckConstraint("debits >= 0 AND credits >= 0", name="sums"),
+    CheckConstraint("held_debits >= 0 AND held_credits >= 0", name="held"),
     postgresql_with=_UPDATED_IN_PLACE,
 )
 
@@ -126,6 +185,9 @@ head = Table(
     Column("hash", LargeBinary, nullable=False),
     Column("recorded_time", _TIME),
     Column("term", BigInteger, nullable=False, server_default="0"),
+    # No open hold expires before this; the last entry that changed a period's state.
+    Column("next_expiry", _TIME),
+    Column("periods_sequence", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ledger import seal
+from services.ledger.calendar import day_of
 from services.ledger.domain import (
     INT64_MAX,
     AccountName,
     Cell,
+    Dates,
     Entry,
     EntryDraft,
     Head,
@@ -202,7 +204,9 @@ def _overflow(name: AccountName) -> Fault:
 
 def _sealed(prepared: Prepared, head: Head, recorded_time: datetime) -> Entry:
     sequence = head.sequence + 1
-    text = seal.text_of(sequence, recorded_time, prepared.content)
+    value_date = day_of(prepared.draft.value_time)
+    dates = Dates(value_date, value_date)
+    text = seal.text_of(sequence, recorded_time, dates, prepared.content)
     return Entry(
         sequence=sequence,
         recorded_time=recorded_time,
@@ -210,4 +214,6 @@ def _sealed(prepared: Prepared, head: Head, recorded_time: datetime) -> Entry:
         content_hash=prepared.content_hash,
         previous_hash=head.hash,
         hash=seal.entry_hash(head.hash, text),
+        version=seal.VERSION,
+        dates=dates,
     )

@@ -21,12 +21,13 @@ TRANSFERS_MAX = 20_000
 METADATA_MAX = 32
 COUNT_MAX = 1_000_000_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 COMPLETE_UNTIL = "complete_until/"
 """A metadata key of this prefix and a partner's code holds, as RFC 3339, the time before which all
 gifts of the partner are in the books with this entry."""
 
-_CAUSE_ID = re.compile(r"[!-~]{1,64}")
+_CAUSE_ID = re.compile(r"[!-~]{1,128}")
 _METADATA_KEY = re.compile(r"[a-z0-9._/-]{1,64}")
 _METADATA_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,256}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -38,9 +39,11 @@ def require_valid(draft: EntryDraft) -> None:
     FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN or ACCOUNT_NOT_IN_CHART.
     """
     _require_cause(draft.cause)
-    if draft.value_time < EARLIEST:
-        raise _invalid("value_time", "must not lie before the year 2000")
+    if not EARLIEST <= draft.value_time < LATEST:
+        raise _invalid("value_time", "must lie in the years 2000 to 2999")
     _require_metadata(draft)
+    if draft.reverses is not None:
+        raise _invalid("reverses", "must be none: only plain entries are posted so far")
     if not draft.transfers:
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
@@ -68,7 +71,7 @@ def watermarks_of(metadata: Mapping[str, str]) -> dict[str, datetime]:
 
 def _require_cause(cause: Cause) -> None:
     if not _CAUSE_ID.fullmatch(cause.id):
-        raise _invalid("cause.id", "must be 1 to 64 printable ASCII characters without spaces")
+        raise _invalid("cause.id", "must be 1 to 128 printable ASCII characters without spaces")
     if cause.kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause.id):
         raise _invalid("cause.id", "must be the batch's UUID, in lower case with hyphens")
 
@@ -89,7 +92,9 @@ def _require_metadata(draft: EntryDraft) -> None:
 
 
 def _require_transfer(transfer: Transfer) -> None:
-    debit, credit, micros, currency, campaign, project, hour, tally = transfer
+    debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
+    if step is not None:
+        raise _invalid("step", "must be none: only plain movements are posted so far")
     if micros <= 0:
         raise Fault(
             Reason.AMOUNT_NOT_POSITIVE,

@@ -9,14 +9,17 @@ from functools import lru_cache
 from hashlib import sha256
 from json import JSONEncoder
 
-from services.ledger.domain import EntryDraft, Transfer
+from services.ledger.domain import Dates, EntryDraft, Step, StepKind, Transfer
+
+VERSION = 2
+"""The form of the text in which new entries are sealed."""
 
 NOTHING = "~"
-"""Stands for an empty campaign, project or hour. No code can be this."""
+"""Stands for an empty campaign, project, hour or expire time. No code can be this."""
 
 
 def content_of(draft: EntryDraft) -> bytes:
-    """The part of the canonical text that the poster decides: all but sequence and recorded_time.
+    """The part of the canonical text that the poster decides, the same in both versions.
 
     Its SHA-256 is the content hash, by which a repeated entry_id is told from a conflicting one.
     """
@@ -26,6 +29,8 @@ def content_of(draft: EntryDraft) -> bytes:
         f"cause {kind.name} {cause_id}\n",
         f"value_time {rfc3339(draft.value_time)}\n",
     ]
+    if draft.reverses is not None:
+        lines.append(f"reverses {draft.reverses}\n")
     # Values hold no control characters, so only the quotation mark and the backslash are escaped;
     # everything else stands as it is.
     lines += [f"metadata {key} {_json(draft.metadata[key])}\n" for key in sorted(draft.metadata)]
@@ -38,10 +43,17 @@ def content_hash(content: bytes) -> bytes:
     return sha256(content).digest()
 
 
-def text_of(sequence: int, recorded_time: datetime, content: bytes) -> bytes:
-    """The whole canonical text: UTF-8 lines, each ended by one LF."""
-    header = f"watersmeet entry 1\nsequence {sequence}\nrecorded_time {rfc3339(recorded_time)}\n"
-    return header.encode() + content
+def text_of(sequence: int, recorded_time: datetime, dates: Dates | None, content: bytes) -> bytes:
+    """The whole canonical text: UTF-8 lines, each ended by one LF.
+
+    dates: None for the text of version 1, which had none.
+    """
+    written = f"sequence {sequence}\nrecorded_time {rfc3339(recorded_time)}\n"
+    if dates is None:
+        return f"watersmeet entry 1\n{written}".encode() + content
+    value, book = dates
+    days = f"value_date {value.isoformat()}\nbook_date {book.isoformat()}\n"
+    return f"watersmeet entry 2\n{written}{days}".encode() + content
 
 
 def entry_hash(previous_hash: bytes, text: bytes) -> bytes:
@@ -56,11 +68,20 @@ def rfc3339(time: datetime) -> str:
 
 
 def _transfer_line(transfer: Transfer) -> str:
-    debit, credit, micros, currency, campaign, project, hour, tally = transfer
+    debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
+    word, about = ("transfer", "") if step is None else _step_words(step)
     return (
-        f"transfer {debit} {credit} {micros} {currency} {campaign or NOTHING} "
-        f"{project or NOTHING} {rfc3339(hour) if hour else NOTHING} {tally}\n"
+        f"{word} {debit} {credit} {micros} {currency} {campaign or NOTHING} "
+        f"{project or NOTHING} {rfc3339(hour) if hour else NOTHING} {tally}{about}\n"
     )
+
+
+def _step_words(step: Step) -> tuple[str, str]:
+    """What a transfer's line begins with, and what it ends with."""
+    kind, of, expire_time = step
+    if kind is StepKind.HOLD:
+        return "hold", f" {rfc3339(expire_time) if expire_time else NOTHING}"
+    return kind.name.lower(), f" {of}"
 
 
 _json = JSONEncoder(ensure_ascii=False).encode

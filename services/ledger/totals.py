@@ -59,7 +59,7 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     The transfers must be valid (rules.py): a movement that totals count has its hour.
     """
     changes: dict[Cell, Sums] = {}
-    for debit, credit, micros, currency, campaign, project, hour, tally in transfers:
+    for debit, credit, micros, currency, campaign, project, hour, tally, _ in transfers:
         movement = movement_of(debit, credit)
         if movement is None:
             continue

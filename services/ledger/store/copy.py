@@ -7,18 +7,23 @@ call of the driver for each row costs several. https://www.postgresql.org/docs/c
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from json import JSONEncoder
+from typing import NamedTuple
 
-from services.ledger.domain import AccountName, Entry, EntryDraft
+from services.ledger.domain import AccountName, Dates, Entry, EntryDraft, Step
 from services.ledger.seal import rfc3339
 
 ENTRIES = (
     "COPY entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,"
-    " recorded_time, metadata, previous_hash, hash) FROM STDIN"
+    " recorded_time, metadata, previous_hash, hash, version, value_date, book_date, reverses)"
+    " FROM STDIN"
 )
-TRANSFERS = (
-    "COPY transfers (sequence, position, debit_account_id, credit_account_id, amount_micros,"
-    " campaign, project, hour, count) FROM STDIN"
+_COLUMNS = (
+    "(sequence, position, debit_account_id, credit_account_id, amount_micros, campaign, project,"
+    " hour, count)"
 )
+TRANSFERS = f"COPY transfers {_COLUMNS} FROM STDIN"
+RESERVED = f"COPY reserved {_COLUMNS} FROM STDIN"
+STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
 
 def entry_rows(entries: Iterable[Entry]) -> str:
@@ -26,23 +31,38 @@ def entry_rows(entries: Iterable[Entry]) -> str:
     return "".join([_entry_row(*entry) for entry in entries])
 
 
-def transfer_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> str:
-    """Rows for TRANSFERS. ids: of all their accounts."""
+class TransferRows(NamedTuple):
+    """Rows for TRANSFERS, RESERVED and STEPS; the last two are mostly empty."""
+
+    transfers: str
+    reserved: str
+    steps: str
+
+
+def transfer_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> TransferRows:
+    """The rows of all transfers of the entries. ids: of all their accounts."""
     ids_of_codes: dict[str, dict[str, int]] = {}  # by currency
     for (code, currency), id_ in ids.items():
         ids_of_codes.setdefault(currency, {})[code] = id_
-    rows = []
+    rows: list[str] = []
+    reserved: list[str] = []
+    steps: list[str] = []
     for entry in entries:
         sequence = entry.sequence
         for position, transfer in enumerate(entry.draft.transfers):
-            debit, credit, micros, currency, campaign, project, hour, tally = transfer
+            debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
             id_of = ids_of_codes[currency]
             # Campaigns and projects are codes, which need no escape.
-            rows.append(
+            row = (
                 f"{sequence}\t{position}\t{id_of[debit]}\t{id_of[credit]}\t{micros}\t{campaign}"
                 f"\t{project}\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
             )
-    return "".join(rows)
+            if step is None:
+                rows.append(row)
+                continue
+            (rows if transfer.moves else reserved).append(row)
+            steps.append(_step_row(sequence, position, step))
+    return TransferRows("".join(rows), "".join(reserved), "".join(steps))
 
 
 _NULL = r"\N"
@@ -56,14 +76,28 @@ def _entry_row(
     content_hash: bytes,
     previous_hash: bytes,
     own_hash: bytes,
+    version: int,
+    dates: Dates | None,
 ) -> str:
     kind, cause_id = draft.cause
+    assert dates is not None, "new entries have dates"
+    reverses = _NULL if draft.reverses is None else draft.reverses
     # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
     return (
         f"{sequence}\t{draft.entry_id}\t\\\\x{content_hash.hex()}\t{kind:d}\t{_escaped(cause_id)}"
         f"\t{rfc3339(draft.value_time)}\t{rfc3339(recorded_time)}"
         f"\t{_escaped(_json(draft.metadata))}"
-        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\n"
+        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}\t{dates.value.isoformat()}"
+        f"\t{dates.book.isoformat()}\t{reverses}\n"
+    )
+
+
+def _step_row(sequence: int, position: int, step: Step) -> str:
+    kind, of, expire_time = step
+    of_sequence, of_position = of or (_NULL, _NULL)
+    return (
+        f"{sequence}\t{position}\t{kind:d}\t{of_sequence}\t{of_position}"
+        f"\t{rfc3339(expire_time) if expire_time else _NULL}\n"
     )
 
 

@@ -2,14 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ledger.domain import AccountName, Cause, CauseKind, Entry, EntryDraft, Transfer
+from services.ledger.domain import (
+    AccountName,
+    Cause,
+    CauseKind,
+    Dates,
+    Entry,
+    EntryDraft,
+    Step,
+    StepKind,
+    Transfer,
+    TransferName,
+)
 from services.ledger.rules import TRANSFERS_MAX
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.arrays import array
@@ -36,10 +47,17 @@ class EntryRow(NamedTuple):
     metadata: Mapping[str, str]
     previous_hash: bytes
     hash: bytes
+    version: int
+    value_date: date | None
+    book_date: date | None
+    reverses: int | None
 
 
 class TransferRow(NamedTuple):
-    """A row of transfers, as stored."""
+    """A row of transfers or of reserved, as stored, with its row of steps.
+
+    moves: whether it stands in transfers.
+    """
 
     sequence: int
     position: int
@@ -50,6 +68,11 @@ class TransferRow(NamedTuple):
     project: str
     hour: datetime | None
     tally: int
+    moves: bool
+    step: int | None
+    of_sequence: int | None
+    of_position: int | None
+    expire_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +102,13 @@ class Page:
                 value_time=row.value_time,
                 metadata=_text_by_text(row),
                 transfers=tuple(self._transfers(row.sequence)),
+                reverses=row.reverses,
             ),
             content_hash=row.content_hash,
             previous_hash=row.previous_hash,
             hash=row.hash,
+            version=row.version,
+            dates=_dates(row),
         )
 
     def _transfers(self, sequence: int) -> list[Transfer]:
@@ -98,18 +124,23 @@ class Page:
                 )
             if debit.currency != credit.currency:
                 raise Unreadable(f"entry {sequence} crosses currencies in transfer {expected}")
-            transfers.append(
-                Transfer(
-                    debit.code,
-                    credit.code,
-                    row.amount_micros,
-                    debit.currency,
-                    row.campaign,
-                    row.project,
-                    row.hour,
-                    row.tally,
-                )
+            transfer = Transfer(
+                debit.code,
+                credit.code,
+                row.amount_micros,
+                debit.currency,
+                row.campaign,
+                row.project,
+                row.hour,
+                row.tally,
+                None if row.step is None else _step(row, row.step),
             )
+            if transfer.moves != row.moves:
+                raise Unreadable(
+                    f"entry {sequence} keeps transfer {expected} among those that "
+                    + ("move nothing" if transfer.moves else "move money")
+                )
+            transfers.append(transfer)
         return transfers
 
 
@@ -167,6 +198,35 @@ def _cause_kind(row: EntryRow) -> CauseKind:
         raise Unreadable(f"entry {row.sequence} has the unknown cause {row.cause_kind}") from None
 
 
+def _dates(row: EntryRow) -> Dates | None:
+    stored = (row.value_date, row.book_date)
+    match row.version:
+        case 1 if stored == (None, None) and row.reverses is None:
+            return None
+        case 2 if row.value_date is not None and row.book_date is not None:
+            return Dates(row.value_date, row.book_date)
+        case _:
+            raise Unreadable(f"entry {row.sequence} is of no version with fields like its own")
+
+
+def _step(row: TransferRow, stored_kind: int) -> Step:
+    try:
+        kind = StepKind(stored_kind)
+    except ValueError:
+        raise Unreadable(
+            f"entry {row.sequence} has a transfer {row.position} of the unknown kind {stored_kind}"
+        ) from None
+    of = None
+    if row.of_sequence is not None and row.of_position is not None:
+        of = TransferName(row.of_sequence, row.of_position)
+    stray = of is None and (row.of_sequence, row.of_position) != (None, None)
+    if (of is None) != (kind is StepKind.HOLD) or stray or (of and row.expire_time):
+        raise Unreadable(
+            f"entry {row.sequence} has a transfer {row.position} that names what it may not"
+        )
+    return Step(kind, of, row.expire_time)
+
+
 _COLUMNS = ", ".join(EntryRow._fields)
 
 _AFTER = text(f"""
@@ -178,9 +238,25 @@ _OF = text(f"""
     ORDER BY sequence
 """)  # noqa: S608  our own column names
 
-_TRANSFERS = text("""
-    SELECT sequence, position, debit_account_id, credit_account_id, amount_micros,
-           campaign, project, hour, count AS tally
-    FROM transfers
-    WHERE sequence = ANY(CAST(:sequences AS bigint[])) ORDER BY sequence, position LIMIT :limit
-""")
+_MOVEMENT = (
+    "sequence, position, debit_account_id, credit_account_id, amount_micros, campaign, project,"
+    " hour, count AS tally"
+)
+
+# Few entries have anything but plain movements, so each part of this looks into one index.
+_TRANSFERS = text(f"""
+    SELECT t.sequence, t.position, t.debit_account_id, t.credit_account_id, t.amount_micros,
+           t.campaign, t.project, t.hour, t.tally, t.moves,
+           s.kind AS step, s.of_sequence, s.of_position, s.expire_time
+    FROM (
+        SELECT {_MOVEMENT}, true AS moves FROM transfers
+        WHERE sequence = ANY(CAST(:sequences AS bigint[]))
+        UNION ALL
+        SELECT {_MOVEMENT}, false FROM reserved
+        WHERE sequence = ANY(CAST(:sequences AS bigint[]))
+    ) AS t
+    LEFT JOIN (
+        SELECT * FROM steps WHERE sequence = ANY(CAST(:sequences AS bigint[]))
+    ) AS s ON (s.sequence, s.position) = (t.sequence, t.position)
+    ORDER BY t.sequence, t.position LIMIT :limit
+""")  # noqa: S608  our own column names

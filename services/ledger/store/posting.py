@@ -84,13 +84,18 @@ class PostingTransaction:
             self.opened = await open_accounts(self._connection, missing, plan.head.recorded_time)
         ids = self._ids | self.opened
         await self._copy(copy.ENTRIES, copy.entry_rows(plan.entries))
-        await self._copy(copy.TRANSFERS, copy.transfer_rows(plan.entries, ids))
+        rows = copy.transfer_rows(plan.entries, ids)
+        await self._copy(copy.TRANSFERS, rows.transfers)
+        await self._copy(copy.RESERVED, rows.reserved)
+        await self._copy(copy.STEPS, rows.steps)
         await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
         await self._add_totals(plan.totals)
         await self._raise_watermarks(plan.watermarks)
         await self._connection.execute(_MOVE_HEAD, plan.head._asdict())
 
     async def _copy(self, statement: str, rows: str) -> None:
+        if not rows:
+            return
         pooled = await self._connection.get_raw_connection()
         driver = pooled.driver_connection
         assert driver is not None, "a connection that has just been used has its driver's"

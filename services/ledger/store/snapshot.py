@@ -237,7 +237,18 @@ _BATCH_ENTRIES = text("""
 
 _STRAY_TRANSFER = text("""
     SELECT sequence FROM transfers t
-    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = t.sequence) LIMIT 1
+    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = t.sequence)
+    UNION ALL
+    SELECT sequence FROM reserved r
+    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = r.sequence)
+    UNION ALL
+    SELECT sequence FROM steps s
+    WHERE NOT EXISTS (
+        SELECT FROM transfers t WHERE (t.sequence, t.position) = (s.sequence, s.position)
+    ) AND NOT EXISTS (
+        SELECT FROM reserved r WHERE (r.sequence, r.position) = (s.sequence, s.position)
+    )
+    LIMIT 1
 """)
 
 _HELD_ACCOUNTS = text("""

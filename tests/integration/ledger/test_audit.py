@@ -201,6 +201,53 @@ TAMPERING = [
         {"totals"},
         ["project 'zzz'", "the transfers make it 0 (0)"],
     ),
+    ("UPDATE entries SET version = 1 WHERE sequence = 2", {"chain"}, ["entry 2 is of no version"]),
+    ("UPDATE entries SET version = 9 WHERE sequence = 2", {"chain"}, ["entry 2 is of no version"]),
+    (
+        "UPDATE entries SET version = 1, value_date = NULL, book_date = NULL WHERE sequence = 2",
+        {"chain"},
+        ["entry 2 is not what its hash was made of"],
+    ),
+    (
+        "UPDATE entries SET value_date = value_date + 1 WHERE sequence = 2",
+        {"chain"},
+        ["entry 2 is not what its hash was made of"],
+    ),
+    (
+        "UPDATE entries SET book_date = book_date + 1 WHERE sequence = 2",
+        {"chain"},
+        ["entry 2 is not what its hash was made of"],
+    ),
+    ("UPDATE entries SET reverses = 1 WHERE sequence = 2", {"chain"}, ["entry 2 "]),
+    (
+        "INSERT INTO steps VALUES (2, 0, 1, NULL, NULL, NULL)",
+        {"chain"},
+        ["entry 2 keeps transfer 0 among those that move money"],
+    ),
+    (
+        "INSERT INTO steps VALUES (2, 0, 9, 1, 0, NULL)",
+        {"chain"},
+        ["entry 2 has a transfer 0 of the unknown kind 9"],
+    ),
+    (
+        "INSERT INTO steps VALUES (2, 0, 5, NULL, NULL, NULL)",
+        {"chain"},
+        ["entry 2 has a transfer 0 that names what it may not"],
+    ),
+    ("INSERT INTO steps VALUES (2, 0, 5, 1, 0, NULL)", {"chain"}, ["entry 2 is not what"]),
+    ("INSERT INTO steps VALUES (2, 9, 5, 1, 0, NULL)", {"chain"}, ["transfers of an entry 2"]),
+    (
+        """INSERT INTO reserved
+           SELECT 2, 3, debit_account_id, credit_account_id, 1, '', '', NULL, 0
+           FROM transfers WHERE sequence = 2 LIMIT 1""",
+        {"chain"},
+        ["entry 2 keeps transfer 3 among those that move nothing"],
+    ),
+    (
+        "INSERT INTO reserved VALUES (77, 0, 1, 2, 1, '', '', NULL, 0)",
+        {"chain"},
+        ["transfers of an entry 77"],
+    ),
     ("UPDATE watermarks SET complete_until = now()", {"totals"}, ["the watermarks"]),
     ("DELETE FROM watermarks", {"totals"}, ["the watermarks"]),
 ]

@@ -47,6 +47,9 @@ async def test_an_entry_comes_back_as_it_was_posted(ledger: Any, clock: FixedClo
         transfers=sent.transfers,
         previous_hash=bytes(32),
         hash=result.hash,
+        version=2,
+        value_date="2019-09-05",
+        book_date="2019-09-05",
     )
     assert (await ledger.GetEntry(pb.GetEntryRequest(entry_id=ID))).entry == entry
     (listed,) = (await ledger.ListEntries(pb.ListEntriesRequest())).entries

@@ -9,10 +9,11 @@ from tests.integration.ledger.parts import open_parts
 from tests.support.clock import FixedClock
 from tests.unit.ledger.drafts import draft
 
+APPEND_ONLY = ("accounts", "entries", "transfers", "reserved", "steps", "late_arrivals")
 DENIED = [
     *(
         (statement, table)
-        for table in ("accounts", "entries", "transfers")
+        for table in APPEND_ONLY
         for statement in ("UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}")
     ),
     *(
@@ -22,7 +23,14 @@ DENIED = [
     ),
     ("INSERT INTO {} SELECT * FROM head", "head"),
 ]
-COLUMN = {"accounts": "code", "entries": "hash", "transfers": "amount_micros"}
+COLUMN = {
+    "accounts": "code",
+    "entries": "hash",
+    "transfers": "amount_micros",
+    "reserved": "amount_micros",
+    "steps": "of_sequence",
+    "late_arrivals": "value_date",
+}
 
 
 @pytest.mark.parametrize(("statement", "table"), DENIED)

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ledger import seal
+from services.ledger.calendar import day_of
 from services.ledger.domain import NO_HASH, AccountName, Cell, Entry, Head, Sums
 from services.ledger.plan import (
     Books,
@@ -55,7 +56,10 @@ def assert_chain(entries: Sequence[Entry]) -> None:
         assert entry.previous_hash == previous
         content = seal.content_of(entry.draft)
         assert entry.content_hash == seal.content_hash(content)
-        text = seal.text_of(number, entry.recorded_time, content)
+        assert entry.version == seal.VERSION
+        assert entry.dates is not None
+        assert entry.dates.value == day_of(entry.draft.value_time)
+        text = seal.text_of(number, entry.recorded_time, entry.dates, content)
         assert entry.hash == seal.entry_hash(previous, text)
         assert recorded is not None
         assert entry.recorded_time >= recorded

@@ -52,7 +52,7 @@ def test_what_is_valid() -> None:
         ({"cause": Cause(CauseKind.MANUAL, "")}, "cause.id"),
         ({"cause": Cause(CauseKind.MANUAL, "a b")}, "cause.id"),
         ({"cause": Cause(CauseKind.MANUAL, "融")}, "cause.id"),
-        ({"cause": Cause(CauseKind.MANUAL, "a" * 65)}, "cause.id"),
+        ({"cause": Cause(CauseKind.MANUAL, "a" * 129)}, "cause.id"),
         ({"cause": Cause(CauseKind.INTAKE_BATCH, "batch-7")}, "cause.id"),
         ({"cause": Cause(CauseKind.INTAKE_BATCH, BATCH.upper())}, "cause.id"),
         ({"value_time": datetime(1999, 12, 31, 23, tzinfo=UTC)}, "value_time"),

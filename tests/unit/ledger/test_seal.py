@@ -3,19 +3,30 @@
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from services.ledger import seal
-from services.ledger.domain import NO_HASH, Cause, CauseKind, EntryDraft, Transfer
+from services.ledger.domain import (
+    NO_HASH,
+    Cause,
+    CauseKind,
+    Dates,
+    EntryDraft,
+    Step,
+    StepKind,
+    Transfer,
+    TransferName,
+)
 from tests.unit.ledger.drafts import draft, gift
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
 ID = "0190a5d0-ac96-774b-bcce-b302099a8057"
 RECORDED = datetime(2019, 9, 5, 12, 0, 1, 250_000, tzinfo=UTC)
+DATES = Dates(date(2019, 9, 5), date(2019, 9, 5))
 
 DRAFT = EntryDraft(
     entry_id=UUID(ID),
@@ -59,13 +70,46 @@ def documented() -> tuple[str, str]:
 
 
 def test_the_text_is_the_documented_one() -> None:
-    assert seal.text_of(1, RECORDED, seal.content_of(DRAFT)).decode() == documented()[0]
+    assert seal.text_of(1, RECORDED, DATES, seal.content_of(DRAFT)).decode() == documented()[0]
 
 
 def test_the_hash_is_the_one_that_sha256sum_made() -> None:
-    text = seal.text_of(1, RECORDED, seal.content_of(DRAFT))
-    expected = "ee29504f16494fe12d3f07123197fa0deab7da854e297785732c1a558c2c71e8"
+    text = seal.text_of(1, RECORDED, DATES, seal.content_of(DRAFT))
+    expected = "b3f77f838b609e6a7935acd709eb1e5d019f8e9969978810d1540449dc4033e2"
     assert seal.entry_hash(NO_HASH, text).hex() == expected == documented()[1]
+
+
+def test_what_was_sealed_as_version_1_still_verifies() -> None:
+    text = seal.text_of(1, RECORDED, None, seal.content_of(DRAFT))
+    expected = "ee29504f16494fe12d3f07123197fa0deab7da854e297785732c1a558c2c71e8"
+    assert seal.entry_hash(NO_HASH, text).hex() == expected
+
+
+def test_what_a_transfer_is_begins_its_line() -> None:
+    of = TransferName(7, 0)
+    steps = [
+        None,
+        Step(StepKind.HOLD),
+        Step(StepKind.HOLD, expire_time=RECORDED),
+        Step(StepKind.COMMIT, of),
+        Step(StepKind.VOID, of),
+        Step(StepKind.EXPIRE, of),
+        Step(StepKind.REVERSE, of),
+    ]
+    transfers = [gift(5, tally=2)._replace(step=step) for step in steps]
+    lines = seal.content_of(draft(*transfers)._replace(reverses=7)).decode().splitlines()
+    assert lines[3] == "reverses 7"
+    moved = "partner/alipay/claimed project/well/fund 5 CNY 95week well"
+    common = f"{moved} 2019-09-05T12:00:00.000000Z 2"
+    assert lines[4:] == [
+        f"transfer {common}",
+        f"hold {common} ~",
+        f"hold {common} 2019-09-05T12:00:01.250000Z",
+        f"commit {common} 7/0",
+        f"void {common} 7/0",
+        f"expire {common} 7/0",
+        f"reverse {common} 7/0",
+    ]
 
 
 def test_the_content_hash_is_the_one_that_sha256sum_made() -> None:
@@ -108,6 +152,8 @@ def test_every_field_is_sealed() -> None:
             cause=Cause(CauseKind.INTAKE_BATCH, "memo-1"),
         ),
         draft(transfer, transfer, entry_id=UUID(int=1), metadata={"a": "1"}),
+        base._replace(reverses=1),
+        base._replace(reverses=2),
     ]
     changed: dict[str, object] = {
         "debit": "partner/tencent/claimed",
@@ -118,16 +164,29 @@ def test_every_field_is_sealed() -> None:
         "project": "road",
         "hour": None,
         "tally": 7,
+        "step": Step(StepKind.HOLD),
     }
     assert changed.keys() == set(transfer._fields)
     for name, value in changed.items():
         one_off = transfer._replace(**{name: value})  # type: ignore[arg-type]
         others.append(draft(one_off, entry_id=UUID(int=1), metadata={"a": "1"}))
+    for step in (
+        Step(StepKind.HOLD, expire_time=RECORDED),
+        *(Step(StepKind.COMMIT, TransferName(*of)) for of in ((1, 0), (1, 1), (2, 0))),
+        *(Step(kind, TransferName(1, 0)) for kind in (StepKind.VOID, StepKind.EXPIRE)),
+        Step(StepKind.REVERSE, TransferName(1, 0)),
+    ):
+        one_off = transfer._replace(step=step)
+        others.append(draft(one_off, entry_id=UUID(int=1), metadata={"a": "1"}))
     contents = [seal.content_of(one) for one in [base, *others]]
-    texts = {seal.text_of(1, RECORDED, content) for content in contents}
-    texts.add(seal.text_of(2, RECORDED, contents[0]))
-    texts.add(seal.text_of(1, other_time, contents[0]))
-    assert len(texts) == len(contents) + 2
+    texts = {seal.text_of(1, RECORDED, DATES, content) for content in contents}
+    texts.add(seal.text_of(2, RECORDED, DATES, contents[0]))
+    texts.add(seal.text_of(1, other_time, DATES, contents[0]))
+    texts.add(seal.text_of(1, RECORDED, None, contents[0]))
+    other_day = date(2019, 9, 6)
+    texts.add(seal.text_of(1, RECORDED, DATES._replace(value=other_day), contents[0]))
+    texts.add(seal.text_of(1, RECORDED, DATES._replace(book=other_day), contents[0]))
+    assert len(texts) == len(contents) + 5
     text = texts.pop()
     assert seal.entry_hash(NO_HASH, text) != seal.entry_hash(bytes(31) + b"\1", text)
 
