@@ -10,6 +10,7 @@ from rich.table import Table
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as pb_grpc
 from watersmeet.ledger.v1.ledger_service_pb2 import TotalState
+from watersmeet.type.v1.purpose_pb2 import Purpose
 
 from services.cli.asking import asking
 from services.cli.console import make_console
@@ -43,7 +44,10 @@ def totals(
     state: StateDirectory = DEFAULT_STATE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show the combined totals. States stand apart and are never added up."""
+    """Show the combined totals. States stand apart and are never added up.
+
+    Nor are charity and personal appeals.
+    """
     request = pb.GetTotalsRequest(
         filter=pb.TotalsFilter(campaigns=[] if campaign is None else [campaign]),
         group_by=[] if by is None else [by.dimension],
@@ -70,6 +74,7 @@ def _document(answer: pb.GetTotalsResponse, by: By | None) -> dict[str, Any]:
         "group_by": [] if by is None else [by.value],
         "rows": [
             {
+                "purpose": _purpose(row),
                 "state": _state(row),
                 "currency": row.amount.currency_code,
                 "micros": str(row.amount.micros),
@@ -93,22 +98,23 @@ def _show(console: Console, answer: pb.GetTotalsResponse, by: By | None) -> None
 
 
 def _table(rows: Sequence[pb.TotalsRow], by: By | None) -> Table:
-    """A line for each value and currency; a pair of columns for each state that there is."""
+    """A line for each purpose, value and currency; a pair of columns for each state there is."""
     states = list(dict.fromkeys(_state(row) for row in rows))
     table = Table(header_style="bold")
     if by is not None:
         table.add_column(by.value, overflow="fold")
+    table.add_column("purpose")
     table.add_column("currency")
     for state in states:
         table.add_column(_SPOKEN.get(state, state), justify="right", no_wrap=True)
         table.add_column(_COUNTED.get(state, "gifts"), justify="right", no_wrap=True, style="dim")
-    lines: dict[tuple[str, str], dict[str, pb.TotalsRow]] = {}
+    lines: dict[tuple[Purpose.ValueType, str, str], dict[str, pb.TotalsRow]] = {}
     for row in rows:
         value = "" if by is None else _value(row, by)
-        lines.setdefault((value, row.amount.currency_code), {})[_state(row)] = row
-    for (value, currency), of_state in sorted(lines.items()):
+        lines.setdefault((row.purpose, value, row.amount.currency_code), {})[_state(row)] = row
+    for (_, value, currency), of_state in sorted(lines.items()):
         cells = [] if by is None else [value or "(none)"]
-        cells.append(currency)
+        cells += [_purpose(next(iter(of_state.values()))), currency]
         for state in states:
             found = of_state.get(state)
             cells += [amount(found.amount.micros), f"{found.count:,}"] if found else ["", ""]
@@ -118,6 +124,10 @@ def _table(rows: Sequence[pb.TotalsRow], by: By | None) -> Table:
 
 def _state(row: pb.TotalsRow) -> str:
     return TotalState.Name(row.state).removeprefix("TOTAL_STATE_").lower()
+
+
+def _purpose(row: pb.TotalsRow) -> str:
+    return Purpose.Name(row.purpose).removeprefix("PURPOSE_").lower()
 
 
 def _value(row: pb.TotalsRow, by: By) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
-from services.donations import convert
+from services.donations import convert_catalog as convert
 from services.donations.catalog.memory import Catalog
 from services.donations.catalog.rules import require_campaign, require_charity, require_project
 from services.donations.gifts.validation import require_code

@@ -8,14 +8,12 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.donations.v1 import (
     batch_service_pb2,
-    catalog_service_pb2,
     donation_intake_service_pb2,
 )
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2
-from watersmeet.type.v1 import money_pb2
+from watersmeet.type.v1 import money_pb2, purpose_pb2
 
-from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.domain import (
     HOUR_MICROS,
     Gift,
@@ -24,7 +22,6 @@ from services.donations.domain import (
     RecordedRefund,
     Refund,
     micros_of,
-    moment_of,
 )
 from services.donations.gifts.batch import Batch, BatchSummary, movement_of
 from services.donations.gifts.columns import GiftBatch, Ints
@@ -63,7 +60,8 @@ def timestamp_of_micros(micros: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
 
 
-def _required_micros(message: Any, field: str) -> int:
+def required_micros(message: Any, field: str) -> int:
+    """A moment in microseconds since 1970. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     if not message.HasField(field):
         raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
     return micros_of_timestamp(getattr(message, field), field)
@@ -91,7 +89,7 @@ def gift_of(
         request.campaign,
         amount.micros,
         amount.currency_code,
-        _required_micros(request, "event_time"),
+        required_micros(request, "event_time"),
         token,
     )
 
@@ -106,7 +104,7 @@ def refund_of(request: donation_intake_service_pb2.RecordRefundRequest, partner:
         amount.micros,
         amount.currency_code,
         False,
-        _required_micros(request, "event_time"),
+        required_micros(request, "event_time"),
     )
 
 
@@ -259,61 +257,6 @@ def _money(currency: str, micros: int) -> money_pb2.Money:
     return money_pb2.Money(currency_code=currency, micros=micros)
 
 
-# The catalog.
-
-
-def charity_of(message: catalog_service_pb2.Charity) -> Charity:
-    """A charity, not yet checked."""
-    return Charity(message.code, message.name, message.unified_social_credit_code)
-
-
-def charity_message(charity: Charity) -> catalog_service_pb2.Charity:
-    """A charity on the wire."""
-    return catalog_service_pb2.Charity(
-        code=charity.code, name=charity.name, unified_social_credit_code=charity.credit_code
-    )
-
-
-def project_of(message: catalog_service_pb2.Project) -> Project:
-    """A project, not yet checked. Raises Fault(FIELD_INVALID)."""
-    closes = None
-    if message.HasField("close_time"):
-        closes = moment_of(micros_of_timestamp(message.close_time, "project.close_time"))
-    return Project(message.code, message.name, message.charity, closes)
-
-
-def project_message(project: Project) -> catalog_service_pb2.Project:
-    """A project on the wire."""
-    return catalog_service_pb2.Project(
-        code=project.code,
-        name=project.name,
-        charity=project.charity,
-        close_time=timestamp_of(project.close_time) if project.close_time else None,
-    )
-
-
-def campaign_of(message: catalog_service_pb2.Campaign) -> Campaign:
-    """A campaign, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    return Campaign(
-        message.code,
-        message.name,
-        moment_of(_required_micros(message, "start_time")),
-        moment_of(_required_micros(message, "end_time")),
-        message.time_zone,
-    )
-
-
-def campaign_message(campaign: Campaign) -> catalog_service_pb2.Campaign:
-    """A campaign on the wire."""
-    return catalog_service_pb2.Campaign(
-        code=campaign.code,
-        name=campaign.name,
-        start_time=timestamp_of(campaign.start_time),
-        end_time=timestamp_of(campaign.end_time),
-        time_zone=campaign.time_zone,
-    )
-
-
 # The ledger and its audit.
 
 
@@ -329,6 +272,7 @@ def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesRe
                 partner=line.partner,
                 campaign=line.campaign,
                 project=line.project,
+                purpose=purpose_pb2.Purpose.ValueType(line.purpose),
                 currency_code=line.currency,
                 hour=timestamp_of_micros(line.hour * HOUR_MICROS),
                 micros=line.micros,

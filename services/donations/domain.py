@@ -42,6 +42,16 @@ class LineKind(IntEnum):
     SUSPENDED_REFUND = 4
 
 
+class Purpose(IntEnum):
+    """Whether money is given to charity or to a personal appeal; numbered as in the proto and in
+    the database. UNATTRIBUTED: it stands in suspense, so neither is known.
+    """
+
+    CHARITY = 1
+    APPEAL = 2
+    UNATTRIBUTED = 3
+
+
 class SuspenseReason(IntEnum):
     """Why a gift stands in suspense; numbered as in the database."""
 
@@ -120,15 +130,17 @@ class RecordedGift:
 class Line(NamedTuple):
     """The sum of a batch's gifts or refunds that share all but the last two.
 
-    campaign: as reported. project: empty in suspense. hour: hours since 1970-01-01T00:00:00Z, of
-    the gifts, also where refunds are summed. micros: positive. gift_count: gifts that came into
-    what the line says; a gift's later refunds on the same line count 0.
+    campaign: as reported. project: empty in suspense; purpose is then UNATTRIBUTED. hour: hours
+    since 1970-01-01T00:00:00Z, of the gifts, also where refunds are summed. micros: positive.
+    gift_count: gifts that came into what the line says; a gift's later refunds on the same line
+    count 0.
     """
 
     kind: LineKind
     partner: str
     campaign: str
     project: str
+    purpose: Purpose
     currency: str
     hour: int
     micros: int

@@ -60,9 +60,16 @@ projects = Table(
     Column("id", Integer, Identity(always=False), primary_key=True),
     Column("code", _ASCII, nullable=False, unique=True),
     Column("name", Text, nullable=False),
-    Column("charity_id", Integer, ForeignKey("charities.id"), nullable=False),
+    Column("charity_id", Integer, ForeignKey("charities.id")),
     Column("close_time", _TIME),
     Column("create_time", _TIME, nullable=False),
+    Column("purpose", SmallInteger, nullable=False, server_default="1"),
+    Column("organiser", _ASCII, nullable=False, server_default=""),
+    CheckConstraint(
+        "CASE purpose WHEN 1 THEN charity_id IS NOT NULL AND organiser = ''"
+        " WHEN 2 THEN charity_id IS NULL AND organiser <> '' ELSE false END",
+        name="purpose",
+    ),
 )
 
 campaigns = Table(

@@ -8,9 +8,18 @@ from sys import intern
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.gateway.v1 import totals_service_pb2 as gateway_pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
-from watersmeet.type.v1 import money_pb2
+from watersmeet.type.v1 import money_pb2, purpose_pb2
 
-from services.gateway.domain import Amount, AsOf, Cell, FeedBroken, Posting, Row, TotalState
+from services.gateway.domain import (
+    Amount,
+    AsOf,
+    Cell,
+    FeedBroken,
+    Posting,
+    Purpose,
+    Row,
+    TotalState,
+)
 from services.gateway.query import Dimension, Filter, Query
 from services.gateway.watching import Update
 from services.runtime.errors import Fault, Reason
@@ -34,6 +43,7 @@ def query_of(
             partners=frozenset(chosen.partners),
             currencies=frozenset(chosen.currency_codes),
             states=frozenset(_state_asked(value) for value in chosen.states),
+            purposes=frozenset(_purpose_asked(value) for value in chosen.purposes),
             start=_time_asked(chosen, "start_time"),
             end=_time_asked(chosen, "end_time"),
         ),
@@ -46,6 +56,13 @@ def _state_asked(value: int) -> TotalState:
         return TotalState(value)
     except ValueError:
         raise _invalid("filter.states", f"{value} is no state of totals") from None
+
+
+def _purpose_asked(value: int) -> Purpose:
+    try:
+        return Purpose(value)
+    except ValueError:
+        raise _invalid("filter.purposes", f"{value} is no purpose of gifts") from None
 
 
 def _dimension_asked(value: int) -> Dimension:
@@ -71,6 +88,7 @@ def _invalid(field: str, message: str) -> Fault:
 # What readers get.
 
 _STATES = {state: ledger_pb.TotalState.ValueType(state) for state in TotalState}
+_PURPOSES = {purpose: purpose_pb2.Purpose.ValueType(purpose) for purpose in Purpose}
 
 
 def row_message(row: Row, group_by: Sequence[Dimension]) -> gateway_pb.TotalsRow:
@@ -79,6 +97,7 @@ def row_message(row: Row, group_by: Sequence[Dimension]) -> gateway_pb.TotalsRow
         state=_STATES[row.state],
         amount=money_pb2.Money(currency_code=row.currency, micros=row.micros),
         count=row.gifts,
+        purpose=_PURPOSES[row.purpose],
     )
     for dimension, value in zip(group_by, row.values, strict=True):
         if isinstance(value, datetime):
@@ -138,6 +157,13 @@ def amount_of(cell: ledger_pb.TotalCell) -> Amount:
         state = TotalState(cell.state)
     except ValueError:
         raise FeedBroken(f"state {cell.state} of a total is unknown to this release") from None
+    try:
+        # A ledger of the release before does not say it; it knew only charity's projects.
+        purpose = Purpose(
+            cell.purpose or (Purpose.CHARITY if cell.project else Purpose.UNATTRIBUTED)
+        )
+    except ValueError:
+        raise FeedBroken(f"purpose {cell.purpose} of a total is unknown to this release") from None
     # The same few codes and hours come again and again: they are kept once.
     key = Cell(
         intern(cell.campaign),
@@ -146,6 +172,7 @@ def amount_of(cell: ledger_pb.TotalCell) -> Amount:
         _hour(cell.hour.seconds),
         state,
         intern(cell.amount.currency_code),
+        purpose,
     )
     return Amount(key, cell.amount.micros, cell.count)
 

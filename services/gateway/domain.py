@@ -28,6 +28,17 @@ class TotalState(IntEnum):
     SUSPENSE = 7
 
 
+class Purpose(IntEnum):
+    """Whether money was given to charity or to personal appeals; numbered as in the proto.
+
+    UNATTRIBUTED: it stands in suspense, so neither is known. No two are ever added up.
+    """
+
+    CHARITY = 1
+    APPEAL = 2
+    UNATTRIBUTED = 3
+
+
 class Cell(NamedTuple):
     """What one number of the totals is about: the finest that the ledger tells apart."""
 
@@ -37,6 +48,7 @@ class Cell(NamedTuple):
     hour: datetime
     state: TotalState
     currency: str
+    purpose: Purpose
 
 
 class Amount(NamedTuple):
@@ -83,7 +95,7 @@ class Posting(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The sum of one state and currency within the dimensions that a query tells apart.
+    """The sum of one state, currency and purpose within the dimensions that a query tells apart.
 
     values: one for each dimension of the query's group_by, in its order.
     changed_at: the last sequence that changed the sum.
@@ -91,6 +103,7 @@ class Row(NamedTuple):
 
     state: TotalState
     currency: str
+    purpose: Purpose
     values: tuple[str | datetime, ...]
     micros: int
     gifts: int

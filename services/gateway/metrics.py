@@ -18,8 +18,9 @@ CELLS = Gauge("watersmeet_totals_cells", "Cells of the totals that are held in m
 WATCHERS = Gauge("watersmeet_totals_watchers", "Watches of totals that are open.")
 TOTAL = Gauge(
     "watersmeet_total_micros",
-    "The combined total in millionths of the currency's unit. States are never added up.",
-    ["state", "currency"],
+    "The combined total in millionths of the currency's unit. "
+    "Neither states nor purposes are added up.",
+    ["purpose", "state", "currency"],
 )
 ENTRIES = Counter("watersmeet_feed_entries", "Ledger entries that were counted from the feed.")
 INTERRUPTIONS = Counter(
@@ -55,5 +56,6 @@ async def publish_totals(live: LiveTotals) -> None:
             AS_OF_SEQUENCE.set(totals.as_of.sequence)
             CELLS.set(len(totals))
             for row in totals.view(Query()).rows():
-                TOTAL.labels(row.state.name.lower(), row.currency).set(row.micros)
+                labels = row.purpose.name.lower(), row.state.name.lower(), row.currency
+                TOTAL.labels(*labels).set(row.micros)
         await wake.wait()

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 from hashlib import sha256
 
-from services.gateway.domain import TotalState
+from services.gateway.domain import Purpose, TotalState
 from services.runtime.errors import Fault, Reason
 
 VALUES_MAX = 1_000
@@ -17,7 +17,9 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Dimension(IntEnum):
-    """What rows can be told apart by, besides state and currency; numbered as in the proto."""
+    """What rows can be told apart by, besides state, currency and purpose; numbered as in the
+    proto.
+    """
 
     CAMPAIGN = 1
     PROJECT = 2
@@ -38,6 +40,7 @@ class Filter:
     partners: frozenset[str] = frozenset()
     currencies: frozenset[str] = frozenset()
     states: frozenset[TotalState] = frozenset()
+    purposes: frozenset[Purpose] = frozenset()
     start: datetime | None = None
     end: datetime | None = None
 
@@ -83,6 +86,7 @@ class Query:
             sorted(chosen.partners),
             sorted(chosen.currencies),
             sorted(map(int, chosen.states)),
+            sorted(map(int, chosen.purposes)),
             chosen.start and chosen.start.isoformat(),
             chosen.end and chosen.end.isoformat(),
             list(map(int, self.group_by)),

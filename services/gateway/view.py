@@ -5,11 +5,11 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from services.gateway.domain import Cell, Row, TotalState
+from services.gateway.domain import Cell, Purpose, Row, TotalState
 from services.gateway.query import Dimension, Filter, Query
 
 Key = tuple[Any, ...]
-"""State, currency, and the values of the query's dimensions."""
+"""State, currency, purpose, and the values of the query's dimensions."""
 
 _FIELDS = {name: position for position, name in enumerate(Cell._fields)}
 _POSITIONS = {dimension: _FIELDS[dimension.name.lower()] for dimension in Dimension}
@@ -25,7 +25,10 @@ class View:
         self.query = query
         self.sequence = sequence
         self._key: Callable[[Cell], Key] = itemgetter(
-            _FIELDS["state"], _FIELDS["currency"], *(_POSITIONS[d] for d in query.group_by)
+            _FIELDS["state"],
+            _FIELDS["currency"],
+            _FIELDS["purpose"],
+            *(_POSITIONS[d] for d in query.group_by),
         )
         self._counts = matcher(query.filter)
         # In the order of their last change, the latest last.
@@ -44,12 +47,12 @@ class View:
         if before is not None:
             micros += before.micros
             gifts += before.gifts
-        state, currency, *values = key
-        self._rows[key] = Row(state, currency, tuple(values), micros, gifts, sequence)
+        state, currency, purpose, *values = key
+        self._rows[key] = Row(state, currency, purpose, tuple(values), micros, gifts, sequence)
         self._sorted = None
 
     def rows(self) -> tuple[Row, ...]:
-        """All rows by state, currency and values. What came to nothing is left out."""
+        """All rows by state, currency, purpose and values. What came to nothing is left out."""
         if self._sorted is None:
             self._sorted = _sorted(row for row in self._rows.values() if row.micros or row.gifts)
         return self._sorted
@@ -66,7 +69,7 @@ class View:
 
 def matcher(chosen: Filter) -> Callable[[Cell], bool]:
     """Whether a filter counts a cell, as a function that looks only at what the filter names."""
-    wanted: list[tuple[int, frozenset[str] | frozenset[TotalState]]] = [
+    wanted: list[tuple[int, frozenset[str] | frozenset[TotalState] | frozenset[Purpose]]] = [
         (_FIELDS[field], values)
         for field, values in (
             ("campaign", chosen.campaigns),
@@ -74,6 +77,7 @@ def matcher(chosen: Filter) -> Callable[[Cell], bool]:
             ("partner", chosen.partners),
             ("state", chosen.states),
             ("currency", chosen.currencies),
+            ("purpose", chosen.purposes),
         )
         if values
     ]
@@ -93,4 +97,4 @@ def _within(hour: datetime, start: datetime | None, end: datetime | None) -> boo
 
 
 def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=itemgetter(0, 1, 2)))
+    return tuple(sorted(rows, key=itemgetter(0, 1, 2, 3)))

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from services.ledger.audit_check import Check, Findings
-from services.ledger.domain import Entry, Sums, Transfer
+from services.ledger.domain import Entry, Purpose, Sums, Transfer
 from services.ledger.store.entries import Unreadable
 from services.ledger.store.snapshot import BatchEntry, Snapshot
 from services.ledger.totals import UNMOVED
@@ -32,12 +32,13 @@ class LineKind(IntEnum):
 
 
 class BatchLine(NamedTuple):
-    """The sum of a batch's rows that share kind, partner, campaign, project, currency and hour."""
+    """The sum of a batch's rows that share all but the last two."""
 
     kind: LineKind
     partner: str
     campaign: str
     project: str
+    purpose: Purpose
     currency: str
     hour: datetime
     micros: int
@@ -211,7 +212,7 @@ def _differences(summary: BatchSummary, entries: Sequence[Entry]) -> list[str]:
 def transfer_of_line(line: BatchLine) -> Transfer:
     """The transfer that a batch's line is posted as."""
     claimed, suspense = f"partner/{line.partner}/claimed", f"partner/{line.partner}/suspense"
-    fund = f"project/{line.project}/fund"
+    fund = f"{'appeal' if line.purpose is Purpose.APPEAL else 'project'}/{line.project}/fund"
     debit, credit = {
         LineKind.GIFT: (claimed, fund),
         LineKind.SUSPENDED_GIFT: (claimed, suspense),

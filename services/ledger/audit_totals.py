@@ -51,7 +51,8 @@ def _compare(kept: Mapping[Cell, Sums], made: Mapping[Cell, Sums], findings: Fin
         stored, derived = kept.get(cell, UNMOVED), made.get(cell, UNMOVED)
         if stored != derived:
             findings.add(
-                f"{cell.state.name} of campaign {cell.campaign!r}, project {cell.project!r}, "
+                f"{cell.state.name} of campaign {cell.campaign!r}, project {cell.project!r} "
+                f"({cell.purpose.name}), "
                 f"partner {cell.partner!r}, hour {cell.hour:%Y-%m-%dT%HZ} in {cell.currency} is "
                 f"kept as {stored.micros:,} ({stored.tally:,}), and the transfers make it "
                 f"{derived.micros:,} ({derived.tally:,})"

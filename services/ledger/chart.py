@@ -26,9 +26,12 @@ SETTLED = Row("partner/{partner}/settled", AccountKind.ASSET, "what is on a plat
 SUSPENSE = Row("partner/{partner}/suspense", AccountKind.LIABILITY, "gifts not yet attributed")
 FEES = Row("partner/{partner}/fees", AccountKind.EXPENSE, "what a platform kept for itself")
 FUND = Row("project/{project}/fund", AccountKind.LIABILITY, "what is restricted to a project")
+APPEAL_FUND = Row(
+    "appeal/{project}/fund", AccountKind.LIABILITY, "what is restricted to a personal appeal"
+)
 BANK = Row("charity/{charity}/bank", AccountKind.ASSET, "what is on a charity's bank statement")
 
-CHART: tuple[Row, ...] = (CLAIMED, SETTLED, SUSPENSE, FEES, FUND, BANK)
+CHART: tuple[Row, ...] = (CLAIMED, SETTLED, SUSPENSE, FEES, FUND, APPEAL_FUND, BANK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,17 @@ class StepKind(IntEnum):
     REVERSE = 5
 
 
+class Purpose(IntEnum):
+    """Whether money was given to charity or to personal appeals; numbered as in the proto.
+
+    UNATTRIBUTED: it stands in suspense, so neither is known. No two are ever added up.
+    """
+
+    CHARITY = 1
+    APPEAL = 2
+    UNATTRIBUTED = 3
+
+
 class AccountName(NamedTuple):
     """What names an account: one code has one account for each currency."""
 
@@ -221,7 +232,10 @@ class Posting(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What one total is about."""
+    """What one total is about.
+
+    purpose: as the accounts say; UNATTRIBUTED where there is no project.
+    """
 
     campaign: str
     project: str
@@ -229,6 +243,7 @@ class Cell(NamedTuple):
     hour: datetime
     state: TotalState
     currency: str
+    purpose: Purpose
 
 
 class Sums(NamedTuple):

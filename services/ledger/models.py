@@ -154,20 +154,28 @@ balances = Table(
     postgresql_with=_UPDATED_IN_PLACE,
 )
 
-totals = Table(
-    "totals",
-    metadata,
-    Column("campaign", _CODE, nullable=False),
-    Column("project", _CODE, nullable=False),
-    Column("hour", _TIME, nullable=False),
-    Column("partner", _CODE, nullable=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("currency", _CODE, nullable=False),
-    Column("micros", BigInteger, nullable=False),
-    Column("count", BigInteger, nullable=False),
-    PrimaryKeyConstraint("campaign", "project", "hour", "partner", "state", "currency"),
-    postgresql_with=_UPDATED_IN_PLACE,
-)
+
+def _totals(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("campaign", _CODE, nullable=False),
+        Column("project", _CODE, nullable=False),
+        Column("hour", _TIME, nullable=False),
+        Column("partner", _CODE, nullable=False),
+        Column("state", SmallInteger, nullable=False),
+        Column("currency", _CODE, nullable=False),
+        Column("micros", BigInteger, nullable=False),
+        Column("count", BigInteger, nullable=False),
+        PrimaryKeyConstraint("campaign", "project", "hour", "partner", "state", "currency"),
+        postgresql_with=_UPDATED_IN_PLACE,
+    )
+
+
+# Charity's, and, where the project is empty, what is not yet attributed. Personal appeals' are
+# apart: no query of the one can add up the other.
+totals = _totals("totals")
+appeal_totals = _totals("appeal_totals")
 
 watermarks = Table(
     "watermarks",

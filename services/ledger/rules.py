@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
-from services.ledger.chart import CODE, FUND, SUSPENSE, place
+from services.ledger.chart import APPEAL_FUND, CODE, FUND, SUSPENSE, place
 from services.ledger.domain import Cause, CauseKind, EntryDraft, Transfer
 from services.ledger.totals import movement_of
 from services.runtime.currency import require_currency
@@ -128,7 +128,7 @@ def _require_transfer(transfer: Transfer) -> None:
 def _project_of(debit: str, credit: str) -> str | None:
     """The project that a transfer between these accounts is for; "" in suspense; None if open."""
     places = (place(debit), place(credit))
-    funds = {found.owner for found in places if found.row is FUND}
+    funds = {found.owner for found in places if found.row in (FUND, APPEAL_FUND)}
     if len(funds) == 1:
         return funds.pop()
     # Between two projects' funds the transfer itself says which of them it counts for.

@@ -4,14 +4,17 @@ A transfer moves totals by the pair of accounts it stands between. Each row belo
 states its amount is added or taken from, and to which its tally is added: tallies say how many
 gifts or refunds came into a state, so nothing is ever taken from them. Every other pair moves no
 total.
+
+Whether charity or personal appeals get the money is read from the accounts alone, so no total can
+hold both.
 """
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.ledger.chart import CLAIMED, FUND, SUSPENSE, Row, place
-from services.ledger.domain import Cell, Sums, TotalState, Transfer
+from services.ledger.chart import APPEAL_FUND, CLAIMED, FUND, SUSPENSE, Row, place
+from services.ledger.domain import Cell, Purpose, Sums, TotalState, Transfer
 
 
 class Effect(NamedTuple):
@@ -30,16 +33,26 @@ REFUND_IN_SUSPENSE = (Effect(TotalState.SUSPENSE, -1, False), Effect(TotalState.
 MOVEMENTS: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
     # (debited, credited)
     (CLAIMED, FUND): GIFT,
+    (CLAIMED, APPEAL_FUND): GIFT,
     (CLAIMED, SUSPENSE): GIFT_IN_SUSPENSE,
     (FUND, CLAIMED): REFUND,
+    (APPEAL_FUND, CLAIMED): REFUND,
     (SUSPENSE, CLAIMED): REFUND_IN_SUSPENSE,
 }
 
+PURPOSES: Mapping[Row, Purpose] = {
+    FUND: Purpose.CHARITY,
+    APPEAL_FUND: Purpose.APPEAL,
+    SUSPENSE: Purpose.UNATTRIBUTED,
+}
+"""Whose money a row's accounts hold. Each pair in MOVEMENTS has exactly one such row."""
+
 
 class Movement(NamedTuple):
-    """What a transfer between two accounts does to the totals, and of which partner."""
+    """What a transfer between two accounts does to the totals, of which partner and purpose."""
 
     partner: str
+    purpose: Purpose
     effects: tuple[Effect, ...]
 
 
@@ -50,7 +63,8 @@ def movement_of(debit: str, credit: str) -> Movement | None:
     effects = MOVEMENTS.get((debited.row, credited.row))
     if effects is None:
         return None
-    return Movement((debited if debited.row is CLAIMED else credited).owner, effects)
+    claimed, held = (debited, credited) if debited.row is CLAIMED else (credited, debited)
+    return Movement(claimed.owner, PURPOSES[held.row], effects)
 
 
 def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
@@ -65,7 +79,9 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
             continue
         assert hour is not None, "a movement that totals count has its hour"
         for state, sign, counted in movement.effects:
-            cell = Cell(campaign, project, movement.partner, hour, state, currency)
+            cell = Cell(
+                campaign, project, movement.partner, hour, state, currency, movement.purpose
+            )
             before_micros, before_tally = changes.get(cell, UNMOVED)
             changes[cell] = Sums(
                 before_micros + sign * micros, before_tally + tally if counted else before_tally

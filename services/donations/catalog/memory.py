@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from services.donations.domain import SuspenseReason, micros_of
+from services.donations.domain import Purpose, SuspenseReason, micros_of
 from services.donations.gifts.columns import Target
 from services.runtime.database import fault_of
 
@@ -35,12 +35,18 @@ class Charity:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What money is restricted to. close_time: from then on its gifts go to suspense."""
+    """What money is restricted to: a charity's project, or a personal appeal.
+
+    charity: of a project; empty for an appeal. organiser: the partner that answers for an appeal;
+    empty for a project. close_time: from then on its gifts go to suspense.
+    """
 
     code: str
     name: str
-    charity: str
+    charity: str = ""
     close_time: datetime | None = None
+    purpose: Purpose = Purpose.CHARITY
+    organiser: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class KnownProject(NamedTuple):
     """A project as gifts see it."""
 
     id: int
+    purpose: Purpose
     close_time: datetime | None
 
 
@@ -81,6 +88,7 @@ class Snapshot:
 class Standing(NamedTuple):
     """Where gifts to one target stand.
 
+    purpose: of the project; UNATTRIBUTED if there is none.
     reason: why all of them stand in suspense, 0 if they do not. The moments, in micros since 1970,
     say which of them do because of when they were made: at project_close and after, before
     campaign_start, or at campaign_end and after.
@@ -89,6 +97,7 @@ class Standing(NamedTuple):
     partner_id: int
     project_id: int
     campaign_id: int
+    purpose: Purpose
     reason: int
     project_close: int
     campaign_start: int
@@ -199,6 +208,7 @@ class Catalog:
             known.partners[target.partner],
             project.id if project else 0,
             campaign.id if campaign else 0,
+            project.purpose if project else Purpose.UNATTRIBUTED,
             int(reason),
             micros_of(closes) if closes else _ALWAYS_MICROS,
             micros_of(campaign.start_time) if campaign else _NEVER_MICROS,

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 from services.donations.catalog.credit_code import is_credit_code
 from services.donations.catalog.memory import Campaign, Charity, Project
+from services.donations.domain import Purpose
 from services.donations.gifts.validation import require_code
 from services.runtime.errors import Fault, Reason
 
@@ -25,10 +26,26 @@ def require_charity(charity: Charity) -> Charity:
 
 
 def require_project(project: Project) -> Project:
-    """Returns the project; raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    """Returns the project; raises Fault(FIELD_REQUIRED or FIELD_INVALID).
+
+    A charity's project names its charity, a personal appeal the partner that organises it, and
+    neither names the other.
+    """
     require_code(project.code, "project.code")
     _require_name(project.name, "project.name")
-    require_code(project.charity, "project.charity")
+    match project.purpose:
+        case Purpose.CHARITY:
+            require_code(project.charity, "project.charity")
+            _require_empty(project.organiser, "project.organiser", "only a personal appeal has one")
+        case Purpose.APPEAL:
+            require_code(project.organiser, "project.organiser")
+            _require_empty(project.charity, "project.charity", "a personal appeal has none")
+        case Purpose.UNATTRIBUTED:
+            raise Fault(
+                Reason.FIELD_INVALID,
+                "a project is a charity's or a personal appeal; it cannot be neither",
+                field="project.purpose",
+            )
     return project
 
 
@@ -52,6 +69,11 @@ def require_campaign(campaign: Campaign) -> Campaign:
             field="campaign.time_zone",
         )
     return campaign
+
+
+def _require_empty(value: str, field: str, why: str) -> None:
+    if value:
+        raise Fault(Reason.FIELD_INVALID, f"{field} must be empty: {why}", field=field)
 
 
 def _require_name(name: str, field: str) -> None:

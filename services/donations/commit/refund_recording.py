@@ -74,12 +74,12 @@ async def _book(
     moved: list[Line] = []
     events: list[int] = []
     for key, pending in waiting.items():
-        gift, suspended = found[key]
+        gift, purpose = found[key]
         before = totals[key]
         after = before.refunded
         for refund in pending:
             after = after.with_refund(refund.amount_micros, cumulative=refund.cumulative)
-        new = list(booking_lines(gift, before.refunded, after, suspended=suspended))
+        new = list(booking_lines(gift, purpose, before.refunded, after))
         # What moves nothing, a lower running total, belongs to the batch that moved the rest.
         carrier = batch_id if new else before.batch_id
         total = Booked(after, before.refund_count + len(pending), carrier)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-from services.donations.domain import Line, LineKind
+from services.donations.domain import Line, LineKind, Purpose
 
 EMPTY_DIGEST = sha256().digest()
 """The digest of a batch without gifts: one of refunds alone."""
@@ -52,7 +52,7 @@ def movement_of(line: Line) -> Movement:
     """Where a line's money comes from and goes to, in the ledger's chart of accounts."""
     claimed = f"partner/{line.partner}/claimed"
     suspense = f"partner/{line.partner}/suspense"
-    fund = f"project/{line.project}/fund"
+    fund = f"{'appeal' if line.purpose is Purpose.APPEAL else 'project'}/{line.project}/fund"
     match line.kind:
         case LineKind.GIFT:
             return Movement(claimed, fund)

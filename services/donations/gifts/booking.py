@@ -12,7 +12,7 @@ running totals of 1 and 3 mean the same as the second alone, in any order.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from services.donations.domain import HOUR_MICROS, Gift, Line, LineKind
+from services.donations.domain import HOUR_MICROS, Gift, Line, LineKind, Purpose
 
 
 class Refunded(NamedTuple):
@@ -51,19 +51,32 @@ def parts_of(amount_micros: int, refunded: Refunded, *, suspended: bool) -> Part
 
 
 def booking_lines(
-    gift: Gift, before: Refunded, after: Refunded, *, suspended: bool
+    gift: Gift, purpose: Purpose, before: Refunded, after: Refunded
 ) -> Iterable[Line]:
-    """The lines that carry a gift's refunds from one state to a later one; none if none moves."""
+    """The lines that carry a gift's refunds from one state to a later one; none if none moves.
+
+    purpose: the gift's; UNATTRIBUTED if it stands in suspense.
+    """
+    suspended = purpose is Purpose.UNATTRIBUTED
     old = parts_of(gift.amount_micros, before, suspended=suspended)
     new = parts_of(gift.amount_micros, after, suspended=suspended)
     hour = gift.event_time_micros // HOUR_MICROS
-    for kind, project, was, now in (
-        (LineKind.REFUND, gift.project, old.project_micros, new.project_micros),
-        (LineKind.SUSPENDED_REFUND, "", old.suspense_micros, new.suspense_micros),
+    unattributed = Purpose.UNATTRIBUTED
+    for kind, project, of, was, now in (
+        (LineKind.REFUND, gift.project, purpose, old.project_micros, new.project_micros),
+        (LineKind.SUSPENDED_REFUND, "", unattributed, old.suspense_micros, new.suspense_micros),
     ):
         assert now >= was, "what is given back only grows"
         if now > was:
             count = 1 if was == 0 else 0
             yield Line(
-                kind, gift.partner, gift.campaign, project, gift.currency, hour, now - was, count
+                kind,
+                gift.partner,
+                gift.campaign,
+                project,
+                of,
+                gift.currency,
+                hour,
+                now - was,
+                count,
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.domain import HOUR_MICROS, Line, LineKind
+from services.donations.domain import HOUR_MICROS, Line, LineKind, Purpose
 from services.donations.gifts.rows import GiftRows
 
 
@@ -46,6 +46,7 @@ def gift_lines(rows: GiftRows, chosen: NDArray[np.bool_]) -> Iterable[Line]:
             partner,
             campaign,
             "" if suspended else project,
+            Purpose.UNATTRIBUTED if suspended else rows.purposes[target],
             currency,
             hour,
             micros,

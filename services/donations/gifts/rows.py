@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.catalog.memory import Standing
-from services.donations.domain import BUCKETS, SuspenseReason
+from services.donations.domain import BUCKETS, Purpose, SuspenseReason
 from services.donations.gifts.columns import GiftColumns, Ids, Ints, Target
 
 
@@ -33,6 +33,7 @@ class GiftRows:
     """Rows in key order, as the database sorts them: bucket, partner, id.
 
     order: each row's position among the joined columns.
+    purposes: of each target's project; meaningless where rows of the target stand in suspense.
     is_repeat: whether an earlier row of this transaction has the same key.
     project_ids, campaign_ids: 0 for none and in suspense.
     reasons: why a row stands in suspense, as numbers of SuspenseReason; 0 if it does not.
@@ -46,6 +47,7 @@ class GiftRows:
     event_times_micros: Ints
     donor_tokens: NDArray[np.uint8]
     targets: Sequence[Target]
+    purposes: Sequence[Purpose]
     target_indexes: Ints
     project_ids: Ints
     campaign_ids: Ints
@@ -66,6 +68,7 @@ class GiftRows:
             self.event_times_micros[places],
             self.donor_tokens[places],
             self.targets,
+            self.purposes,
             self.target_indexes[places],
             self.project_ids[places],
             self.campaign_ids[places],
@@ -94,7 +97,7 @@ class GiftRows:
 def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
     """Sorts gifts by key and says where each stands. standings: one a target."""
     by_target = np.array(standings, dtype=np.int64).reshape(len(standings), len(Standing._fields))
-    partner_ids, project_ids, campaign_ids, reasons, closes, starts, ends = by_target.T
+    partner_ids, project_ids, campaign_ids, _, reasons, closes, starts, ends = by_target.T
     buckets = bucket_column(gifts.external_ids)
     keys = _sortable(buckets, partner_ids[gifts.target_indexes], gifts.external_ids)
     # Stable, so that of rows with the same key the one that came first stays first.
@@ -123,6 +126,7 @@ def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
         times,
         gifts.donor_tokens[order],
         gifts.targets,
+        [standing.purpose for standing in standings],
         targets,
         project_ids[targets] * attributed,
         campaign_ids[targets] * attributed,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from services.donations.gifts.batch import Batch
+from services.donations.store import outbox_lines
 from services.donations.store.driver import Driver
 
 # Both rows in one round trip.
@@ -36,7 +37,7 @@ async def write(driver: Driver, batch: Batch) -> None:
             batch.gifts,
             batch.digest,
             batch.value_time,
-            json.dumps([list(line) for line in batch.lines], separators=(",", ":")),
+            outbox_lines.text_of(batch.lines),
             json.dumps(watermarks),
         ],
     )

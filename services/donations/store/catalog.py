@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Select, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,11 +16,12 @@ from services.donations.catalog.memory import (
     Project,
     Snapshot,
 )
+from services.donations.domain import Purpose
 from services.donations.models import campaigns, charities, partners, projects
 from services.runtime import database
 from services.runtime.errors import Fault, Reason
 
-_PROJECTS = select(projects, charities.c.code.label("charity")).join(
+_PROJECTS = select(projects, func.coalesce(charities.c.code, "").label("charity")).outerjoin(
     charities, charities.c.id == projects.c.charity_id
 )
 
@@ -44,7 +45,10 @@ class CatalogStore:
             known_campaigns = await connection.execute(select(campaigns))
             return Snapshot(
                 {row.code: row.id for row in known_partners},
-                {row.code: KnownProject(row.id, row.close_time) for row in known_projects},
+                {
+                    row.code: KnownProject(row.id, Purpose(row.purpose), row.close_time)
+                    for row in known_projects
+                },
                 {
                     row.code: KnownCampaign(row.id, row.start_time, row.end_time)
                     for row in known_campaigns
@@ -73,20 +77,15 @@ class CatalogStore:
     async def create_project(self, project: Project, now: datetime) -> None:
         """Creates a project. Raises Fault(CHARITY_NOT_FOUND) if its charity is not there."""
         async with database.transaction(self._engine) as connection:
-            found = await connection.execute(
-                select(charities.c.id).where(charities.c.code == project.charity)
-            )
-            charity_id = found.scalar_one_or_none()
-            if charity_id is None:
-                raise Fault(
-                    Reason.CHARITY_NOT_FOUND,
-                    f"there is no charity {project.charity}; create it first",
-                    field="project.charity",
-                )
+            charity_id = None
+            if project.charity:
+                charity_id = await _charity_id(connection, project.charity)
             values = {
                 "code": project.code,
                 "name": project.name,
                 "charity_id": charity_id,
+                "purpose": int(project.purpose),
+                "organiser": project.organiser,
                 "close_time": project.close_time,
                 "create_time": now,
             }
@@ -167,6 +166,18 @@ async def _create(
     return row
 
 
+async def _charity_id(connection: AsyncConnection, code: str) -> int:
+    found = await connection.execute(select(charities.c.id).where(charities.c.code == code))
+    charity_id = found.scalar_one_or_none()
+    if charity_id is None:
+        raise Fault(
+            Reason.CHARITY_NOT_FOUND,
+            f"there is no charity {code}; create it first",
+            field="project.charity",
+        )
+    return int(charity_id)
+
+
 def _require_same(kept: Charity | Project | Campaign, given: Charity | Project | Campaign) -> None:
     if kept != given:
         raise Fault(
@@ -181,7 +192,9 @@ def _charity(row: Row[Any]) -> Charity:
 
 
 def _project(row: Row[Any]) -> Project:
-    return Project(row.code, row.name, row.charity, row.close_time)
+    return Project(
+        row.code, row.name, row.charity, row.close_time, Purpose(row.purpose), row.organiser
+    )
 
 
 def _campaign(row: Row[Any]) -> Campaign:

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.domain import Line, LineKind
 from services.donations.gifts.batch import Batch
+from services.donations.store import outbox_lines
 from services.runtime import database
 
 _DUE = text(
@@ -59,7 +59,7 @@ class Outbox:
                 row.gifts,
                 row.digest,
                 row.value_time,
-                _lines(row.lines),
+                outbox_lines.lines_of(_parsed(row.lines)),
                 {
                     partner: datetime.fromisoformat(time)
                     for partner, time in _parsed(row.watermarks).items()
@@ -92,10 +92,6 @@ class Outbox:
         async with self._engine.connect() as connection:
             count, oldest = (await connection.execute(_BACKLOG)).one()
         return count, oldest
-
-
-def _lines(value: Any) -> list[Line]:
-    return [Line(LineKind(kind), *rest) for kind, *rest in _parsed(value)]
 
 
 def _parsed(value: Any) -> Any:

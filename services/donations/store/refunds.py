@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.donations.domain import Gift, Key, Refund, micros_of, moment_of
+from services.donations.domain import Gift, Key, Purpose, Refund, micros_of, moment_of
 from services.donations.gifts.booking import Refunded
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
@@ -19,10 +19,10 @@ RefundKey = tuple[int, int, str, str]
 
 
 class StoredGift(NamedTuple):
-    """A gift that refunds are about, without its donor."""
+    """A gift that refunds are about, without its donor. purpose: UNATTRIBUTED in suspense."""
 
     gift: Gift
-    suspended: bool
+    purpose: Purpose
 
 
 class StoredRefund(NamedTuple):
@@ -65,7 +65,7 @@ _KEYS = "unnest(%s::smallint[], %s::smallint[], %s::text[]) k(bucket, partner_id
 
 _GIFTS = f"""
     SELECT d.bucket, d.partner_id, d.external_id, d.amount_micros, d.currency, d.event_time,
-           d.project_id = 0, a.code, {PROJECT}, {CAMPAIGN}
+           coalesce(p.purpose, 3), a.code, {PROJECT}, {CAMPAIGN}
     FROM {_KEYS}
     JOIN donations d USING (bucket, partner_id, external_id)
     JOIN partners a ON a.id = d.partner_id {AS_REPORTED}"""  # noqa: S608  made of constants
@@ -125,7 +125,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, StoredGif
     return {
         Key(bucket, partner_id, external_id): StoredGift(
             Gift(partner, external_id, project, campaign, amount, currency, micros_of(event_time)),
-            suspended,
+            Purpose(purpose),
         )
         for (
             bucket,
@@ -134,7 +134,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, StoredGif
             amount,
             currency,
             event_time,
-            suspended,
+            purpose,
             partner,
             project,
             campaign,

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donations.domain import Line, LineKind
+from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import BatchSummary
 
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
@@ -44,6 +44,7 @@ _GIFT_LINES = text(
     f"""
     SELECT d.batch_id, CASE WHEN d.project_id = 0 THEN 2 ELSE 1 END AS kind, a.code AS partner,
            coalesce(u.campaign, c.code, '') AS campaign, coalesce(p.code, '') AS project,
+           coalesce(p.purpose, 3) AS purpose,
            d.currency, {_HOUR} AS hour, sum(d.amount_micros) AS micros, count(*) AS gift_count
     FROM donations d
     JOIN partners a ON a.id = d.partner_id
@@ -52,7 +53,7 @@ _GIFT_LINES = text(
     LEFT JOIN projects p ON p.id = d.project_id
     LEFT JOIN campaigns c ON c.id = d.campaign_id
     WHERE d.batch_id > :low AND d.batch_id <= :high
-    GROUP BY 1, 2, 3, 4, 5, 6, 7"""  # noqa: S608  made of constants
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608  made of constants
 )
 
 # For each refund in the order of booking: what was given back in all with it, how that splits
@@ -88,6 +89,7 @@ _REFUND_LINES = text(
     )
     SELECT m.batch_id, m.kind, a.code AS partner, coalesce(u.campaign, c.code, '') AS campaign,
            CASE WHEN m.kind = 3 THEN p.code ELSE '' END AS project,
+           CASE WHEN m.kind = 3 THEN p.purpose ELSE 3 END AS purpose,
            m.currency, m.hour, sum(m.part - m.before) AS micros,
            count(*) FILTER (WHERE m.before = 0) AS gift_count
     FROM moves m
@@ -97,7 +99,7 @@ _REFUND_LINES = text(
     LEFT JOIN projects p ON p.id = m.project_id
     LEFT JOIN campaigns c ON c.id = m.campaign_id
     WHERE m.part > m.before AND m.batch_id > :low AND m.batch_id <= :high
-    GROUP BY 1, 2, 3, 4, 5, 6, 7"""  # noqa: S608  made of constants
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608  made of constants
 )
 
 
@@ -148,6 +150,7 @@ async def _next(connection: AsyncConnection, low: UUID) -> tuple[list[BatchSumma
                     row.partner,
                     row.campaign,
                     row.project,
+                    Purpose(row.purpose),
                     row.currency,
                     row.hour,
                     int(row.micros),

@@ -8,7 +8,7 @@ from typing import TypeVar
 from aiohttp import web
 from multidict import MultiMapping
 
-from services.gateway.domain import AsOf, Row, TotalState
+from services.gateway.domain import AsOf, Purpose, Row, TotalState
 from services.gateway.http.answers import encode
 from services.gateway.live import LiveTotals
 from services.gateway.query import Dimension, Filter, Query
@@ -17,12 +17,13 @@ from services.runtime.errors import Fault, Reason
 _Value = TypeVar("_Value")
 
 _STATES: Mapping[str, TotalState] = {state.name.lower(): state for state in TotalState}
+_PURPOSES: Mapping[str, Purpose] = {purpose.name.lower(): purpose for purpose in Purpose}
 _DIMENSIONS: Mapping[str, Dimension] = {
     dimension.name.lower(): dimension
     for dimension in Dimension
     if dimension is not Dimension.PARTNER
 }
-_PARAMETERS = ("campaign", "project", "currency", "state", "group_by")
+_PARAMETERS = ("campaign", "project", "currency", "state", "purpose", "group_by")
 
 # Answers that are kept for the next reader, and the size of one of them.
 _KEPT_MAX = 128
@@ -65,7 +66,7 @@ class TotalsOverHttp:
 
 
 def query_of(parameters: MultiMapping[str]) -> Query:
-    """campaign, project, currency and state may come several times; so may group_by.
+    """campaign, project, currency, state and purpose may come several times; so may group_by.
 
     Raises Fault(FIELD_INVALID) for a parameter that is unknown, so that a misspelt filter is not
     answered with the total of everything.
@@ -81,6 +82,9 @@ def query_of(parameters: MultiMapping[str]) -> Query:
             currencies=frozenset(parameters.getall("currency", ())),
             states=frozenset(
                 _named(_STATES, "state", name) for name in parameters.getall("state", ())
+            ),
+            purposes=frozenset(
+                _named(_PURPOSES, "purpose", name) for name in parameters.getall("purpose", ())
             ),
         ),
         tuple(_named(_DIMENSIONS, "group_by", name) for name in parameters.getall("group_by", ())),
@@ -118,6 +122,7 @@ def _row(row: Row, group_by: Sequence[Dimension]) -> dict[str, object]:
         for dimension, value in zip(group_by, row.values, strict=True)
     }
     return {
+        "purpose": row.purpose.name.lower(),
         "state": row.state.name.lower(),
         "currency": row.currency,
         "micros": str(row.micros),

@@ -1,5 +1,5 @@
 // Shows /v1/totals. Amounts are exact: text to BigInt to text, never a float. Only true totals are
-// shown: nothing is counted up to, rounded up or added across states.
+// shown: nothing is counted up to, rounded up or added across states or purposes.
 "use strict";
 
 const SOURCE = "/v1/totals?group_by=project";
@@ -76,12 +76,16 @@ function amount(currency, micros, exact) {
 
 const currenciesFirst = (a, b) => (b === "CNY") - (a === "CNY") || (a < b ? -1 : a > b ? 1 : 0);
 
-// What there is to show: sums by state and currency, and by project and currency.
+// What there is to show of each purpose, which are never added up: sums by state and currency, and
+// by project and currency.
 
 function arrange(rows) {
-  const states = new Map();
-  const projects = new Map();
+  const purposes = {};
+  for (const purpose of ["charity", "appeal", "unattributed"]) {
+    purposes[purpose] = { states: new Map(), projects: new Map() };
+  }
   for (const row of rows) {
+    const { states, projects } = purposes[row.purpose];
     const micros = BigInt(row.micros);
     const currencies = states.get(row.state) ?? states.set(row.state, new Map()).get(row.state);
     const sum = currencies.get(row.currency) ?? { micros: 0n, count: 0 };
@@ -91,7 +95,7 @@ function arrange(rows) {
     line.states[row.state] = { micros, count: row.count };
     projects.set(key, line);
   }
-  return { states, projects };
+  return purposes;
 }
 
 // Drawing. What did not change is left alone.
@@ -104,22 +108,26 @@ function changed(key, value) {
   return true;
 }
 
-function drawClaimed(currencies) {
-  const known = [...currencies].sort(([a], [b]) => currenciesFirst(a, b));
+// id: of the element for the amounts; how many gifts they are comes into `${id}-gifts`. Returns the
+// amounts in words if they changed.
+function drawClaimed(id, states) {
+  const known = [...(states.get("claimed") ?? [])].sort(([a], [b]) => currenciesFirst(a, b));
   const said = known.map(([currency, sum]) => `${currency} ${text(sum.micros, true)}`).join(", ");
   const gifts = known.reduce((sum, [, { count }]) => sum + count, 0);
-  if (!changed("claimed", `${said} ${gifts}`)) return;
+  if (!changed(id, `${said} ${gifts}`)) return null;
   const amounts = known.map(([currency, sum]) => amount(currency, sum.micros, true));
-  $("claimed").replaceChildren(...(amounts.length ? amounts : [amount("CNY", 0n, true)]));
+  $(id).replaceChildren(...(amounts.length ? amounts : [amount("CNY", 0n, true)]));
   const number = grouped(BigInt(gifts));
-  $("claimed-gifts").replaceChildren(
+  $(`${id}-gifts`).replaceChildren(
     ...both([`${number} 笔捐赠`, `${number} ${gifts === 1 ? "gift" : "gifts"}`]),
   );
-  announce(said);
+  return said;
 }
 
-function drawStates(states) {
+// Charity's states, and suspense, which is nobody's yet.
+function drawStates(charity, unattributed) {
   const tiles = Object.entries(ABOUT).map(([state, about]) => {
+    const states = state === "suspense" ? unattributed : charity;
     const known = [...(states.get(state) ?? [])].sort(([a], [b]) => currenciesFirst(a, b));
     const amounts = known.map(([currency, sum]) => amount(currency, sum.micros, false));
     const none = element("p", { className: "amount none", textContent: "—" });
@@ -135,15 +143,17 @@ function drawStates(states) {
   if (changed("states", key)) $("states").replaceChildren(...tiles);
 }
 
-const rowElements = new Map();
+const tableRows = { projects: new Map(), appeals: new Map() };
 
-function drawProjects(projects, states) {
+// id: of the table's body; its columns' heads are in `${id}-columns`. states: those that it shows.
+function drawTable(id, first, projects, states) {
+  const rowElements = tableRows[id];
   const columns = Object.keys(STATES).filter((state) => state === "claimed" || states.has(state));
-  if (changed("columns", columns.join())) {
+  if (changed(`${id}-columns`, columns.join())) {
     rowElements.clear();
-    $("projects").replaceChildren();
-    const heads = [["项目", "Project"], ...columns.map((state) => STATES[state]), ["笔数", "Gifts"]];
-    $("columns").replaceChildren(...heads.map((words) => header(words)));
+    $(id).replaceChildren();
+    const heads = [first, ...columns.map((state) => STATES[state]), ["笔数", "Gifts"]];
+    $(`${id}-columns`).replaceChildren(...heads.map((words) => header(words)));
   }
   const order = [...projects].sort(([, a], [, b]) =>
     (a.project === "") - (b.project === "") ||
@@ -153,24 +163,23 @@ function drawProjects(projects, states) {
     if (projects.has(key)) continue;
     row.remove();
     rowElements.delete(key);
-    drawn.delete(key);
+    drawn.delete(`${id} ${key}`);
   }
   let place = null;
   for (const [key, line] of order) {
     const seen = rowElements.has(key);
     const signature = columns.map((state) => describe(line.states[state])).join("|");
     let row = rowElements.get(key);
-    if (changed(key, signature) || !seen) {
+    if (changed(`${id} ${key}`, signature) || !seen) {
       const made = projectRow(line, columns, seen);
       if (seen) row.replaceWith(made);
       row = made;
       rowElements.set(key, row);
     }
-    const next = place ? place.nextSibling : $("projects").firstChild;
-    if (next !== row) $("projects").insertBefore(row, next);
+    const next = place ? place.nextSibling : $(id).firstChild;
+    if (next !== row) $(id).insertBefore(row, next);
     place = row;
   }
-  $("empty").hidden = order.length > 0;
 }
 
 const describe = (sum) => (sum ? `${sum.micros} ${sum.count}` : "");
@@ -244,7 +253,7 @@ let announcedAt = -ANNOUNCE_MS;
 function announce(said) {
   if (performance.now() - announcedAt < ANNOUNCE_MS) return;
   announcedAt = performance.now();
-  $("announcement").replaceChildren(...both([`已支付 ${said}`, `Claimed ${said}`]));
+  $("announcement").replaceChildren(...both([`慈善捐赠已支付 ${said}`, `Given to charity, claimed: ${said}`]));
 }
 
 // Asking.
@@ -279,10 +288,19 @@ function draw(totals, tag) {
   say(totals.as_of.live ? "live" : "behind");
   if (tag !== null && tag === shownTag) return;
   shownTag = tag;
-  const { states, projects } = arrange(totals.rows);
-  drawClaimed(states.get("claimed") ?? new Map());
-  drawStates(states);
-  drawProjects(projects, states);
+  const { charity, appeal, unattributed } = arrange(totals.rows);
+  const said = drawClaimed("claimed", charity.states);
+  if (said !== null) announce(said);
+  drawStates(charity.states, unattributed.states);
+  // The last line of charity's table is what is not attributed yet.
+  const lines = new Map([...charity.projects, ...unattributed.projects]);
+  const columns = new Set([...charity.states.keys(), ...unattributed.states.keys()]);
+  drawTable("projects", ["项目", "Project"], lines, columns);
+  $("empty").hidden = lines.size > 0;
+  const hasAppeals = appeal.projects.size > 0;
+  $("appeals-section").hidden = $("appeals-note").hidden = !hasAppeals;
+  drawClaimed("appeals-claimed", appeal.states);
+  drawTable("appeals", ["求助", "Appeal"], appeal.projects, new Set(appeal.states.keys()));
   drawAsOf(totals.as_of);
 }
 
@@ -320,5 +338,5 @@ function remembered() {
 }
 
 speak(remembered() ?? (navigator.language.startsWith("zh") ? "zh" : "en"));
-drawStates(new Map());
+drawStates(new Map(), new Map());
 poll();

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.ledger.domain import AccountName, Cell, Head, Sums
+from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums
 from services.ledger.plan import Plan, Posted, Turnover
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
@@ -114,10 +114,19 @@ class PostingTransaction:
         )
 
     async def _add_totals(self, totals: Mapping[Cell, Sums]) -> None:
+        apart: dict[bool, dict[Cell, Sums]] = {False: {}, True: {}}
+        for cell, sums in totals.items():
+            unattributed = cell.purpose is Purpose.UNATTRIBUTED
+            assert unattributed == (not cell.project), "what is attributed has a project"
+            apart[cell.purpose is Purpose.APPEAL][cell] = sums
+        await self._add_to(_ADD_TOTALS, apart[False])
+        await self._add_to(_ADD_APPEAL_TOTALS, apart[True])
+
+    async def _add_to(self, statement: TextClause, totals: Mapping[Cell, Sums]) -> None:
         if not totals:
             return
         await self._connection.execute(
-            _ADD_TOTALS,
+            statement,
             {
                 "campaigns": array(cell.campaign for cell in totals),
                 "projects": array(cell.project for cell in totals),
@@ -167,16 +176,20 @@ _PUT_TURNOVERS = text("""
     ON CONFLICT (account_id) DO UPDATE SET debits = excluded.debits, credits = excluded.credits
 """)
 
-_ADD_TOTALS = text("""
-    INSERT INTO totals (campaign, project, hour, partner, state, currency, micros, count)
+_ADDING = """
+    INSERT INTO {totals} AS t (campaign, project, hour, partner, state, currency, micros, count)
     SELECT * FROM unnest(
         CAST(:campaigns AS text[]), CAST(:projects AS text[]), CAST(:hours AS timestamptz[]),
         CAST(:partners AS text[]), CAST(:states AS smallint[]), CAST(:currencies AS text[]),
         CAST(:micros AS bigint[]), CAST(:counts AS bigint[])
     )
     ON CONFLICT (campaign, project, hour, partner, state, currency)
-    DO UPDATE SET micros = totals.micros + excluded.micros, count = totals.count + excluded.count
-""")
+    DO UPDATE SET micros = t.micros + excluded.micros, count = t.count + excluded.count
+"""
+
+_ADD_TOTALS = text(_ADDING.format(totals="totals"))
+
+_ADD_APPEAL_TOTALS = text(_ADDING.format(totals="appeal_totals"))
 
 _RAISE_WATERMARKS = text("""
     INSERT INTO watermarks (partner, complete_until)

@@ -21,6 +21,7 @@ from services.ledger.domain import (
     Cell,
     Entry,
     Head,
+    Purpose,
     Sums,
     TotalsRow,
     TotalState,
@@ -213,7 +214,13 @@ class Snapshot:
 
 def _totals_row(row: Row[Any]) -> TotalsRow:
     cell = Cell(
-        row.campaign, row.project, row.partner, row.hour, TotalState(row.state), row.currency
+        row.campaign,
+        row.project,
+        row.partner,
+        row.hour,
+        TotalState(row.state),
+        row.currency,
+        Purpose(row.purpose),
     )
     return TotalsRow(cell, Sums(row.micros, row.tally))
 
@@ -225,8 +232,12 @@ _HEAD = text("SELECT sequence, hash, recorded_time FROM head")
 _WATERMARKS = text("SELECT partner, complete_until FROM watermarks")
 
 _TOTALS = text("""
-    SELECT campaign, project, hour, partner, state, currency, micros, count AS tally
+    SELECT campaign, project, hour, partner, state, currency, micros, count AS tally,
+           CASE project WHEN '' THEN 3 ELSE 1 END AS purpose
     FROM totals
+    UNION ALL
+    SELECT campaign, project, hour, partner, state, currency, micros, count, 2
+    FROM appeal_totals
     ORDER BY campaign, project, hour
 """)
 

@@ -17,7 +17,7 @@ from services.donations.commit.lane import LaneWriter
 from services.donations.commit.recording import Recorded
 from services.donations.commit.submission import Submission
 from services.donations.commit.sweeper import Sweeper
-from services.donations.domain import Line, Outcome, moment_of
+from services.donations.domain import Line, Outcome, Purpose, moment_of
 from services.donations.gifts.batch import BatchSummary
 from services.donations.store.catalog import CatalogStore
 from services.donations.store.lane import Lane
@@ -119,11 +119,16 @@ async def open_parts(url: str, clock: Clock, limits: Limits | None = None) -> As
 
 
 async def fill(store: CatalogStore, clock: Clock) -> None:
-    """Makes the catalog: `closed` closed two hours ago, `past` ended one hour ago."""
+    """Makes the catalog: `closed` closed two hours ago, `past` ended one hour ago.
+
+    `surgery` is a personal appeal, organised by qingsongchou.
+    """
     now = clock()
     await store.create_charity(Charity("aid", "Aid"), now)
     for code in ("water", "books"):
         await store.create_project(Project(code, code.title(), "aid"), now)
+    surgery = Project("surgery", "Surgery", purpose=Purpose.APPEAL, organiser="qingsongchou")
+    await store.create_project(surgery, now)
     closed = Project("closed", "Closed", "aid", moment_of(NOW_MICROS - 2 * _HOUR_MICROS))
     await store.create_project(closed, now)
     for code, start, end in (("week", -24, 24), ("past", -3, -1)):

@@ -11,6 +11,7 @@ from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1.batch_service_pb2_grpc import BatchServiceStub
 from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
+from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL, PURPOSE_CHARITY, Purpose
 
 from services.runtime.errors import Reason
 from tests.integration.donations.conftest import Connect, eventually
@@ -22,7 +23,8 @@ from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 CHARITY = pb.Charity(
     code="fund", name="一个基金会", unified_social_credit_code="91330100799655058B"
 )
-PROJECT = pb.Project(code="trees", name="Trees", charity="fund")
+PROJECT = pb.Project(code="trees", name="Trees", charity="fund", purpose=PURPOSE_CHARITY)
+APPEAL = pb.Project(code="knee", name="膝", purpose=PURPOSE_APPEAL, organiser="qingsongchou")
 CAMPAIGN = pb.Campaign(
     code="95",
     name="95公益周",
@@ -43,13 +45,31 @@ def create(kind: str, value: Any) -> Any:
 
 
 async def test_what_is_created_is_found_and_may_be_created_again(catalog: Any) -> None:
-    for kind, value in (("Charity", CHARITY), ("Project", PROJECT), ("Campaign", CAMPAIGN)):
+    for kind, value in (
+        ("Charity", CHARITY),
+        ("Project", PROJECT),
+        ("Project", APPEAL),
+        ("Campaign", CAMPAIGN),
+    ):
         for _ in range(2):
             answer = await getattr(catalog, f"Create{kind}")(create(kind, value), timeout=5)
             assert getattr(answer, kind.lower()) == value
         wanted = getattr(pb, f"Get{kind}Request")(code=value.code)
         found = await getattr(catalog, f"Get{kind}")(wanted, timeout=5)
         assert getattr(found, kind.lower()) == value
+
+
+async def test_who_does_not_say_the_purpose_means_charity(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    unsaid = pb.Project(code="trees", name="Trees", charity="fund")
+    for given in (unsaid, PROJECT):
+        answer = await catalog.CreateProject(create("Project", given), timeout=5)
+        assert answer.project == PROJECT
+    appeal = pb.Project(
+        code="trees", name="Trees", purpose=PURPOSE_APPEAL, organiser="qingsongchou"
+    )
+    fault = await fault_of(catalog.CreateProject(create("Project", appeal), timeout=5))
+    assert fault.reason is Reason.CODE_TAKEN
 
 
 async def test_a_code_is_never_used_twice(catalog: Any) -> None:
@@ -71,6 +91,16 @@ async def test_what_is_wrong_is_said(catalog: Any, connect: Connect) -> None:
             Reason.FIELD_INVALID,
         ),
         ("CreateProject", create("Project", PROJECT), Reason.CHARITY_NOT_FOUND),
+        (
+            "CreateProject",
+            create("Project", pb.Project(code="x", name="X", charity="aid", purpose=2)),
+            Reason.FIELD_REQUIRED,
+        ),
+        (
+            "CreateProject",
+            create("Project", pb.Project(code="x", name="X", purpose=Purpose.ValueType(9))),
+            Reason.FIELD_INVALID,
+        ),
         (
             "CreateCampaign",
             create("Campaign", pb.Campaign(code="x", name="X")),
@@ -120,7 +150,7 @@ async def test_lists_come_in_pages_by_code(catalog: Any) -> None:
         token = page.next_page_token
         if not token:
             break
-    assert found == ["books", "closed", *codes, "water"]
+    assert found == ["books", "closed", *codes, "surgery", "water"]
     assert len((await catalog.ListCharities(pb.ListCharitiesRequest(), timeout=5)).charities) == 2
     assert len((await catalog.ListCampaigns(pb.ListCampaignsRequest(), timeout=5)).campaigns) == 2
 

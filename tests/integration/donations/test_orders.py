@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.donations.commit.submission import Submission
-from services.donations.domain import Gift, Refund
+from services.donations.domain import Gift, Purpose, Refund
 from services.donations.gifts.booking import Refunded, booking_lines
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
 
 _HOUR = 3_600_000_000
+_PURPOSES = {"water": Purpose.CHARITY, "surgery": Purpose.APPEAL}
 
 # The database outlives the examples; each example's partners are its own.
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -66,7 +67,7 @@ async def test_any_order_on_both_lanes_makes_the_same_books(
 def told(message: Gift | Refund, partner: str) -> Gift | Refund:
     """Content that depends on the key alone, so that repeats are no conflicts."""
     if isinstance(message, Gift):
-        project = "unheard-of" if message.external_id == "c" else "water"
+        project = {"b": "surgery", "c": "unheard-of"}.get(message.external_id, "water")
         return replace(message, partner=partner, project=project)
     number = int(message.refund_id)
     return replace(message, partner=partner, amount_micros=20 + 25 * number, cumulative=number == 3)
@@ -81,15 +82,15 @@ def expected_books(messages: Sequence[Gift | Refund]) -> dict[tuple[object, ...]
         for refund in refunds:
             if refund.external_id == gift.external_id:
                 state = state.with_refund(refund.amount_micros, cumulative=refund.cumulative)
-        is_suspended = gift.project != "water"
+        purpose = _PURPOSES.get(gift.project, Purpose.UNATTRIBUTED)
         hour = gift.event_time_micros // _HOUR
-        kin: tuple[object, ...] = (1, gift.partner, "", gift.project, "CNY", hour)
-        if is_suspended:
-            kin = (2, gift.partner, "", "", "CNY", hour)
+        kin: tuple[object, ...] = (1, gift.partner, "", gift.project, purpose, "CNY", hour)
+        if purpose is Purpose.UNATTRIBUTED:
+            kin = (2, gift.partner, "", "", purpose, "CNY", hour)
         lines = [(kin, gift.amount_micros, 1)]
         lines += [
             (tuple(line[:-2]), line.micros, line.gift_count)
-            for line in booking_lines(gift, Refunded(), state, suspended=is_suspended)
+            for line in booking_lines(gift, purpose, Refunded(), state)
         ]
         for key, micros, count in lines:
             old = sums.get(key, (0, 0))

@@ -9,6 +9,7 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+from watersmeet.type.v1 import purpose_pb2
 from watersmeet.type.v1.money_pb2 import Money
 
 from services.runtime.call import current_call
@@ -27,8 +28,11 @@ def change(
     state: "pb.TotalState.ValueType" = pb.TOTAL_STATE_CLAIMED,
     hour: datetime = START,
     currency: str = "CNY",
+    purpose: "purpose_pb2.Purpose.ValueType | None" = None,
 ) -> pb.TotalCell:
-    """What an entry adds to one cell."""
+    """What an entry adds to one cell. purpose: charity if None, or unattributed in suspense."""
+    if purpose is None:
+        purpose = purpose_pb2.PURPOSE_CHARITY if project else purpose_pb2.PURPOSE_UNATTRIBUTED
     cell = pb.TotalCell(
         campaign=campaign,
         project=project,
@@ -36,6 +40,7 @@ def change(
         state=state,
         amount=Money(currency_code=currency, micros=micros),
         count=count,
+        purpose=purpose,
     )
     cell.hour.FromDatetime(hour)
     return cell
@@ -115,7 +120,9 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
                 pass  # time for a checkpoint
 
     def _cells(self) -> list[pb.TotalCell]:
-        sums: dict[tuple[str, str, str, int, int, str], list[int]] = defaultdict(lambda: [0, 0])
+        sums: dict[tuple[str, str, str, int, int, str, int], list[int]] = defaultdict(
+            lambda: [0, 0]
+        )
         for posted in self.entries:
             for cell in posted.changes:
                 key = (
@@ -125,6 +132,7 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
                     cell.hour.seconds,
                     cell.state,
                     cell.amount.currency_code,
+                    cell.purpose,
                 )
                 sums[key][0] += cell.amount.micros
                 sums[key][1] += cell.count
@@ -138,8 +146,12 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
                 hour=datetime.fromtimestamp(hour, UTC),
                 state=pb.TotalState.ValueType(state),
                 currency=currency,
+                purpose=purpose_pb2.Purpose.ValueType(purpose),
             )
-            for (campaign, project, partner, hour, state, currency), (micros, count) in sums.items()
+            for (campaign, project, partner, hour, state, currency, purpose), (
+                micros,
+                count,
+            ) in sums.items()
         ]
 
     def _watermarks(self) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import pytest
 from prometheus_client import REGISTRY
+from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL
 
 from tests.integration.gateway.conftest import Mesh, StartMesh, until
 from tests.integration.gateway.fakes import START, change
@@ -27,6 +28,7 @@ async def filled(mesh: Mesh) -> Mesh:
         change(10_000_001, 2),
         change(5_500_000, 1, project="forest", partner="tencent"),
         change(-250_000, 0, currency="USD"),
+        change(9_000_000, 4, project="surgery", purpose=PURPOSE_APPEAL),
         change(2_000_000, 1, state=REFUNDED, hour=START + timedelta(hours=1)),
         change(1_000_000, 1, project="", state=SUSPENSE, campaign=""),
         watermarks={"alipay": START, "tencent": START + timedelta(hours=2)},
@@ -54,12 +56,15 @@ async def test_totals_are_exact_text(filled: Mesh) -> None:
         "live": True,
     }
     assert body["group_by"] == []
-    row = {"state": "claimed", "currency": "CNY", "micros": "15500001", "amount": "15.500001"}
+    charity = {"purpose": "charity", "state": "claimed", "currency": "CNY"}
+    row = {**charity, "micros": "15500001", "amount": "15.500001"}
+    appeal, unattributed = {**row, "purpose": "appeal"}, {**row, "purpose": "unattributed"}
     assert body["rows"] == [
         {**row, "count": 3},
+        {**appeal, "micros": "9000000", "amount": "9.00", "count": 4},
         {**row, "currency": "USD", "micros": "-250000", "amount": "-0.25", "count": 0},
         {**row, "state": "refunded", "micros": "2000000", "amount": "2.00", "count": 1},
-        {**row, "state": "suspense", "micros": "1000000", "amount": "1.00", "count": 1},
+        {**unattributed, "state": "suspense", "micros": "1000000", "amount": "1.00", "count": 1},
     ]
 
 
@@ -70,6 +75,9 @@ async def test_totals_are_filtered(filled: Mesh) -> None:
         ("project=", [("suspense", "1000000")]),
         ("campaign=week-2026&state=refunded&state=suspense", [("refunded", "2000000")]),
         ("project=nobody", []),
+        ("purpose=appeal", [("claimed", "9000000")]),
+        ("purpose=charity&state=claimed&currency=CNY", [CLAIMED]),
+        ("purpose=appeal&purpose=unattributed&project=", [("suspense", "1000000")]),
     ):
         _, body = await get(filled, f"/v1/totals?{query}")
         found = body["rows"]
@@ -85,6 +93,7 @@ async def test_totals_are_grouped(filled: Mesh) -> None:
     assert [(row["state"], row["project"], row["hour"]) for row in found] == [
         ("claimed", "clean-water", "2019-09-05T12:00:00Z"),
         ("claimed", "forest", "2019-09-05T12:00:00Z"),
+        ("claimed", "surgery", "2019-09-05T12:00:00Z"),
         ("refunded", "clean-water", "2019-09-05T13:00:00Z"),
         ("suspense", "", "2019-09-05T12:00:00Z"),
     ]
@@ -100,6 +109,7 @@ async def test_an_impossible_question_is_refused(filled: Mesh) -> None:
         "%ff=1",
         "state=given",
         "state=CLAIMED",
+        "purpose=person",
         "currency=cny",
         "group_by=",
         "group_by=project&group_by=project",
@@ -276,9 +286,10 @@ async def test_what_prometheus_sees(filled: Mesh) -> None:
         lines = (await answer.text()).splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert values[sequence] == "1.0"
-    assert values["watersmeet_totals_cells"] == "5.0"
-    claimed = 'watersmeet_total_micros{currency="CNY",state="claimed"}'
-    assert float(values[claimed]) == 15_500_001
+    assert values["watersmeet_totals_cells"] == "6.0"
+    for purpose, micros in (("charity", 15_500_001), ("appeal", 9_000_000)):
+        labels = f'currency="CNY",purpose="{purpose}",state="claimed"'
+        assert float(values[f"watersmeet_total_micros{{{labels}}}"]) == micros
     assert 0 <= float(values["watersmeet_totals_lag_seconds"]) < 5
     requests = 'watersmeet_http_requests_total{code="200",method="GET",route="/v1/totals"}'
     assert float(values[requests]) >= 1

@@ -8,6 +8,12 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
+from watersmeet.type.v1.purpose_pb2 import (
+    PURPOSE_APPEAL,
+    PURPOSE_CHARITY,
+    PURPOSE_UNATTRIBUTED,
+    PURPOSE_UNSPECIFIED,
+)
 
 from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
@@ -50,6 +56,40 @@ async def test_states_and_currencies_stand_apart(filled: Mesh) -> None:
     ]
     assert [row.count for row in response.rows] == [4, 1, 1, 1]
     assert response.as_of.HasField("time")
+
+
+async def test_personal_appeals_stand_apart_from_charity(filled: Mesh) -> None:
+    filled.ledger.post(
+        change(4_000_000, 3, purpose=PURPOSE_APPEAL), change(1_000_000, 1, state=REFUNDED)
+    )
+    response = await filled.at(2)
+    assert [(row.purpose, row.state, row.amount.micros) for row in response.rows] == [
+        (PURPOSE_CHARITY, CLAIMED, 18_000_000),
+        (PURPOSE_APPEAL, CLAIMED, 4_000_000),
+        (PURPOSE_CHARITY, CLAIMED, 7_000_000),
+        (PURPOSE_CHARITY, REFUNDED, 3_000_000),
+        (PURPOSE_UNATTRIBUTED, SUSPENSE, 1_000_000),
+    ]
+    stub = await filled.as_("finance", "local")
+    chosen = pb.TotalsFilter(purposes=[PURPOSE_APPEAL])
+    [row] = (await stub.GetTotals(pb.GetTotalsRequest(filter=chosen), timeout=5)).rows
+    assert (row.purpose, row.amount.micros, row.count) == (PURPOSE_APPEAL, 4_000_000, 3)
+    async for update in stub.WatchTotals(pb.WatchTotalsRequest(filter=chosen), timeout=5):
+        assert list(update.rows) == [row]
+        break
+
+
+async def test_a_ledger_that_does_not_say_the_purpose_means_charity(mesh: Mesh) -> None:
+    """As the release before did, which knew no appeals."""
+    mesh.ledger.post(
+        change(1, purpose=PURPOSE_UNSPECIFIED),
+        change(2, project="", state=SUSPENSE, purpose=PURPOSE_UNSPECIFIED),
+    )
+    response = await mesh.at(1)
+    assert [(row.purpose, row.amount.micros) for row in response.rows] == [
+        (PURPOSE_CHARITY, 1),
+        (PURPOSE_UNATTRIBUTED, 2),
+    ]
 
 
 async def test_rows_are_told_apart_as_asked(filled: Mesh) -> None:

@@ -4,27 +4,42 @@ from datetime import timedelta
 from hashlib import sha256
 
 from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind, transfer_of_line
-from services.ledger.domain import Cause, CauseKind, EntryDraft
+from services.ledger.domain import Cause, CauseKind, EntryDraft, Purpose
 from tests.unit.ledger.drafts import NOON, draft, new_id
 
 
 def batch(*lines: BatchLine, gifts: int = 4, posted: bool = True) -> BatchSummary:
-    """A batch with an id after all earlier ones; one line of each kind if none is given."""
+    """A batch with an id after all earlier ones.
+
+    If no line is given: one of each kind, and of a personal appeal one of gifts and one of refunds.
+    """
     batch_id = str(new_id())
     return BatchSummary(
         batch_id=batch_id,
         gifts=gifts,
         digest=sha256(batch_id.encode()).digest(),
-        lines=lines or tuple(line(kind) for kind in LineKind),
+        lines=lines
+        or (
+            *(line(kind) for kind in LineKind),
+            line(LineKind.GIFT, 20, purpose=Purpose.APPEAL),
+            line(LineKind.REFUND, 5, purpose=Purpose.APPEAL),
+        ),
         posted=posted,
     )
 
 
-def line(kind: LineKind = LineKind.GIFT, micros: int = 10, tally: int = 1) -> BatchLine:
-    """A line of alipay's in the hour before noon."""
-    project = "" if kind in (LineKind.SUSPENDED_GIFT, LineKind.SUSPENDED_REFUND) else "well"
+def line(
+    kind: LineKind = LineKind.GIFT,
+    micros: int = 10,
+    tally: int = 1,
+    purpose: Purpose = Purpose.CHARITY,
+) -> BatchLine:
+    """A line of alipay's in the hour before noon; in suspense it has no purpose."""
+    project = "well" if purpose is Purpose.CHARITY else "surgery"
+    if kind in (LineKind.SUSPENDED_GIFT, LineKind.SUSPENDED_REFUND):
+        project, purpose = "", Purpose.UNATTRIBUTED
     hour = NOON - timedelta(hours=1)
-    return BatchLine(kind, "alipay", "95week", project, "CNY", hour, micros, tally)
+    return BatchLine(kind, "alipay", "95week", project, purpose, "CNY", hour, micros, tally)
 
 
 def entry_of(summary: BatchSummary) -> EntryDraft:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy import make_url
 from watersmeet.donations.v1 import batch_service_pb2 as pb
 from watersmeet.donations.v1 import batch_service_pb2_grpc as pb_grpc
+from watersmeet.type.v1 import purpose_pb2
 
 from services.ledger.audit_batches import BatchLine, BatchSummary
 from services.ledger.convert import stamp_of
@@ -47,6 +48,7 @@ def _lines(lines: Iterable[BatchLine]) -> list[pb.BatchLine]:
             partner=line.partner,
             campaign=line.campaign,
             project=line.project,
+            purpose=purpose_pb2.Purpose.ValueType(line.purpose),
             currency_code=line.currency,
             hour=stamp_of(line.hour),
             micros=line.micros,

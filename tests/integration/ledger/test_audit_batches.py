@@ -19,7 +19,7 @@ async def batches_check(
 ) -> Check:
     report = await parts.audit(*summaries, fault=fault)
     *others, found = report.checks
-    assert all(check.ok for check in others)
+    assert all(check.ok for check in others), others
     assert report.ok is found.ok
     return found
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+from watersmeet.type.v1.purpose_pb2 import PURPOSE_CHARITY
 
 from services.ledger.convert import stamp_of
 from services.runtime.errors import Reason
@@ -196,6 +197,7 @@ async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
         state=pb.TOTAL_STATE_CLAIMED,
         amount=money(),
         count=1,
+        purpose=PURPOSE_CHARITY,
     )
     assert page == pb.ReadTotalsResponse(
         as_of_sequence=1,

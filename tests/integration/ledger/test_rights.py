@@ -18,7 +18,7 @@ DENIED = [
     ),
     *(
         (statement, table)
-        for table in ("balances", "totals", "watermarks", "head")
+        for table in ("balances", "totals", "appeal_totals", "watermarks", "head")
         for statement in ("DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}")
     ),
     ("INSERT INTO {} SELECT * FROM head", "head"),

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as pb_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
+from watersmeet.type.v1 import purpose_pb2
 from watersmeet.type.v1.money_pb2 import Money
 
 from services.cli.main import build
@@ -23,10 +24,17 @@ NOON = datetime(2026, 9, 5, 12, tzinfo=UTC)
 
 
 def row(
-    state: "ledger_pb.TotalState.ValueType", micros: int, count: int, currency: str = "CNY"
+    state: "ledger_pb.TotalState.ValueType",
+    micros: int,
+    count: int,
+    currency: str = "CNY",
+    purpose: "purpose_pb2.Purpose.ValueType" = purpose_pb2.PURPOSE_CHARITY,
 ) -> pb.TotalsRow:
     return pb.TotalsRow(
-        state=state, amount=Money(currency_code=currency, micros=micros), count=count
+        state=state,
+        amount=Money(currency_code=currency, micros=micros),
+        count=count,
+        purpose=purpose,
     )
 
 
@@ -57,6 +65,7 @@ def fake() -> FakeTotals:
         row(ledger_pb.TOTAL_STATE_CLAIMED, 1_234_567_890_000, 1_500),
         row(ledger_pb.TOTAL_STATE_CLAIMED, 5_000_001, 1, "USD"),
         row(ledger_pb.TOTAL_STATE_REFUNDED, 2_500_000, 2),
+        row(ledger_pb.TOTAL_STATE_CLAIMED, 7_000_000, 3, purpose=purpose_pb2.PURPOSE_APPEAL),
     )
     fake.answer.as_of.sequence = 1_812
     fake.answer.as_of.time.FromDatetime(NOON)
@@ -79,12 +88,15 @@ def served(serve_mesh: ServeMesh, fake: FakeTotals) -> Path:
     return serve_mesh(gateway=(pb_grpc.add_TotalsServiceServicer_to_server, fake))
 
 
-def test_states_stand_in_columns_of_their_own(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
+def test_states_stand_in_columns_and_purposes_in_lines_of_their_own(
+    serve_mesh: ServeMesh, fake: FakeTotals
+) -> None:
     output = run(served(serve_mesh, fake))
     lines = [line.replace("│", " ").split() for line in output.splitlines() if "│" in line]
     assert lines == [
-        ["CNY", "1,234,567.89", "1,500", "2.50", "2"],
-        ["USD", "5.000001", "1"],
+        ["charity", "CNY", "1,234,567.89", "1,500", "2.50", "2"],
+        ["charity", "USD", "5.000001", "1"],
+        ["appeal", "CNY", "7.00", "3"],
     ]
     assert "As of entry 1,812, 2026-09-05 12:00:00Z." in output
     assert "alipay is complete until 2026-09-05 12:00:00Z." in output
@@ -116,7 +128,7 @@ def test_rows_are_told_apart_as_asked(
     ((_, request),) = fake.asked
     assert list(request.group_by) == [dimension]
     assert list(request.filter.campaigns) == ["week-2026"]
-    assert output.count(shown) == 2
+    assert output.count(shown) == 3
     document = json.loads(run(state, "--by", by, "--json"))
     assert document["group_by"] == [by]
     assert {found[by] for found in document["rows"]} == {shown}
@@ -132,6 +144,7 @@ def test_json_is_exact(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
         "group_by": [],
         "rows": [
             {
+                "purpose": "charity",
                 "state": "claimed",
                 "currency": "CNY",
                 "micros": "1234567890000",
@@ -139,6 +152,7 @@ def test_json_is_exact(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
                 "count": 1_500,
             },
             {
+                "purpose": "charity",
                 "state": "claimed",
                 "currency": "USD",
                 "micros": "5000001",
@@ -146,11 +160,20 @@ def test_json_is_exact(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
                 "count": 1,
             },
             {
+                "purpose": "charity",
                 "state": "refunded",
                 "currency": "CNY",
                 "micros": "2500000",
                 "amount": "2.50",
                 "count": 2,
+            },
+            {
+                "purpose": "appeal",
+                "state": "claimed",
+                "currency": "CNY",
+                "micros": "7000000",
+                "amount": "7.00",
+                "count": 3,
             },
         ],
     }

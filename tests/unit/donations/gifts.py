@@ -10,7 +10,7 @@ from services.donations.domain import Gift, Refund, micros_of
 NOW = datetime(2019, 9, 5, 12, tzinfo=UTC)
 NOW_MICROS = micros_of(NOW)
 
-PROJECTS = ("water", "books", "closed", "unheard-of", "")
+PROJECTS = ("water", "books", "surgery", "closed", "unheard-of", "")
 CAMPAIGNS = ("", "week", "past", "unknown")
 
 

@@ -16,7 +16,7 @@ from services.donations.catalog.memory import (
     Snapshot,
 )
 from services.donations.catalog.rules import require_campaign, require_charity, require_project
-from services.donations.domain import SuspenseReason, micros_of
+from services.donations.domain import Purpose, SuspenseReason, micros_of
 from services.donations.gifts.columns import Target
 from services.runtime.errors import Fault, Reason
 
@@ -30,7 +30,11 @@ class Store:
     def __init__(self) -> None:
         self.now = Snapshot(
             {"weibo": 1},
-            {"water": KnownProject(4, None), "closed": KnownProject(5, CLOSE)},
+            {
+                "water": KnownProject(4, Purpose.CHARITY, None),
+                "closed": KnownProject(5, Purpose.CHARITY, CLOSE),
+                "surgery": KnownProject(6, Purpose.APPEAL, None),
+            },
             {"week": KnownCampaign(6, START, END)},
         )
         self.reads = 0
@@ -59,9 +63,10 @@ def target(project: str = "water", campaign: str = "", partner: str = "weibo") -
 
 async def test_targets_stand_where_the_catalog_says() -> None:
     catalog = Catalog(Store(), Seconds())
-    plain, closed, in_week, unknown, missing, strange = await catalog.standings(
+    plain, appeal, closed, in_week, unknown, missing, strange = await catalog.standings(
         [
             target(),
+            target("surgery"),
             target("closed"),
             target(campaign="week"),
             target("unheard-of"),
@@ -70,6 +75,8 @@ async def test_targets_stand_where_the_catalog_says() -> None:
         ]
     )
     assert (plain.partner_id, plain.project_id, plain.campaign_id, plain.reason) == (1, 4, 0, 0)
+    assert (plain.purpose, appeal.purpose) == (Purpose.CHARITY, Purpose.APPEAL)
+    assert unknown.purpose is missing.purpose is Purpose.UNATTRIBUTED
     assert (closed.reason, closed.project_close) == (0, micros_of(CLOSE))
     assert (in_week.campaign_id, in_week.reason) == (6, 0)
     assert (in_week.campaign_start, in_week.campaign_end) == (micros_of(START), micros_of(END))
@@ -95,7 +102,9 @@ async def test_an_unknown_code_is_looked_up_at_most_every_second() -> None:
     assert before.reason == SuspenseReason.PROJECT_UNKNOWN
     assert store.reads == 2
 
-    store.now = replace(store.now, projects={**store.now.projects, "new": KnownProject(9, None)})
+    store.now = replace(
+        store.now, projects={**store.now.projects, "new": KnownProject(9, Purpose.CHARITY, None)}
+    )
     clock.now += REFRESH_PAUSE_S / 2
     [too_soon] = await catalog.standings([target("new")])
     assert too_soon.reason == SuspenseReason.PROJECT_UNKNOWN
@@ -133,10 +142,31 @@ def test_a_charity_has_its_rules(charity: Charity, reason: Reason) -> None:
     assert raised.value.reason is reason
 
 
+@pytest.mark.parametrize(
+    ("project", "field", "reason"),
+    [
+        (Project("x", "X"), "charity", Reason.FIELD_REQUIRED),
+        (Project("x", "X", "aid", organiser="weibo"), "organiser", Reason.FIELD_INVALID),
+        (Project("x", "X", purpose=Purpose.APPEAL), "organiser", Reason.FIELD_REQUIRED),
+        (
+            Project("x", "X", "aid", purpose=Purpose.APPEAL, organiser="weibo"),
+            "charity",
+            Reason.FIELD_INVALID,
+        ),
+        (Project("x", "X", "aid", purpose=Purpose.UNATTRIBUTED), "purpose", Reason.FIELD_INVALID),
+    ],
+)
+def test_a_project_is_a_charitys_or_an_appeal(project: Project, field: str, reason: Reason) -> None:
+    with pytest.raises(Fault) as raised:
+        require_project(project)
+    assert (raised.value.reason, raised.value.metadata["field"]) == (reason, f"project.{field}")
+
+
 def test_a_good_charity_project_and_campaign_pass() -> None:
     require_charity(Charity("aid", "中国扶贫基金会", "91330100799655058B"))
     require_charity(Charity("abroad", "Aid Abroad"))
     require_project(Project("water", "Water", "aid"))
+    require_project(Project("surgery", "手术", purpose=Purpose.APPEAL, organiser="qingsongchou"))
     require_campaign(Campaign("week", "Week", START, END, "Asia/Shanghai"))
 
 

@@ -7,14 +7,14 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.donations.commit.group import LINES_MAX
 from services.donations.convert import entry_of
-from services.donations.domain import Line, LineKind
+from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import Batch
 from services.runtime.channel import MESSAGE_BYTES_MAX
 
 
 def test_the_largest_batch_fits_one_message() -> None:
     code, now = "x" * 64, datetime(2026, 9, 5, tzinfo=UTC)
-    line = Line(LineKind.GIFT, code, code, code, "CNY", 500_000, 2**62, 2**31)
+    line = Line(LineKind.GIFT, code, code, code, Purpose.APPEAL, "CNY", 500_000, 2**62, 2**31)
     batch = Batch(
         UUID(int=2**128 - 1),
         now,

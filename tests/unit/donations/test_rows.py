@@ -13,6 +13,7 @@ from services.donations.domain import (
     Key,
     Line,
     LineKind,
+    Purpose,
     SuspenseReason,
     bucket_of,
 )
@@ -22,7 +23,7 @@ from services.donations.gifts.rows import GiftRows, bucket_column, join, place
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, external_ids, gifts
 
 _PARTNER_IDS = {"weibo": 1, "xiaomi": 300}
-_PROJECT_IDS = {"water": 1, "books": 2, "closed": 3}
+_PROJECT_IDS = {"water": 1, "books": 2, "closed": 3, "surgery": 4}
 _HOUR = HOUR_MICROS
 _ALWAYS = 2**62
 
@@ -40,11 +41,19 @@ def standing(gift: Gift) -> Standing:
         _PARTNER_IDS[gift.partner],
         project,
         {"week": 7, "past": 8}.get(gift.campaign, 0),
+        purpose_of(gift),
         int(reason),
         NOW_MICROS - 2 * _HOUR if gift.project == "closed" else _ALWAYS,
         NOW_MICROS - 3 * _HOUR if is_past else -_ALWAYS,
         NOW_MICROS - _HOUR if is_past else _ALWAYS,
     )
+
+
+def purpose_of(gift: Gift) -> Purpose:
+    """The purpose of a gift's project, wherever the gift stands."""
+    if gift.project not in _PROJECT_IDS:
+        return Purpose.UNATTRIBUTED
+    return Purpose.APPEAL if gift.project == "surgery" else Purpose.CHARITY
 
 
 def placed(given_gifts: list[Gift]) -> GiftRows:
@@ -111,6 +120,7 @@ def test_lines_are_the_sums_of_the_chosen_rows(
             gift.partner,
             gift.campaign,
             "" if suspended else gift.project,
+            Purpose.UNATTRIBUTED if suspended else purpose_of(gift),
             gift.currency,
             gift.event_time_micros // HOUR_MICROS,
         )

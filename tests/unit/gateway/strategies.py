@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from services.gateway.domain import Amount, AsOf, Cell, Posting, Snapshot, TotalState
+from services.gateway.domain import Amount, AsOf, Cell, Posting, Purpose, Snapshot, TotalState
 from services.gateway.query import Dimension, Filter, Query
 
 START = datetime(2026, 9, 5, tzinfo=UTC)
@@ -18,8 +18,9 @@ _partners = st.sampled_from(["alipay", "tencent", "weibo"])
 _hours = st.integers(0, 2).map(lambda hour: START + timedelta(hours=hour))
 _states = st.sampled_from([TotalState.CLAIMED, TotalState.REFUNDED, TotalState.SUSPENSE])
 _currencies = st.sampled_from(["CNY", "USD"])
+_purposes = st.sampled_from(Purpose)
 
-cells = st.builds(Cell, _campaigns, _projects, _partners, _hours, _states, _currencies)
+cells = st.builds(Cell, _campaigns, _projects, _partners, _hours, _states, _currencies, _purposes)
 amounts = st.builds(Amount, cells, st.integers(-3, 3).map(lambda n: n * 10**15), st.integers(-2, 2))
 _watermarks = st.dictionaries(_partners, _hours, max_size=2)
 
@@ -45,6 +46,7 @@ filters = st.builds(
     partners=_some(_partners),
     currencies=_some(_currencies),
     states=st.frozensets(_states, max_size=2),
+    purposes=st.frozensets(_purposes, max_size=2),
     start=st.none() | st.just(START + timedelta(hours=1)),
     end=st.none() | st.just(START + timedelta(hours=2)),
 )
@@ -84,6 +86,7 @@ def _counts(chosen: Filter, cell: Cell) -> bool:
         and (not chosen.partners or cell.partner in chosen.partners)
         and (not chosen.currencies or cell.currency in chosen.currencies)
         and (not chosen.states or cell.state in chosen.states)
+        and (not chosen.purposes or cell.purpose in chosen.purposes)
         and (chosen.start is None or cell.hour >= chosen.start)
         and (chosen.end is None or cell.hour < chosen.end)
     )
@@ -96,7 +99,7 @@ def naive(postings: Sequence[Posting], query: Query) -> Sums:
         for cell, micros, gifts in posting.changes:
             if _counts(query.filter, cell):
                 values = tuple(getattr(cell, d.name.lower()) for d in query.group_by)
-                row = answer[cell.state, cell.currency, *values]
+                row = answer[cell.state, cell.currency, cell.purpose, *values]
                 row[0] += micros
                 row[1] += gifts
     return {key: (row[0], row[1]) for key, row in answer.items() if any(row)}

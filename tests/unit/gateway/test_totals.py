@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway import totals as totals_module
-from services.gateway.domain import Amount, Cell, FeedBroken, Posting, Row, Snapshot, TotalState
+from services.gateway.domain import (
+    Amount,
+    Cell,
+    FeedBroken,
+    Posting,
+    Purpose,
+    Row,
+    Snapshot,
+    TotalState,
+)
 from services.gateway.query import Dimension, Filter, Query
 from services.gateway.totals import Totals
 from services.runtime.errors import Fault, Reason
@@ -24,12 +33,14 @@ from tests.unit.gateway.strategies import (
 
 
 def cell(project: str = "clean-water", **other: object) -> Cell:
-    plain = Cell("week-2026", project, "alipay", START, TotalState.CLAIMED, "CNY")
+    plain = Cell("week-2026", project, "alipay", START, TotalState.CLAIMED, "CNY", Purpose.CHARITY)
     return plain._replace(**other)  # type: ignore[arg-type]
 
 
 def sums(rows: Iterable[Row]) -> Sums:
-    return {(row.state, row.currency, *row.values): (row.micros, row.gifts) for row in rows}
+    return {
+        (row.state, row.currency, row.purpose, *row.values): (row.micros, row.gifts) for row in rows
+    }
 
 
 def posting(sequence: int, *changes: Amount) -> Posting:
@@ -82,7 +93,7 @@ def test_changes_since_any_point_lead_from_there_to_now(
     assert {key: sum_ for key, sum_ in copy.items() if any(sum_)} == naive(feed, query)
 
 
-def test_rows_come_by_state_currency_and_then_as_asked() -> None:
+def test_rows_come_by_state_currency_purpose_and_then_as_asked() -> None:
     totals = Totals(
         Snapshot(
             NEVER,
@@ -91,18 +102,32 @@ def test_rows_come_by_state_currency_and_then_as_asked() -> None:
                 Amount(cell("b", partner="weibo"), 2, 1),
                 Amount(cell("a", partner="weibo"), 3, 1),
                 Amount(cell("b", currency="USD"), 4, 1),
+                Amount(cell("a", purpose=Purpose.APPEAL), 6, 1),
                 Amount(cell("b"), 5, 1),
             ],
         )
     )
     rows = totals.view(Query(group_by=(Dimension.PARTNER, Dimension.PROJECT))).rows()
-    assert [(row.state, row.currency, *row.values, row.micros) for row in rows] == [
-        (TotalState.CLAIMED, "CNY", "alipay", "b", 5),
-        (TotalState.CLAIMED, "CNY", "weibo", "a", 3),
-        (TotalState.CLAIMED, "CNY", "weibo", "b", 2),
-        (TotalState.CLAIMED, "USD", "alipay", "b", 4),
-        (TotalState.SUSPENSE, "CNY", "alipay", "b", 1),
+    assert [(row.state, row.currency, row.purpose, *row.values, row.micros) for row in rows] == [
+        (TotalState.CLAIMED, "CNY", Purpose.CHARITY, "alipay", "b", 5),
+        (TotalState.CLAIMED, "CNY", Purpose.CHARITY, "weibo", "a", 3),
+        (TotalState.CLAIMED, "CNY", Purpose.CHARITY, "weibo", "b", 2),
+        (TotalState.CLAIMED, "CNY", Purpose.APPEAL, "alipay", "a", 6),
+        (TotalState.CLAIMED, "USD", Purpose.CHARITY, "alipay", "b", 4),
+        (TotalState.SUSPENSE, "CNY", Purpose.CHARITY, "alipay", "b", 1),
     ]
+
+
+@given(feeds(), queries)
+def test_no_row_of_any_answer_adds_up_two_purposes(feed: list[Posting], query: Query) -> None:
+    """Without the other purposes' gifts the rows of a purpose would be the same."""
+    rows = Totals(snapshot_of(feed)).view(query).rows()
+    for purpose in Purpose:
+        alone = [
+            entry._replace(changes=[c for c in entry.changes if c.cell.purpose is purpose])
+            for entry in feed
+        ]
+        assert sums(row for row in rows if row.purpose is purpose) == naive(alone, query)
 
 
 def test_a_row_that_came_to_nothing_is_left_out_and_told_to_watchers() -> None:

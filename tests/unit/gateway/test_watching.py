@@ -76,7 +76,7 @@ async def test_a_running_watch_sees_changes_gathered_and_a_loading_anew() -> Non
             live.apply(posting(sequence, Amount(cell("a" if sequence < 5 else "b"), 1, 1)))
         update = await anext(updates)
         assert update.since == 0
-        assert sums(update.rows) == {(1, "CNY", "a"): (4, 4), (1, "CNY", "b"): (1, 1)}
+        assert sums(update.rows) == {(1, "CNY", 1, "a"): (4, 4), (1, "CNY", 1, "b"): (1, 1)}
         live.load(Snapshot(NEVER, ()))
         update = await anext(updates)
         assert (update.since, update.rows) == (None, ())

@@ -32,6 +32,12 @@ def gift(
     return Transfer(debit, credit, micros, currency, campaign, project, hour, tally)
 
 
+def appealed(micros: int = 1_000_000, *, project: str = "surgery", **about: object) -> Transfer:
+    """Gifts to a personal appeal."""
+    given = gift(micros, project=project, **about)  # type: ignore[arg-type]
+    return given._replace(credit=f"appeal/{project}/fund")
+
+
 def refund(micros: int = 1_000_000, **about: object) -> Transfer:
     """Refunds of gifts to a project."""
     given = gift(micros, **about)  # type: ignore[arg-type]

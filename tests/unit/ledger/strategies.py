@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from services.ledger.domain import Cause, CauseKind, EntryDraft, Transfer
-from tests.unit.ledger.drafts import NOON, gift, refund, suspended
+from tests.unit.ledger.drafts import NOON, appealed, gift, refund, suspended
 
 _PARTNERS = st.sampled_from(["alipay", "tencent"])
 _MICROS = st.integers(1, 10**12)
@@ -18,7 +18,9 @@ def transfers(draw: st.DrawFn, micros: st.SearchStrategy[int]) -> Transfer:
     """A gift, a refund, either in suspense, or a movement that no total counts."""
     partner, amount, hour = draw(_PARTNERS), draw(micros), draw(_HOURS)
     tally = draw(st.integers(0, 3))
-    match draw(st.sampled_from(["gift", "refund", "suspended", "refund of suspended", "bill"])):
+    match draw(
+        st.sampled_from(["gift", "refund", "appeal", "suspended", "refund of suspended", "bill"])
+    ):
         case "gift" | "refund" as kind:
             make = gift if kind == "gift" else refund
             transfer = make(
@@ -30,6 +32,11 @@ def transfers(draw: st.DrawFn, micros: st.SearchStrategy[int]) -> Transfer:
                 campaign=draw(st.sampled_from(["", "95week"])),
                 currency=draw(st.sampled_from(["CNY", "USD"])),
             )
+        case "appeal":
+            # Of the same code as a charity's project, to see whether they mix.
+            given = appealed(amount, partner=partner, project="well", hour=hour, tally=tally)
+            swapped = given._replace(debit=given.credit, credit=given.debit)
+            transfer = draw(st.sampled_from([given, swapped]))
         case "suspended":
             transfer = suspended(amount, partner=partner, tally=tally)
         case "refund of suspended":

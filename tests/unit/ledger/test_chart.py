@@ -12,6 +12,7 @@ PLACES = {
     "partner/alipay/suspense": (AccountKind.LIABILITY, "alipay"),
     "partner/alipay/fees": (AccountKind.EXPENSE, "alipay"),
     "project/well-2.b_c/fund": (AccountKind.LIABILITY, "well-2.b_c"),
+    "appeal/well-2.b_c/fund": (AccountKind.LIABILITY, "well-2.b_c"),
     "charity/amity/bank": (AccountKind.ASSET, "amity"),
 }
 

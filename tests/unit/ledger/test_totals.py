@@ -1,17 +1,21 @@
 """The one rule of totals."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.ledger.domain import Cell, Sums, TotalState, Transfer
+from services.ledger.domain import Cell, Purpose, Sums, TotalState, Transfer
 from services.ledger.feed import changes_to_totals
-from services.ledger.totals import changes_of
-from tests.unit.ledger.drafts import NOON, gift, refund, suspended
+from services.ledger.totals import MOVEMENTS, PURPOSES, changes_of
+from tests.unit.ledger.drafts import NOON, appealed, gift, refund, suspended
+from tests.unit.ledger.strategies import transfers
 
 State = TotalState
 
 
 def cell(state: TotalState, project: str = "well", partner: str = "alipay") -> Cell:
-    return Cell("95week", project, partner, NOON, state, "CNY")
+    purpose = Purpose.CHARITY if project else Purpose.UNATTRIBUTED
+    return Cell("95week", project, partner, NOON, state, "CNY", purpose)
 
 
 def swapped(transfer: Transfer) -> Transfer:
@@ -24,6 +28,37 @@ def test_a_gift_is_claimed() -> None:
 
 def test_a_gift_to_an_unknown_project_is_in_suspense() -> None:
     assert changes_of([suspended(30, tally=3)]) == {cell(State.SUSPENSE, ""): Sums(30, 3)}
+
+
+def test_a_personal_appeal_is_claimed_apart_from_charity() -> None:
+    appeal = cell(State.CLAIMED, "surgery")._replace(purpose=Purpose.APPEAL)
+    given = appealed(30, tally=3)
+    assert changes_of([given]) == {appeal: Sums(30, 3)}
+    assert changes_of([swapped(given)]) == {
+        appeal: Sums(-30, 0),
+        appeal._replace(state=State.REFUNDED): Sums(30, 3),
+    }
+    # Not even of one code do they mix.
+    same = changes_of([gift(1), appealed(2, project="well")])
+    assert {of.purpose: sums.micros for of, sums in same.items()} == {
+        Purpose.CHARITY: 1,
+        Purpose.APPEAL: 2,
+    }
+
+
+@given(st.lists(transfers(st.integers(1, 10**12)), max_size=20))
+def test_a_total_holds_the_money_of_one_purpose(made: list[Transfer]) -> None:
+    """Without the transfers of the other purposes its cells would be the same."""
+    mark = {Purpose.CHARITY: "project/", Purpose.APPEAL: "appeal/", Purpose.UNATTRIBUTED: "/susp"}
+    changes = changes_of(made)
+    for purpose, part in mark.items():
+        alone = changes_of([each for each in made if part in each.debit + each.credit])
+        assert alone == {of: sums for of, sums in changes.items() if of.purpose is purpose}
+
+
+def test_every_movement_that_totals_count_has_one_purpose() -> None:
+    for pair in MOVEMENTS:
+        assert len(PURPOSES.keys() & set(pair)) == 1
 
 
 def test_a_refund_takes_the_amount_but_not_the_gift() -> None:

@@ -1,0 +1,52 @@
+"""A batch's lines as the outbox keeps them: JSON that the release before can read, and wrote.
+
+A line is its fields in order but for the purpose, which comes last, and only of a personal appeal:
+what has no project is not attributed, and all else is charity's.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from services.donations.domain import Line, LineKind, Purpose
+
+
+def text_of(lines: Iterable[Line]) -> str:
+    """The lines as JSON."""
+    return json.dumps([_values_of(line) for line in lines], separators=(",", ":"))
+
+
+def lines_of(values: Iterable[Any]) -> list[Line]:
+    """The lines of parsed JSON."""
+    return [_line_of(*line) for line in values]
+
+
+def _values_of(line: Line) -> list[object]:
+    kind, partner, campaign, project, purpose, *rest = line
+    values = [kind, partner, campaign, project, *rest]
+    return [*values, purpose] if purpose is Purpose.APPEAL else values
+
+
+def _line_of(
+    kind: int,
+    partner: str,
+    campaign: str,
+    project: str,
+    currency: str,
+    hour: int,
+    micros: int,
+    gift_count: int,
+    purpose: int = 0,
+) -> Line:
+    stated = purpose or (Purpose.CHARITY if project else Purpose.UNATTRIBUTED)
+    return Line(
+        LineKind(kind),
+        partner,
+        campaign,
+        project,
+        Purpose(stated),
+        currency,
+        hour,
+        micros,
+        gift_count,
+    )
