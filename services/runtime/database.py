@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import psycopg
 import sqlalchemy
@@ -83,7 +84,14 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await commit(connection)
 
 
-async def commit(connection: AsyncConnection) -> None:
+class Committable(Protocol):
+    """A connection within a transaction: SQLAlchemy's, or the driver's own."""
+
+    async def commit(self) -> None:
+        """Commits."""
+
+
+async def commit(connection: Committable) -> None:
     """Commits, and lets nothing come between: a cancelled caller is told after the commit ended.
 
     Raises OutcomeUnknown if the connection breaks on the way.
@@ -96,7 +104,7 @@ async def commit(connection: AsyncConnection) -> None:
         raise
 
 
-async def _commit(connection: AsyncConnection) -> None:
+async def _commit(connection: Committable) -> None:
     try:
         await connection.commit()
     except (DBAPIError, psycopg.Error) as error:

@@ -8,7 +8,7 @@ A stream keeps to one lane, so that its batches become durable in their order.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -37,12 +37,18 @@ _WATERMARKS_MAX = 30
 # As long as a lane has no more than this, calls join it rather than begin another's transaction.
 _COMPANY_ROWS = 256
 
+# A lane waits at most so many times for company, and no longer than each time brings at least one
+# for every eight that wait.
+_WAITS_MAX = 8
+_COMPANY_SHARE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """group_rows: a transaction's rows, unless one submission alone has more. queue_rows: all rows
     queued and being committed; streams wait at `stream_share` of it and leave the rest to calls.
-    gather_s: how long a lane waits for company when little is queued.
+    gather_s: how long a lane waits for company when little is queued; up to eight times as long
+    while much goes on coming.
     """
 
     lanes: int = 2
@@ -70,11 +76,15 @@ class Committer:
         limits: Limits | None = None,
         *,
         make_id: Callable[[], UUID] = uuid7,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """lanes: one writer each; at least one. make_id: makes batches' ids, ascending."""
+        """lanes: one writer each; at least one. make_id: makes batches' ids, ascending. pause:
+        waits so many seconds.
+        """
         self._limits = limits or Limits()
         self._lanes = [_LaneQueue(LaneWriter(lane, clock, make_id)) for lane in lanes]
         self._catalog = catalog
+        self._pause = pause
         self._rows = 0
         self._room = asyncio.Condition()
         self._listeners: list[Callable[[Recorded], None]] = []
@@ -150,7 +160,8 @@ class Committer:
 
     async def _work(self, lane: "_LaneQueue") -> None:
         while True:
-            group = await lane.take(self._limits)
+            await lane.gather(self._limits, self._pause)
+            group = lane.take(self._limits)
             try:
                 await self._commit(lane, group)
             finally:
@@ -222,12 +233,21 @@ class _LaneQueue:
         self._waiting.append(queued)
         self._filled.set()
 
-    async def take(self, limits: Limits) -> list[_Queued]:
-        """Waits until there is something, and takes as much as one transaction may hold."""
+    async def gather(self, limits: Limits, pause: Callable[[float], Awaitable[None]]) -> None:
+        """Waits until there is something, and a moment longer: company makes everybody's share of
+        the commit smaller. While many calls are in flight, their next ones are worth waiting for.
+        """
         await self._filled.wait()
-        if self.rows < limits.group_rows and limits.gather_s:
-            # Company makes everybody's share of the commit smaller.
-            await asyncio.sleep(limits.gather_s)
+        if self.rows >= limits.group_rows or not limits.gather_s:
+            return
+        for _ in range(_WAITS_MAX):
+            before = self.rows
+            await pause(limits.gather_s)
+            if self.rows >= _COMPANY_ROWS or (self.rows - before) * _COMPANY_SHARE < before:
+                return
+
+    def take(self, limits: Limits) -> list[_Queued]:
+        """Takes as much of what waits as one transaction may hold; at least one."""
         group: list[_Queued] = []
         rows, micros, watermarks = 0, 0, set[str]()
         while self._waiting:

@@ -78,6 +78,9 @@ _SUSPEND = """
     SELECT * FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
                          %s::text[], %s::text[])"""
 
+# What is written at once, because joining it costs less than writing it in three parts.
+_JOINED_BYTES_MAX = 64 * 1024
+
 
 class RepeatFound(Exception):
     """At least one row is recorded already; the transaction is lost, staging finds out which."""
@@ -127,9 +130,13 @@ async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArr
 
 
 async def _copy(driver: Driver, statement: str, columns: list[Column]) -> None:
+    rows = copyformat.rows(columns)
     async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        if len(rows) <= _JOINED_BYTES_MAX:
+            await copy.write(b"".join((copyformat.HEADER, rows, copyformat.TRAILER)))
+            return
         await copy.write(copyformat.HEADER)
-        await copy.write(copyformat.rows(columns))
+        await copy.write(rows)
         await copy.write(copyformat.TRAILER)
 
 

@@ -30,13 +30,12 @@ class Lane:
         database's errors (`database.fault_of` reads them) if it breaks or refuses before: nothing
         is committed then.
         """
-        connection, driver = await self._open()
+        driver = await self._open()
         try:
-            await connection.begin()
-            yield driver
-            await database.commit(connection)
+            yield driver  # whose first statement begins the transaction
+            await database.commit(driver)
         except BaseException:
-            await self._roll_back(connection, driver)
+            await self._roll_back(driver)
             raise
 
     async def close(self) -> None:
@@ -47,8 +46,8 @@ class Lane:
             await connection.invalidate()
             await connection.close()
 
-    async def _open(self) -> tuple[AsyncConnection, Driver]:
-        if self._connection is None or self._driver is None:
+    async def _open(self) -> Driver:
+        if self._driver is None:
             connection = await self._engine.connect()
             try:
                 raw = await connection.get_raw_connection()
@@ -61,13 +60,13 @@ class Lane:
                 await connection.close()
                 raise
             self._connection, self._driver = connection, driver
-        return self._connection, self._driver
+        return self._driver
 
-    async def _roll_back(self, connection: AsyncConnection, driver: Driver) -> None:
+    async def _roll_back(self, driver: Driver) -> None:
         try:
             if driver.broken:
                 await self.close()
             else:
-                await connection.rollback()
+                await driver.rollback()
         except Exception:  # noqa: BLE001  the error that led here is the one to tell
             await self.close()

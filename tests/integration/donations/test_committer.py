@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from services.donations.commit.committer import Limits
+from services.donations.commit.committer import Committer, Limits
 from services.donations.commit.submission import Committed, StreamPosition, Submission
 from services.donations.domain import Outcome
 from services.donations.gifts.columns import columns_of
@@ -45,6 +45,27 @@ async def test_what_waits_is_committed_together(parts: Parts, urls: DatabaseUrls
     assert all(result.outcomes.tolist() == [Outcome.ACCEPTED] for result in results)
     assert len({result.batch_id for result in results}) <= 4
     await parts.require_balanced()
+
+
+async def test_a_lane_waits_as_long_as_company_comes(parts: Parts) -> None:
+    """Five waits bring two calls each, the sixth brings none: all eleven share a transaction."""
+    calls: list[asyncio.Task[Committed]] = []
+
+    async def pause(_seconds: float) -> None:
+        more = [gifts(f"c{len(calls) + n}", 1) for n in range(2 if len(calls) < 11 else 0)]
+        calls.extend(asyncio.create_task(committer.commit(submission)) for submission in more)
+        await asyncio.sleep(0)  # they are queued
+
+    committer = Committer(parts.lanes, parts.catalog, parts.clock, pause=pause)
+    running = asyncio.create_task(committer.run())
+    calls.append(asyncio.create_task(committer.commit(gifts("first", 1))))
+    async with asyncio.timeout(10):
+        first = await calls[0]
+        results = await asyncio.gather(*calls)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(calls) == 11
+    assert {result.batch_id for result in results} == {first.batch_id}
 
 
 async def test_a_full_queue_refuses_calls_and_makes_streams_wait(

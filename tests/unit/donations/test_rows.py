@@ -80,7 +80,11 @@ def reason_of(gift: Gift) -> int:
 @given(st.lists(external_ids, min_size=1, max_size=20))
 def test_buckets_in_columns_are_those_of_single_ids(ids: list[str]) -> None:
     column = np.array(ids, dtype=np.bytes_)
-    assert bucket_column(column).tolist() == [bucket_of(external_id) for external_id in ids]
+    buckets = [bucket_of(external_id) for external_id in ids]
+    assert bucket_column(column).tolist() == buckets
+    # Many are done in another way than few.
+    many = np.resize(column, 1_001)
+    assert bucket_column(many).tolist() == np.resize(buckets, 1_001).tolist()
 
 
 @given(st.lists(gifts, min_size=1, max_size=20))
