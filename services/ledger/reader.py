@@ -99,7 +99,7 @@ class Reader:
         """An account. Raises Fault(ACCOUNT_NOT_FOUND)."""
         account = await self._store.account(name)
         if account is None:
-            raise _no_account(name)
+            raise _no_account()
         return account
 
     async def accounts(
@@ -132,7 +132,7 @@ class Reader:
         if account:
             ids = await self._store.account_ids(account)
             if not ids:
-                raise _no_account(AccountName(account, ""))
+                raise _no_account()
         return await self._store.list_entries(
             account_ids=ids, cause=cause, after=after, limit=limit
         )
@@ -141,7 +141,7 @@ class Reader:
         """What an account holds, and the last entry that counts. Fault(ACCOUNT_NOT_FOUND)."""
         found = await self._store.balance(name)
         if found is None:
-            raise _no_account(name)
+            raise _no_account()
         return found
 
     async def trial_balance(self, currency: str) -> TrialBalance:
@@ -223,9 +223,9 @@ def _sums(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
     return sums
 
 
-def _no_account(name: AccountName) -> Fault:
-    named = f"{name.code[:160]!r}" + (f" in {name.currency[:8]!r}" if name.currency else "")
+def _no_account() -> Fault:
+    """What was asked for is not repeated: it may be anything."""
     return Fault(
         Reason.ACCOUNT_NOT_FOUND,
-        f"there is no account {named}; check the code and the currency, or list the accounts",
+        "there is no such account; check the code and the currency, or list the accounts",
     )

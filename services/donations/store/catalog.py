@@ -110,21 +110,21 @@ class CatalogStore:
         """Raises Fault(CHARITY_NOT_FOUND)."""
         row = await self._one(select(charities).where(charities.c.code == code))
         if row is None:
-            raise Fault(Reason.CHARITY_NOT_FOUND, f"there is no charity {code}")
+            raise Fault(Reason.CHARITY_NOT_FOUND, "there is no charity of this code")
         return _charity(row)
 
     async def project(self, code: str) -> Project:
         """Raises Fault(PROJECT_NOT_FOUND)."""
         row = await self._one(_PROJECTS.where(projects.c.code == code))
         if row is None:
-            raise Fault(Reason.PROJECT_NOT_FOUND, f"there is no project {code}")
+            raise Fault(Reason.PROJECT_NOT_FOUND, "there is no project of this code")
         return _project(row)
 
     async def campaign(self, code: str) -> Campaign:
         """Raises Fault(CAMPAIGN_NOT_FOUND)."""
         row = await self._one(select(campaigns).where(campaigns.c.code == code))
         if row is None:
-            raise Fault(Reason.CAMPAIGN_NOT_FOUND, f"there is no campaign {code}")
+            raise Fault(Reason.CAMPAIGN_NOT_FOUND, "there is no campaign of this code")
         return _campaign(row)
 
     async def charities(self, after: str, limit: int) -> list[Charity]:

@@ -23,7 +23,7 @@ class QuarantinedNotice:
     message: str
     received_time: datetime
     http_method: str
-    query: str
+    query: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
