@@ -17,10 +17,10 @@ _STOP_S = 10.0
 class Job(Protocol):
     """Work for one process. It is pickled on the way."""
 
-    def run(self, go: Callable[[], None]) -> int:
+    def run(self, go: Callable[[], None]) -> Any:
         """Prepares, calls go once, which returns when all may begin, and works.
 
-        Returns how much was done.
+        Returns how much was done, or what came of it.
         """
 
 
@@ -49,11 +49,15 @@ class Crew:
         await asyncio.gather(*(asyncio.to_thread(_receive, pipe) for pipe in self._pipes))
 
     async def work(self) -> list[int]:
-        """Lets all begin; returns what each did, when the last is done. Raises JobFailed."""
+        """Lets all begin; returns how much each did, when the last is done. Raises JobFailed."""
+        return [int(each) for each in await self.outcomes()]
+
+    async def outcomes(self) -> list[Any]:
+        """The same, with whatever each returned."""
         for pipe in self._pipes:
             pipe.send(None)
-        done = await asyncio.gather(*(asyncio.to_thread(_receive, pipe) for pipe in self._pipes))
-        return [int(each) for each in done]
+        receiving = (asyncio.to_thread(_receive, pipe) for pipe in self._pipes)
+        return list(await asyncio.gather(*receiving))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from bench.rows import (
     callback,
     disk,
     memory,
+    overload,
     unary,
 )
 
@@ -23,6 +24,7 @@ ROWS: Mapping[str, Row] = {
         bulk_dups.ROW,
         unary.ROW,
         callback.ROW,
+        overload.ROW,
         bulk_growth.ROW,
         bulk_growth_random.ROW,
         memory.ROW,

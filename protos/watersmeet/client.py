@@ -8,6 +8,7 @@ Every call has a deadline and raises WatersmeetError. A server that is away, sto
 tried again within the deadline, under the same ids, so a gift is recorded once.
 """
 
+import asyncio
 import contextlib
 import os
 import uuid
@@ -31,6 +32,7 @@ from watersmeet._batches import (
     require_zone,
 )
 from watersmeet._errors import (
+    DEADLINE_EXCEEDED,
     HANDSHAKE_FAILED,
     HANDSHAKE_REFUSED,
     UNREACHABLE,
@@ -39,6 +41,7 @@ from watersmeet._errors import (
 from watersmeet._money import from_micros, to_micros
 from watersmeet._retry import retried
 from watersmeet._stream import DonationStream, open_stream
+from watersmeet._window import Window
 from watersmeet.donations.v1.donation_intake_service_pb2 import (
     BatchAcknowledgement,
     Donation,
@@ -114,12 +117,19 @@ class Refund:
 
 
 def connect(
-    target: str, *, ca: Pem, certificate: Pem, key: Pem, timeout_s: float = 30.0
+    target: str,
+    *,
+    ca: Pem,
+    certificate: Pem,
+    key: Pem,
+    timeout_s: float = 30.0,
+    calls_at_once: int = 100,
 ) -> "Client":
     """A client of the intake at target ("host:port"), to be used as `async with`.
 
     ca: the authority of the server's certificate. certificate, key: the partner's own; the SPIFFE
     URI in the certificate says who calls. timeout_s: what each call may take, retries included.
+    calls_at_once: more wait here, the newest goes first; streams are counted apart.
     Connects at the first call. Raises OSError if a file cannot be read. Call it where an event loop
     runs.
     """
@@ -127,7 +137,7 @@ def connect(
         root_certificates=_pem(ca), private_key=_pem(key), certificate_chain=_pem(certificate)
     )
     channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
-    return Client(channel, timeout_s=timeout_s)
+    return Client(channel, timeout_s=timeout_s, calls_at_once=calls_at_once)
 
 
 def _pem(source: Pem) -> bytes:
@@ -137,9 +147,10 @@ def _pem(source: Pem) -> bytes:
 class Client:
     """A partner's connection to the intake. Made by connect()."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, timeout_s: float) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, timeout_s: float, calls_at_once: int) -> None:
         self._channel = channel
         self._timeout_s = timeout_s
+        self._window = Window(calls_at_once)
         self._stub = DonationIntakeServiceStub(channel)
         self._donors = DonorServiceStub(channel)
 
@@ -294,4 +305,18 @@ class Client:
         async def ask(timeout_s: float) -> "ResponseT":
             return await method(request, timeout=timeout_s)
 
-        return await retried(ask, self._timeout_s)
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._timeout_s
+        try:
+            await self._window.enter(self._timeout_s)
+        except TimeoutError:
+            raise WatersmeetError(
+                DEADLINE_EXCEEDED,
+                f"the call was not sent: for {self._timeout_s:g} s newer ones took every place; "
+                "send fewer at once, or stream them",
+                code=grpc.StatusCode.DEADLINE_EXCEEDED,
+            ) from None
+        try:
+            return await retried(ask, deadline_s - loop.time())
+        finally:
+            self._window.leave()

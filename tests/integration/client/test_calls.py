@@ -48,6 +48,26 @@ async def test_certificates_may_be_files(
         assert (await client.record_donation(GIFT)).outcome == pb.OUTCOME_ACCEPTED
 
 
+async def test_a_call_that_finds_no_place_in_time_is_not_sent(
+    server: Server, authority: Authority, partner: Pair, intake: Intake
+) -> None:
+    async with connect(
+        server.target,
+        ca=authority.pem,
+        certificate=partner.certificate,
+        key=partner.key,
+        timeout_s=0.2,
+        calls_at_once=1,
+    ) as client:
+        await client._window.enter(1)  # as another call would
+        with pytest.raises(WatersmeetError, match="not sent") as caught:
+            await client.record_donation(GIFT)
+        assert caught.value.reason == "DEADLINE_EXCEEDED"
+        assert intake.request_ids == []
+        client._window.leave()
+    assert client._window._free == 1
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -22,6 +22,7 @@ def test_the_issues_rows_are_all_there() -> None:
         "bulk-dups",
         "unary",
         "callback",
+        "overload",
         "bulk-growth",
         "bulk-growth-random",
         "memory",
