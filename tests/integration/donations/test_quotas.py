@@ -129,3 +129,23 @@ async def test_only_so_many_streams_at_once(intake: Any) -> None:
     await first.done_writing()
     assert await first.read() is grpc.aio.EOF
     await open_stream(qingsongchou, "three")
+
+
+async def test_streams_that_are_stuck_slow_nobody_else(server: Server, intake: Any) -> None:
+    bytedance = intake("bytedance")
+    # Some never send, and one sends ten seconds' worth at once and reads no acknowledgement.
+    for number in range(5):
+        await open_stream(bytedance, f"silent-{number}")
+    greedy = await open_stream(bytedance, "greedy")
+
+    async def pour() -> None:
+        for at in range(0, 10_000, 1_000):
+            await greedy.write(batch(at, [a_gift(f"h{at + row}") for row in range(1_000)]))
+
+    pouring = asyncio.create_task(pour())
+    async with asyncio.timeout(5):
+        await send_batches(intake("xiaomi"), rows=100, number=20)
+    answer = await intake("weibo").RecordDonation(donation_request(a_gift("w")), timeout=5)
+    assert answer.outcome == pb.OUTCOME_ACCEPTED
+    pouring.cancel()
+    await asyncio.gather(pouring, return_exceptions=True)
