@@ -5,7 +5,11 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from watersmeet.ledger.v1 import audit_service_pb2_grpc, ledger_service_pb2_grpc
+from watersmeet.ledger.v1 import (
+    audit_service_pb2_grpc,
+    ledger_service_pb2_grpc,
+    statement_service_pb2_grpc,
+)
 
 from services.ledger import metrics
 from services.ledger.audit import Auditor
@@ -13,11 +17,15 @@ from services.ledger.audit_donations import DonationsBatches
 from services.ledger.audit_service import AuditService
 from services.ledger.domain import Cause, CauseKind, Entry
 from services.ledger.feed import Feed, FeedPace
+from services.ledger.history import History
 from services.ledger.leadership import Leadership
 from services.ledger.ledger_service import LedgerService
 from services.ledger.reader import Reader, Snapshots
+from services.ledger.rollup import Rollups
 from services.ledger.settings import Settings
+from services.ledger.statement_service import StatementService
 from services.ledger.store.accounts import AccountIds
+from services.ledger.store.history import HistoryStore
 from services.ledger.store.lease import LeaseStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
@@ -102,6 +110,16 @@ async def compose(
         )
         reader = Reader(reading, snapshots, read_totals_timeout_s=settings.read_totals_timeout_s)
 
+        past = HistoryStore(engines["reader"])
+        history = History(past, clock)
+        rollups = Rollups(
+            past,
+            reader.head_sequence,
+            lambda: leadership.term is not None,
+            entries=settings.rollup_entries,
+            poll_s=settings.rollup_poll_s,
+        )
+
         async def entries_of_batch(batch_id: str) -> Sequence[Entry]:
             cause = Cause(CauseKind.INTAKE_BATCH, batch_id)
             page = await reader.entries(
@@ -118,8 +136,13 @@ async def compose(
 
         server.add(
             ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
-            LedgerService(writer, reader, feed),
+            LedgerService(writer, reader, history, feed),
             "watersmeet.ledger.v1.LedgerService",
+        )
+        server.add(
+            statement_service_pb2_grpc.add_StatementServiceServicer_to_server,
+            StatementService(reader, history),
+            "watersmeet.ledger.v1.StatementService",
         )
         server.add(
             audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
@@ -128,6 +151,7 @@ async def compose(
         )
         server.add_background(leadership.run, "leadership")
         server.add_background(writer.run, "writer")
+        server.add_background(rollups.run, "rollups")
 
         async def ready() -> None:
             await leadership.look()

@@ -10,7 +10,11 @@ from datetime import datetime
 import structlog
 
 from services.ledger import metrics
-from services.ledger.audit_balances import check_balances, check_trial_balance
+from services.ledger.audit_balances import (
+    check_balances,
+    check_daily_balances,
+    check_trial_balance,
+)
 from services.ledger.audit_batches import EntriesNow, Summaries, check_batches
 from services.ledger.audit_chain import Chain
 from services.ledger.audit_check import Check
@@ -72,6 +76,7 @@ class Auditor:
         return [
             ("chain", lambda: chain.check(books)),
             ("balances", lambda: check_balances(books)),
+            ("daily_balances", lambda: check_daily_balances(books)),
             ("trial_balance", lambda: check_trial_balance(books)),
             ("totals", lambda: check_totals(books, chain.watermarks)),
             ("batches", lambda: check_batches(books, self._summaries, self._entries_now)),

@@ -28,6 +28,30 @@ async def check_balances(books: Snapshot) -> Check:
     )
 
 
+async def check_daily_balances(books: Snapshot) -> Check:
+    """Adds up the entries of every rollup again, by account and value date; no entry twice."""
+    findings = Findings()
+    covered, end = 0, 0
+    for rollup in await books.rollups():
+        if rollup.first != end + 1 or not rollup.first <= rollup.last <= books.head.sequence:
+            findings.add(
+                f"a rollup has entries {rollup.first} to {rollup.last}, and the one before ends "
+                f"with {end}"
+            )
+        end = rollup.last
+        rows, wrong = await books.wrong_turnovers(rollup)
+        covered += rows
+        for turnover in wrong:
+            findings.add(
+                f"{turnover.code or 'no account'} in {turnover.currency or 'no unit'} on "
+                f"{turnover.value_date} is not what entries {rollup.first} to {rollup.last} "
+                "add up to"
+            )
+    return findings.check(
+        "daily_balances", covered, f"all {covered:,} sums by day, up to entry {end:,}, are right"
+    )
+
+
 async def check_trial_balance(books: Snapshot) -> Check:
     """Adds up the stored balances by currency: debits and credits must be equal."""
     findings = Findings()

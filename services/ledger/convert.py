@@ -1,8 +1,9 @@
 """Where protobuf meets the domain, in both directions."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any, Protocol
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -31,7 +32,9 @@ from services.ledger.domain import (
     TotalState,
     Transfer,
 )
+from services.ledger.history import AsOf
 from services.ledger.plan import Outcome
+from services.ledger.reader import TrialBalanceSum
 from services.runtime.call import is_uuid
 from services.runtime.errors import Fault, Reason
 
@@ -81,6 +84,57 @@ def cause_of(message: pb.Cause) -> Cause:
     return Cause(kind, message.id)
 
 
+def as_of_of(message: pb.AsOf) -> AsOf:
+    """Which entries count. Raises Fault(FIELD_INVALID)."""
+    recorded: int | datetime | None = None
+    match message.WhichOneof("recorded"):
+        case "sequence":
+            if message.sequence < 0:
+                raise Fault(
+                    Reason.FIELD_INVALID, "sequence must be 0 or more", field="as_of.sequence"
+                )
+            recorded = message.sequence
+        case "recorded_time":
+            recorded = time_of(message.recorded_time, "as_of.recorded_time")
+    return AsOf(recorded, _day_of(message.value_date, "as_of.value_date"))
+
+
+class _Span(Protocol):
+    """A message with a start_time and an end_time, either of which may be unset."""
+
+    @property
+    def start_time(self) -> Timestamp:
+        """From when on."""
+
+    @property
+    def end_time(self) -> Timestamp:
+        """Before when."""
+
+    def HasField(self, name: Any) -> bool:  # noqa: N802  protobuf's own name
+        """Whether a field is set."""
+
+
+def span_of(message: _Span) -> tuple[datetime | None, datetime | None]:
+    """From when on, and before when. Raises Fault(FIELD_INVALID)."""
+    start = time_of(message.start_time, "start_time") if message.HasField("start_time") else None
+    end = time_of(message.end_time, "end_time") if message.HasField("end_time") else None
+    if start is not None and end is not None and start >= end:
+        raise Fault(Reason.FIELD_INVALID, "end_time must lie after start_time", field="end_time")
+    return start, end
+
+
+def _day_of(text: str, field: str) -> date | None:
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or text != day.isoformat():
+        raise Fault(Reason.FIELD_INVALID, f"{field} must be a day as 2026-09-05", field=field)
+    return day
+
+
 def name_of(code: str, currency: str) -> AccountName:
     """An account's name. Raises Fault(FIELD_REQUIRED) if either part is empty."""
     for field, value in (("code", code), ("currency_code", currency)):
@@ -99,22 +153,22 @@ def _transfer_of(message: pb.Transfer, position: int) -> Transfer:
         campaign=message.campaign,
         project=message.project,
         hour=(
-            _time_of(message.hour, f"transfers[{position}].hour")
+            time_of(message.hour, f"transfers[{position}].hour")
             if message.HasField("hour")
             else None
         ),
         tally=message.count,
-        step=step_of(message, _time_of, f"transfers[{position}]"),
+        step=step_of(message, time_of, f"transfers[{position}]"),
     )
 
 
 def _required_time(message: pb.EntryDraft, field: str) -> datetime:
     if not message.HasField("value_time"):
         raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
-    return _time_of(message.value_time, field)
+    return time_of(message.value_time, field)
 
 
-def _time_of(stamp: Timestamp, field: str) -> datetime:
+def time_of(stamp: Timestamp, field: str) -> datetime:
     """What is finer than a microsecond is cut off: the books do not hold it."""
     try:
         if not 0 <= stamp.nanos <= _NANOS_MAX:
@@ -160,7 +214,7 @@ def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
         project=line.project,
         purpose=purpose,
         currency=line.currency_code,
-        hour=_time_of(line.hour, "lines.hour"),
+        hour=time_of(line.hour, "lines.hour"),
         micros=line.micros,
         tally=line.count,
     )
@@ -191,13 +245,18 @@ def result_of(entry_id: str, outcome: Outcome) -> pb.PostResult:
     return pb.PostResult(entry_id=entry_id, problem=problem)
 
 
+def cause_message(cause: Cause) -> pb.Cause:
+    """A cause."""
+    return pb.Cause(kind=_CAUSE_KINDS[cause.kind], id=cause.id)
+
+
 def entry_message(entry: Entry) -> pb.Entry:
     """An entry."""
     draft = entry.draft
     return pb.Entry(
         sequence=entry.sequence,
         entry_id=str(draft.entry_id),
-        cause=pb.Cause(kind=_CAUSE_KINDS[draft.cause.kind], id=draft.cause.id),
+        cause=cause_message(draft.cause),
         value_time=stamp_of(draft.value_time),
         recorded_time=stamp_of(entry.recorded_time),
         metadata=draft.metadata,
@@ -231,6 +290,13 @@ def balance_message(balance: Balance) -> pb.Balance:
         debits=money(currency, balance.debits),
         credits=money(currency, balance.credits),
         balance=money(currency, balance.micros),
+    )
+
+
+def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
+    """The sums of one currency."""
+    return pb.TrialBalanceSum(
+        debits=money(sums.currency, sums.debits), credits=money(sums.currency, sums.credits)
     )
 
 

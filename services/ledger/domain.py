@@ -215,6 +215,23 @@ class Entry(NamedTuple):
     dates: Dates | None
 
 
+class StatementLine(NamedTuple):
+    """One movement on an account.
+
+    counterpart: the code of the account on the other side. is_debit: whether this one is debited.
+    """
+
+    name: TransferName
+    cause: Cause
+    recorded_time: datetime
+    value_date: date
+    counterpart: str
+    is_debit: bool
+    micros: int
+    campaign: str
+    project: str
+
+
 class Head(NamedTuple):
     """The end of the chain: the last entry's sequence (0 while there is none), hash and time."""
 

@@ -7,8 +7,9 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
-from services.ledger.domain import AccountName
+from services.ledger.domain import INT64_MAX, AccountName
 from services.ledger.feed import Feed, Posted
+from services.ledger.history import History
 from services.ledger.reader import Reader
 from services.ledger.rules import ENTRIES_MAX
 from services.ledger.writer import Writer
@@ -24,9 +25,10 @@ LIST_BYTES = 3 * 1024 * 1024
 class LedgerService(pb_grpc.LedgerServiceServicer):
     """Serves watersmeet.ledger.v1.LedgerService."""
 
-    def __init__(self, writer: Writer, reader: Reader, feed: Feed) -> None:
+    def __init__(self, writer: Writer, reader: Reader, history: History, feed: Feed) -> None:
         self._writer = writer
         self._reader = reader
+        self._history = history
         self._feed = feed
 
     async def CreateAccount(
@@ -106,12 +108,15 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
     ) -> pb.ListEntriesResponse:
         """Lists entries."""
         cause = convert.cause_of(request.cause) if request.HasField("cause") else None
-        scope = ("ListEntries", request.account, *map(str, cause or ()))
-        after = 0
+        start, end = convert.span_of(request)
+        scope = ("ListEntries", request.account, *map(str, (*(cause or ()), start, end)))
+        size_max = page_size(request.page_size)
         if request.page_token:
-            after = int(position_of(request.page_token, *scope)[0])
+            after, through = map(int, position_of(request.page_token, *scope))
+        else:
+            after, through = await self._history.span(start, end, INT64_MAX)
         page = await self._reader.entries(
-            account=request.account, cause=cause, after=after, limit=page_size(request.page_size)
+            account=request.account, cause=cause, after=after, through=through, limit=size_max
         )
         response = pb.ListEntriesResponse()
         size = 0
@@ -122,7 +127,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 break
             response.entries.append(message)
         if page.more or len(response.entries) < len(page.entries):
-            response.next_page_token = token_after([response.entries[-1].sequence], *scope)
+            last = response.entries[-1].sequence
+            response.next_page_token = token_after([last, through], *scope)
         return response
 
     async def GetBalance(
@@ -130,7 +136,12 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
     ) -> pb.GetBalanceResponse:
         """Returns a balance."""
         name = convert.name_of(request.code, request.currency_code)
-        balance, sequence = await self._reader.balance(name)
+        if request.HasField("as_of"):
+            as_of = convert.as_of_of(request.as_of)
+            head = await self._reader.head_sequence()
+            balance, sequence = await self._history.balance(name, as_of, head)
+        else:
+            balance, sequence = await self._reader.balance(name)
         return pb.GetBalanceResponse(
             balance=convert.balance_message(balance), as_of_sequence=sequence
         )
@@ -139,16 +150,15 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         self, request: pb.GetTrialBalanceRequest, _context: Context
     ) -> pb.GetTrialBalanceResponse:
         """Returns all balances."""
-        trial = await self._reader.trial_balance(request.currency_code)
+        if request.HasField("as_of"):
+            as_of = convert.as_of_of(request.as_of)
+            head = await self._reader.head_sequence()
+            trial = await self._history.trial_balance(request.currency_code, as_of, head)
+        else:
+            trial = await self._reader.trial_balance(request.currency_code)
         return pb.GetTrialBalanceResponse(
             balances=map(convert.balance_message, trial.balances),
-            sums=[
-                pb.TrialBalanceSum(
-                    debits=convert.money(sums.currency, sums.debits),
-                    credits=convert.money(sums.currency, sums.credits),
-                )
-                for sums in trial.sums
-            ],
+            sums=map(convert.sums_message, trial.sums),
             as_of_sequence=trial.sequence,
         )
 

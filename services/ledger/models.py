@@ -184,6 +184,24 @@ watermarks = Table(
     Column("complete_until", _TIME, nullable=False),
 )
 
+# Sums over stretches of entries, first_sequence to last_sequence, which follow one another.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("last_sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_sequence", BigInteger, nullable=False),
+)
+daily_turnovers = Table(
+    "daily_turnovers",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("value_date", Date, nullable=False),
+    Column("debits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "last_sequence", "value_date"),
+)
+
 # One row: where the chain ends. Its lock is the right to write, for whoever knows the term.
 head = Table(
     "head",

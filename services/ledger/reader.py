@@ -99,7 +99,7 @@ class Reader:
         """An account. Raises Fault(ACCOUNT_NOT_FOUND)."""
         account = await self._store.account(name)
         if account is None:
-            raise _no_account()
+            raise no_account()
         return account
 
     async def accounts(
@@ -122,9 +122,16 @@ class Reader:
         return entry
 
     async def entries(
-        self, *, account: str, cause: Cause | None, after: int, limit: int
+        self,
+        *,
+        account: str,
+        cause: Cause | None,
+        after: int,
+        limit: int,
+        through: int = INT64_MAX,
     ) -> EntryPage:
-        """Entries behind a sequence, of an account code ("" for all) and a cause (None for all).
+        """Entries behind a sequence and up to another, of an account code ("" for all) and a cause
+        (None for all).
 
         As many as fit a page, at most limit. Raises Fault(ACCOUNT_NOT_FOUND).
         """
@@ -132,20 +139,20 @@ class Reader:
         if account:
             ids = await self._store.account_ids(account)
             if not ids:
-                raise _no_account()
+                raise no_account()
         return await self._store.list_entries(
-            account_ids=ids, cause=cause, after=after, limit=limit
+            account_ids=ids, cause=cause, after=after, through=through, limit=limit
         )
 
     async def balance(self, name: AccountName) -> tuple[Balance, int]:
         """What an account holds, and the last entry that counts. Fault(ACCOUNT_NOT_FOUND)."""
         found = await self._store.balance(name)
         if found is None:
-            raise _no_account()
+            raise no_account()
         return found
 
     async def trial_balance(self, currency: str) -> TrialBalance:
-        """All balances, of a currency or ("") of all, at one sequence.
+        """All balances, of a currency or ("") of all, as they are now.
 
         Raises Fault(MESSAGE_TOO_LARGE) beyond 50,000 accounts, and Fault(BALANCE_OVERFLOW) if a sum
         is beyond 64 bits, which no balance is.
@@ -153,12 +160,8 @@ class Reader:
         limit = TRIAL_BALANCE_ACCOUNTS_MAX
         balances, sequence = await self._store.balances(currency, limit + 1)
         if len(balances) > limit:
-            raise Fault(
-                Reason.MESSAGE_TOO_LARGE,
-                f"there are more than {limit:,} accounts; ask for one currency, or list accounts "
-                "and ask for the balances you need",
-            )
-        return TrialBalance(balances, _sums(balances), sequence)
+            raise too_many_accounts()
+        return TrialBalance(balances, sums_of(balances), sequence)
 
     async def totals(self, rows_a_page: int) -> AsyncGenerator[TotalsPage, None]:
         """All totals as they stand at one sequence; at least one page, which may be empty.
@@ -204,7 +207,8 @@ class Reader:
         await pages.put(end)  # by now the connection is free
 
 
-def _sums(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
+def sums_of(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
+    """The sums by currency. Raises Fault(BALANCE_OVERFLOW) for one beyond 64 bits."""
     by_currency = sorted(balances, key=lambda balance: balance.name.currency)
     sums = []
     for currency, group in groupby(by_currency, key=lambda balance: balance.name.currency):
@@ -223,7 +227,16 @@ def _sums(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
     return sums
 
 
-def _no_account() -> Fault:
+def too_many_accounts() -> Fault:
+    """What a trial balance in one piece cannot hold."""
+    return Fault(
+        Reason.MESSAGE_TOO_LARGE,
+        f"there are more than {TRIAL_BALANCE_ACCOUNTS_MAX:,} accounts; ask for one currency, or "
+        "call StreamTrialBalance",
+    )
+
+
+def no_account() -> Fault:
     """What was asked for is not repeated: it may be anything."""
     return Fault(
         Reason.ACCOUNT_NOT_FOUND,

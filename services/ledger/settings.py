@@ -24,6 +24,10 @@ class Settings(ServerSettings, DatabaseSettings):
     lease_s: float = Field(default=3.0, ge=0.2, le=60)
     # How soon readers of the feed see what another process has written.
     feed_poll_s: float = Field(default=0.5, gt=0)
+    # Entries in one rollup, which is the most that a question about the past adds up by itself.
+    rollup_entries: int = Field(default=10_000, gt=0)
+    # How often it is looked whether there are as many.
+    rollup_poll_s: float = Field(default=5.0, gt=0)
     # The longest time between two checkpoints of the feed.
     checkpoint_s: float = Field(default=2.0, gt=0, le=5)
     # Readings of totals, and audits, at once; each holds a connection of its own.

@@ -63,6 +63,11 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "StreamEntries": _FOLLOWER,
         "ReadTotals": _FOLLOWER,
     },
+    "watersmeet.ledger.v1.StatementService": {
+        "GetStatement": _OFFICE,
+        "StreamStatement": _OFFICE,
+        "StreamTrialBalance": _OFFICE,
+    },
     "watersmeet.ledger.v1.AuditService": {
         "RunAudit": _OFFICE,
     },

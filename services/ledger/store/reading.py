@@ -65,13 +65,20 @@ class ReadingStore:
             return list(await connection.scalars(_ACCOUNT_IDS, {"code": code}))
 
     async def list_entries(
-        self, *, account_ids: Sequence[int] | None, cause: Cause | None, after: int, limit: int
+        self,
+        *,
+        account_ids: Sequence[int] | None,
+        cause: Cause | None,
+        after: int,
+        through: int,
+        limit: int,
     ) -> EntryPage:
-        """Entries after a sequence that touch one of the accounts and have the cause.
+        """Entries after a sequence, up to another, that touch one of the accounts and have the
+        cause. None leaves either of these open.
 
-        None leaves either open. As many as fit a page, at most limit, at least one if any.
+        As many as fit a page, at most limit, at least one if any.
         """
-        parameters: dict[str, object] = {"after": after, "limit": limit}
+        parameters: dict[str, object] = {"after": after, "through": through, "limit": limit}
         if account_ids is not None:
             parameters["ids"] = array(account_ids)
         if cause is not None:
@@ -80,6 +87,9 @@ class ReadingStore:
         elif account_ids is not None:
             statement = _OF_ACCOUNTS
         else:
+            limit = min(limit, through - after)
+            if limit <= 0:
+                return EntryPage([], more=False)
             return await self.entries_after(after, limit)
         async with self._engine.connect() as connection:
             sequences = list(await connection.scalars(statement, parameters))
@@ -144,13 +154,15 @@ _ACCOUNT_IDS = text("SELECT id FROM accounts WHERE code = :code ORDER BY id")
 
 _OF_CAUSE = text("""
     SELECT sequence FROM entries
-    WHERE cause_kind = :cause_kind AND cause_id = :cause_id AND sequence > :after
+    WHERE cause_kind = :cause_kind AND cause_id = :cause_id
+    AND sequence > :after AND sequence <= :through
     ORDER BY sequence LIMIT :limit
 """)
 
 _OF_CAUSE_AND_ACCOUNTS = text("""
     SELECT sequence FROM entries
-    WHERE cause_kind = :cause_kind AND cause_id = :cause_id AND sequence > :after
+    WHERE cause_kind = :cause_kind AND cause_id = :cause_id
+    AND sequence > :after AND sequence <= :through
     AND EXISTS (
         SELECT FROM transfers t WHERE t.sequence = entries.sequence
         AND (t.debit_account_id = ANY(CAST(:ids AS integer[]))
@@ -164,10 +176,12 @@ _OF_ACCOUNTS = text("""
     SELECT DISTINCT touched.sequence
     FROM unnest(CAST(:ids AS integer[])) AS account (id) CROSS JOIN LATERAL (
         (SELECT DISTINCT sequence FROM transfers
-         WHERE debit_account_id = account.id AND sequence > :after ORDER BY sequence LIMIT :limit)
+         WHERE debit_account_id = account.id AND sequence > :after AND sequence <= :through
+         ORDER BY sequence LIMIT :limit)
         UNION ALL
         (SELECT DISTINCT sequence FROM transfers
-         WHERE credit_account_id = account.id AND sequence > :after ORDER BY sequence LIMIT :limit)
+         WHERE credit_account_id = account.id AND sequence > :after AND sequence <= :through
+         ORDER BY sequence LIMIT :limit)
     ) AS touched
     ORDER BY touched.sequence LIMIT :limit
 """)
@@ -181,11 +195,6 @@ _ACCOUNTS = text("""
     SELECT code, currency, kind, owner, create_time FROM accounts
     WHERE starts_with(code, :prefix) AND (code, currency) > (:code, :currency)
     ORDER BY code, currency LIMIT :limit
-""")
-
-_BALANCE = text("""
-    INSERT INTO balances (account_id, debits, credits) VALUES (:id, 0, 0)
-    ON CONFLICT (account_id) DO NOTHING
 """)
 
 _BALANCE = text("""

@@ -29,6 +29,7 @@ from services.ledger.domain import (
 )
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
+from services.ledger.store.fragments import VALUE_DATE
 
 CHUNK = 5_000
 
@@ -60,6 +61,21 @@ class HeldAccount(NamedTuple):
     stored_credits: int | None
     moved_debits: int
     moved_credits: int
+
+
+class Rollup(NamedTuple):
+    """A stretch of entries that is rolled up."""
+
+    first: int
+    last: int
+
+
+class WrongTurnover(NamedTuple):
+    """A daily turnover that is not what it should be. code, currency: None for no account."""
+
+    code: str | None
+    currency: str | None
+    value_date: str
 
 
 class CurrencySums(NamedTuple):
@@ -173,6 +189,22 @@ class Snapshot:
                     int(row.moved_credits),
                 )
 
+    async def rollups(self) -> list[Rollup]:
+        """All rollups, by their last sequence."""
+        return [Rollup(*row) for row in await self._connection.execute(_ROLLUPS)]
+
+    async def wrong_turnovers(self, rollup: Rollup) -> tuple[int, list[WrongTurnover]]:
+        """How many daily turnovers a rollup has or should have, and those that are not what its
+        entries add up to (the first few).
+        """
+        rows = (await self._connection.execute(_WRONG_TURNOVERS, rollup._asdict())).all()
+        wrong = [
+            WrongTurnover(row.code, row.currency, str(row.value_date))
+            for row in rows
+            if row.account_id is not None
+        ]
+        return rows[0].covered if rows else 0, wrong
+
     async def currency_sums(self) -> list[CurrencySums]:
         """The sums of the stored balances."""
         rows = await self._connection.execute(_CURRENCY_SUMS)
@@ -282,6 +314,35 @@ _HELD_ACCOUNTS = text("""
         USING (account_id)
     ORDER BY account_id
 """)
+
+_ROLLUPS = text("SELECT first_sequence, last_sequence FROM rollups ORDER BY last_sequence")
+
+# One row at least, for the count.
+_WRONG_TURNOVERS = text(f"""
+    WITH sides AS (
+        SELECT t.debit_account_id AS account_id, {VALUE_DATE} AS value_date,
+               t.amount_micros AS debits, 0 AS credits
+        FROM transfers t JOIN entries e ON e.sequence = t.sequence
+        WHERE t.sequence BETWEEN :first AND :last
+        UNION ALL
+        SELECT t.credit_account_id, {VALUE_DATE}, 0, t.amount_micros
+        FROM transfers t JOIN entries e ON e.sequence = t.sequence
+        WHERE t.sequence BETWEEN :first AND :last
+    ), derived AS (
+        SELECT account_id, value_date, sum(debits) AS debits, sum(credits) AS credits
+        FROM sides GROUP BY account_id, value_date
+    ), compared AS (
+        SELECT account_id, value_date, (s.debits, s.credits) IS NOT DISTINCT FROM
+               (d.debits, d.credits) AS same
+        FROM derived d FULL JOIN (
+            SELECT * FROM daily_turnovers WHERE last_sequence = :last
+        ) AS s USING (account_id, value_date)
+    )
+    SELECT c.covered, w.account_id, w.value_date, a.code, a.currency
+    FROM (SELECT count(*) AS covered FROM compared) AS c
+    LEFT JOIN (SELECT * FROM compared WHERE NOT same LIMIT 10) AS w ON true
+    LEFT JOIN accounts a ON a.id = w.account_id
+""")  # noqa: S608  made of constants
 
 _CURRENCY_SUMS = text("""
     SELECT a.currency, count(*) AS accounts, sum(b.debits) AS debits, sum(b.credits) AS credits

@@ -25,7 +25,7 @@ from tests.support.identities import Certificates
 
 EMPTY = """
     TRUNCATE accounts, entries, transfers, reserved, steps, late_arrivals, balances, totals,
-        appeal_totals, watermarks RESTART IDENTITY;
+        appeal_totals, watermarks, rollups, daily_turnovers RESTART IDENTITY;
     UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
         term = 0, next_expiry = NULL, periods_sequence = 0;
     UPDATE lease SET until = '-infinity'

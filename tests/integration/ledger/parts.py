@@ -11,10 +11,12 @@ from services.ledger.audit import Auditor, Report
 from services.ledger.audit_batches import BatchSummary
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
 from services.ledger.feed import Feed, FeedPace
+from services.ledger.history import History
 from services.ledger.leadership import Tenure
 from services.ledger.plan import Outcome
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.store.accounts import AccountIds
+from services.ledger.store.history import HistoryStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
@@ -54,6 +56,8 @@ class Parts:
     reading: ReadingStore
     reader: Reader
     snapshots: Snapshots
+    past: HistoryStore
+    history: History
     feed: Feed
     clock: Clock
     writing: asyncio.Task[None]
@@ -129,7 +133,11 @@ async def open_parts(
     reader = Reader(reading, snapshots, read_totals_timeout_s=10.0)
     running = asyncio.create_task(writer.run())
     try:
-        yield Parts(posting, writer, reading, reader, snapshots, feed, clock, running)
+        past = HistoryStore(engine)
+        history = History(past, clock)
+        yield Parts(
+            posting, writer, reading, reader, snapshots, past, history, feed, clock, running
+        )
     finally:
         running.cancel()
         await asyncio.wait({running})

@@ -272,6 +272,7 @@ async def test_books_in_order(parts: Parts) -> None:
     assert [(check.name, check.ok, check.covered) for check in report.checks] == [
         ("chain", True, 3),
         ("balances", True, 6),
+        ("daily_balances", True, 0),
         ("trial_balance", True, 6),
         ("totals", True, 6),
         ("batches", True, 0),
@@ -283,7 +284,7 @@ async def test_books_in_order(parts: Parts) -> None:
 async def test_empty_books_are_in_order(parts: Parts) -> None:
     report = await parts.audit()
     assert report.ok
-    assert [check.covered for check in report.checks] == [0] * 5
+    assert [check.covered for check in report.checks] == [0] * len(report.checks)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from tests.integration.ledger.parts import open_parts
 from tests.support.clock import FixedClock
 from tests.unit.ledger.drafts import draft
 
-APPEND_ONLY = ("accounts", "entries", "transfers", "reserved", "steps", "late_arrivals")
+APPEND_ONLY = (
+    *("accounts", "entries", "transfers", "reserved", "steps", "late_arrivals"),
+    *("rollups", "daily_turnovers"),
+)
 DENIED = [
     *(
         (statement, table)
@@ -30,6 +33,8 @@ COLUMN = {
     "reserved": "amount_micros",
     "steps": "of_sequence",
     "late_arrivals": "value_date",
+    "rollups": "first_sequence",
+    "daily_turnovers": "debits",
 }
 
 

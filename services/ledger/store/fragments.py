@@ -1,0 +1,11 @@
+"""Pieces of SQL that several statements share."""
+
+from services.ledger.calendar import ZONE
+
+_OFFSET_S = int(ZONE.utcoffset(None).total_seconds())
+
+VALUE_DATE = (
+    "coalesce(e.value_date, "
+    f"CAST(e.value_time AT TIME ZONE 'UTC' + interval '{_OFFSET_S} seconds' AS date))"
+)
+"""The value date of `entries e`, in the ledger's calendar; entries of version 1 do not say it."""
