@@ -19,6 +19,7 @@ HTTP = ("aiohttp",)
 DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
     *("donations/platforms/*.py", "donations/donors/*.py"),
+    "donations/pledges/*.py",
     *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
     *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),

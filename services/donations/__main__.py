@@ -10,6 +10,7 @@ from watersmeet.donations.v1 import (
     catalog_service_pb2_grpc,
     donation_intake_service_pb2_grpc,
     donor_service_pb2_grpc,
+    pledge_service_pb2_grpc,
 )
 
 from services.donations.batch_service import BatchService
@@ -25,12 +26,17 @@ from services.donations.gifts.tokens import DonorTokens
 from services.donations.intake_service import DonationIntakeService
 from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.platforms import load_platforms
+from services.donations.pledge_service import PledgeService
+from services.donations.pledges.memory import PledgeBook
+from services.donations.pledging import Pledging
 from services.donations.relay import Relay
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
 from services.donations.store.donors import DonorStore
 from services.donations.store.lane import Lane
+from services.donations.store.orders import OrderReader
 from services.donations.store.outbox import Outbox
+from services.donations.store.pledges import PledgeStore
 from services.donations.store.quarantine import QuarantineStore
 from services.donations.store.reading import GiftReader
 from services.donations.store.summary import BatchReader
@@ -102,6 +108,11 @@ async def compose(
         quarantine = Quarantine(
             QuarantineStore(engine), clock, bytes_an_hour=settings.quarantine_bytes_an_hour
         )
+        pledges = PledgeStore(engine)
+        orders = OrderReader(engine)
+        book = PledgeBook(pledges)
+        pledging = Pledging(pledges, orders, book, committer, catalog, tokens, clock)
+
         server = Server("donations", settings)
         desk = NoticeDesk(platforms, committer, quarantine, tokens, clock, server.quotas)
         server.add(
@@ -122,6 +133,11 @@ async def compose(
             catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,
             CatalogService(catalog_store, catalog, clock),
             f"{_PACKAGE}.CatalogService",
+        )
+        server.add(
+            pledge_service_pb2_grpc.add_PledgeServiceServicer_to_server,
+            PledgeService(pledging, tokens, server.quotas),
+            f"{_PACKAGE}.PledgeService",
         )
         server.add(
             batch_service_pb2_grpc.add_BatchServiceServicer_to_server,

@@ -24,6 +24,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -201,6 +202,53 @@ outbox = Table(
     Column("problem", _ASCII),
     postgresql_with={"fillfactor": "70"},
 )
+
+# Versions of merchants' pledges; they grow with the merchants. rate_ppm, fixed_micros: one is 0.
+# shares: [project's code, weight] of each.
+pledges = Table(
+    "pledges",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("code", _ASCII, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("rate_ppm", Integer, nullable=False),
+    Column("fixed_micros", BigInteger, nullable=False),
+    Column("currency", _CURRENCY, nullable=False),
+    Column("shares", JSONB, nullable=False),
+    Column("campaign", _ASCII, nullable=False),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME),
+    Column("unit_micros", Integer, nullable=False),
+    Column("merchant_token", LargeBinary, nullable=False),
+    Column("create_time", _TIME, nullable=False),
+    UniqueConstraint("partner_id", "code", "version"),
+)
+
+pledge_ends = Table(
+    "pledge_ends",
+    metadata,
+    Column("pledge_id", Integer, primary_key=True, autoincrement=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("create_time", _TIME, nullable=False),
+)
+
+# One row an order, for ever: who took part, and what was paid and given. A gift of remainders is a
+# row for which nothing was paid. participant_token: empty if the shopper is unknown.
+pledged_orders = Table(
+    "pledged_orders",
+    metadata,
+    Column("paid_micros", BigInteger, nullable=False),
+    Column("given_micros", BigInteger, nullable=False),
+    Column("event_time", _TIME, nullable=False),
+    Column("pledge_id", Integer, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("partner_id", SmallInteger, nullable=False),
+    Column("order_id", _ASCII, nullable=False),
+    Column("participant_token", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("bucket", "partner_id", "order_id"),
+)
+Index(None, pledged_orders.c.pledge_id)
 
 streams = Table(
     "streams",

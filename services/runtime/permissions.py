@@ -48,6 +48,15 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "GetDonor": _PARTNER | {"finance"},
         "EraseDonor": _PARTNER_AND_OFFICE,
     },
+    "watersmeet.donations.v1.PledgeService": {
+        "CreatePledges": _PARTNER,
+        "EndPledge": _PARTNER,
+        "RecordOrders": _PARTNER,
+        "GiveRemainder": _PARTNER,
+        "GetPledge": _PARTNER_AND_OFFICE,
+        "ListPledges": _PARTNER_AND_OFFICE,
+        "GetOrder": _PARTNER_AND_OFFICE,
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

@@ -8,9 +8,10 @@ import numpy as np
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Key, Outcome, Refund, bucket_of
-from services.donations.gifts.columns import GiftColumns, columns_of
+from services.donations.gifts.columns import GiftColumns, Ints, columns_of
 from services.donations.gifts.lines import line_keys
 from services.donations.gifts.rows import GiftRows, join, place
+from services.donations.pledges.pledge import KeyedOrder
 
 LINES_MAX = 10_000
 """The most lines that a batch may have, and that one call posts: with codes of the greatest length
@@ -25,6 +26,8 @@ class Group:
     gifts: all their gifts in key order, or None if they have none. starts: where each submission's
     gifts begin in the order in which they came; one more for the end.
     refunds: all their refunds, with the key of the gift. partner_ids: of every partner named.
+    orders: all their orders. gift_orders: for each gift, in the order in which they came, the
+    position of its order, or -1; None if there are no orders.
     """
 
     submissions: Sequence[Submission]
@@ -32,6 +35,8 @@ class Group:
     starts: Sequence[int]
     refunds: Sequence[tuple[Key, Refund]]
     partner_ids: dict[str, int]
+    orders: Sequence[KeyedOrder] = ()
+    gift_orders: Ints | None = None
 
     @property
     def awaited(self) -> frozenset[Key]:
@@ -61,12 +66,38 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
     named = {refund.partner for refund in refunds} | {
         submission.position.partner for submission in submissions if submission.position
     }
+    orders = [order for submission in submissions for order in submission.orders]
+    named |= {order.partner for order in orders}
     partner_ids = {partner: await catalog.partner_id(partner) for partner in named}
     keyed = [
         (Key(bucket_of(r.external_id), partner_ids[r.partner], r.external_id), r) for r in refunds
     ]
     starts = np.cumsum([0, *counts]).tolist()
-    return Group(submissions, rows, starts, keyed, partner_ids)
+    return Group(
+        submissions,
+        rows,
+        starts,
+        keyed,
+        partner_ids,
+        [
+            KeyedOrder(Key(bucket_of(o.order_id), partner_ids[o.partner], o.order_id), o)
+            for o in orders
+        ],
+        _gift_orders(submissions) if orders else None,
+    )
+
+
+def _gift_orders(submissions: Sequence[Submission]) -> Ints:
+    """For each gift the position of its order among all orders; -1 if it has none."""
+    parts = []
+    orders = 0
+    for submission in submissions:
+        part: Ints = np.full(submission.gift_count, -1, dtype=np.int64)
+        if submission.orders:
+            part[:] = orders + np.array(submission.gift_orders, dtype=np.int64)
+        parts.append(part)
+        orders += len(submission.orders)
+    return np.concatenate(parts)
 
 
 def _parts(submissions: Iterable[Submission]) -> Iterable[GiftColumns]:

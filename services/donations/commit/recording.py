@@ -14,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.commit.group import OUTCOME_OF_FATE, Group
+from services.donations.commit.order_recording import (
+    order_claims,
+    order_outcomes,
+    record_orders,
+)
 from services.donations.commit.refund_recording import record_refunds
 from services.donations.commit.submission import Committed, RefundFate
 from services.donations.domain import Key, Line, Outcome, moment_of
@@ -67,6 +72,11 @@ async def record(
     outcomes, accepted = _NO_OUTCOMES, None
     lines: list[Line] = []
     events: list[int] = []
+    order_fates, passing = list[int](), None
+    if group.orders:
+        order_fates, passing = await record_orders(driver, group)
+        claimed += order_claims(group, order_fates)
+        rows = None if rows is None else rows.keep(passing)
     if rows is not None:
         insert = gifts.insert_staged if staged else gifts.insert_new
         fates = await insert(driver, rows, batch_id)
@@ -89,7 +99,14 @@ async def record(
     await claims.keep(driver, claimed, now)
     await batches.advance(driver, _offsets(group))
     made = batch_id if lines else None
-    return Recorded(made, outcomes, _results(group, made, now, outcomes, refund_fates))
+    bought = list[Outcome]()
+    if passing is not None:
+        # What did not pass came with an order that is there already.
+        passed, outcomes = outcomes, np.full(len(passing), Outcome.REPLAYED, dtype=np.uint8)
+        outcomes[passing] = passed
+        bought = order_outcomes(group, order_fates, outcomes)
+    results = _results(group, made, now, outcomes, refund_fates, bought)
+    return Recorded(made, outcomes, results)
 
 
 def _batch(
@@ -132,17 +149,20 @@ def _results(
     now: datetime,
     outcomes: NDArray[np.uint8],
     refund_fates: Sequence[RefundFate],
+    orders: Sequence[Outcome],
 ) -> list[Committed]:
     as_submitted = np.empty_like(outcomes)
     if group.gifts is not None:
         as_submitted[group.gifts.order] = outcomes
     results = []
-    refunds_seen = 0
+    refunds_seen = orders_seen = 0
     for number, submission in enumerate(group.submissions):
         mine = as_submitted[group.starts[number] : group.starts[number + 1]]
         fates = refund_fates[refunds_seen : refunds_seen + len(submission.refunds)]
         refunds_seen += len(submission.refunds)
-        results.append(Committed(batch_id, now, mine, fates))
+        mine_of_orders = orders[orders_seen : orders_seen + len(submission.orders)]
+        orders_seen += len(submission.orders)
+        results.append(Committed(batch_id, now, mine, fates, mine_of_orders))
     return results
 
 

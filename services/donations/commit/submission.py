@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.donations.domain import Gift, Key, Outcome, Refund
 from services.donations.gifts.columns import GiftColumns, exact_sum
+from services.donations.pledges.pledge import PledgedOrder
 from services.runtime.errors import Reason
 
 
@@ -36,12 +37,16 @@ class Submission:
     gifts, columns: gifts one by one, or in columns; either of the two.
     refunds: refunds; a gift in the same submission may be theirs.
     awaited: gifts that refunds wait for, to be booked now.
+    orders: orders that give the gifts. gift_orders: for each gift the position of its order; empty
+    where there are no orders. The gifts of an order are recorded with it, or none of them.
     """
 
     gifts: Sequence[Gift] = ()
     columns: GiftColumns | None = None
     refunds: Sequence[Refund] = ()
     awaited: Sequence[Key] = ()
+    orders: Sequence[PledgedOrder] = ()
+    gift_orders: Sequence[int] = ()
     position: StreamPosition | None = None
     watermark: Watermark | None = None
 
@@ -53,7 +58,8 @@ class Submission:
     @property
     def weight(self) -> int:
         """How many rows it is worth to the queue; at least one."""
-        return max(1, self.gift_count + len(self.refunds) + len(self.awaited))
+        others = len(self.refunds) + len(self.awaited) + len(self.orders)
+        return max(1, self.gift_count + others)
 
     @property
     def micros(self) -> int:
@@ -85,9 +91,11 @@ class Committed:
     batch_id: the batch that carries what was accepted; None if nothing was.
     outcomes: one a gift, as numbers of Outcome, in the submission's order.
     refunds: one a refund, in the submission's order.
+    orders: one an order, in the submission's order.
     """
 
     batch_id: UUID | None
     recorded_time: datetime
     outcomes: NDArray[np.uint8]
     refunds: Sequence[RefundFate]
+    orders: Sequence[Outcome] = ()

@@ -80,6 +80,15 @@ class GiftRows:
             self.is_repeat[places],
         )
 
+    def keep(self, chosen: NDArray[np.bool_]) -> "GiftRows":
+        """The chosen rows as if no other had come: a repeat may come to be the first of its key."""
+        kept = self.take(np.flatnonzero(chosen))
+        kept.is_repeat[1:] = (kept.external_ids[1:] == kept.external_ids[:-1]) & (
+            kept.partner_ids[1:] == kept.partner_ids[:-1]
+        )
+        kept.is_repeat[:1] = False
+        return kept
+
     @property
     def suspended(self) -> NDArray[np.bool_]:
         """Which rows stand in suspense."""

@@ -10,5 +10,7 @@ summary     batches added up again from their rows, for the audit
 outbox      what the relay has to post
 catalog     charities, projects, campaigns, partners
 donors      sealed contacts, their tombstones, and who read them
+pledges     merchants' pledges, and what their orders add up to
+orders      orders become rows, and let their gifts pass once
 quarantine  notices that could not be verified or read
 """

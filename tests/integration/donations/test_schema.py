@@ -39,6 +39,7 @@ def test_every_unique_key_of_tables_that_grow_with_gifts_leads_with_the_bucket()
         "conflicts",
         "donors",
         "donor_readings",
+        "pledged_orders",
     }
     for table in growing:
         unique = [
@@ -78,6 +79,12 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "DELETE FROM donor_readings",
         "UPDATE projects SET code = 'x'",
         "DELETE FROM partners",
+        "UPDATE pledges SET rate_ppm = 1",
+        "DELETE FROM pledges",
+        "UPDATE pledge_ends SET end_time = now()",
+        "DELETE FROM pledge_ends",
+        "UPDATE pledged_orders SET paid_micros = 1",
+        "DELETE FROM pledged_orders",
         "DROP TABLE donations",
         "CREATE TABLE mine (id int)",
     ],

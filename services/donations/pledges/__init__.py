@@ -1,0 +1,1 @@
+"""Per-order giving: merchants' pledges, and what orders come to. Plain Python."""

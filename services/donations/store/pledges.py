@@ -1,0 +1,154 @@
+"""Pledges become rows, versions of a code one after the other, and are never changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donations.domain import micros_of, moment_of
+from services.donations.models import pledge_ends, pledges
+from services.donations.pledges.pledge import OrderSums, Pledge, Share
+from services.runtime import database
+
+_PLEDGES = select(pledges, pledge_ends.c.end_time.label("ended_time")).join(
+    pledge_ends, pledge_ends.c.pledge_id == pledges.c.id, isouter=True
+)
+_BY_VERSION = (pledges.c.code, pledges.c.version)
+
+# Paid, or the fixed sum where that is less: what the exact share is a multiple of.
+_SUMS = text(
+    """
+    SELECT count(*) FILTER (WHERE o.paid_micros > 0) AS orders,
+           coalesce(sum(o.paid_micros), 0) AS paid_micros,
+           coalesce(sum(CASE WHEN CAST(:fixed AS bigint) > 0
+                             THEN least(o.paid_micros, CAST(:fixed AS bigint))
+                             ELSE o.paid_micros END), 0) AS basis_micros,
+           coalesce(sum(o.given_micros), 0) AS given_micros,
+           count(*) FILTER (WHERE o.paid_micros = 0) AS remainders,
+           max(o.event_time) AS latest_time
+    FROM pledged_orders o WHERE o.pledge_id = :pledge_id"""
+)
+
+
+class PledgeStore:
+    """Every method raises the database's errors."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def versions(
+        self, partner: str, partner_id: int, codes: Sequence[str]
+    ) -> dict[str, list[Pledge]]:
+        """All versions of each of these codes that is known, by start."""
+        query = _PLEDGES.where(
+            pledges.c.partner_id == partner_id, pledges.c.code == func.any(codes)
+        ).order_by(*_BY_VERSION)
+        found: dict[str, list[Pledge]] = {}
+        async with self._engine.connect() as connection:
+            for row in await connection.execute(query):
+                found.setdefault(row.code, []).append(_pledge(partner, row))
+        return found
+
+    async def add(self, partner_id: int, made: Sequence[Pledge], now: datetime) -> set[str]:
+        """Keeps new versions, each of another code; returns the codes of those that are kept.
+
+        The others' versions were made by another call meanwhile.
+        """
+        # In the order of the key, so that two calls with the same codes wait in one direction.
+        rows = sorted((_values(pledge, partner_id, now) for pledge in made), key=_code)
+        statement = insert(pledges).values(rows).on_conflict_do_nothing().returning(pledges.c.code)
+        async with database.transaction(self._engine) as connection:
+            return set((await connection.execute(statement)).scalars())
+
+    async def end(self, pledge: Pledge, end_micros: int, now: datetime) -> int:
+        """Gives a pledge its end unless it has one; returns the end that stands."""
+        values = {
+            "pledge_id": pledge.id,
+            "end_time": moment_of(end_micros),
+            "create_time": now,
+        }
+        async with database.transaction(self._engine) as connection:
+            await connection.execute(insert(pledge_ends).on_conflict_do_nothing(), values)
+            found = await connection.execute(
+                select(pledge_ends.c.end_time).where(pledge_ends.c.pledge_id == pledge.id)
+            )
+            return micros_of(found.scalar_one())
+
+    async def page(
+        self, partner: str, partner_id: int, after: tuple[str, int], limit: int
+    ) -> list[Pledge]:
+        """A partner's pledges by code and version, after a position."""
+        code, version = after
+        key = text("(pledges.code, pledges.version) > (:code, :version)")
+        query = (
+            _PLEDGES.where(pledges.c.partner_id == partner_id, key)
+            .order_by(*_BY_VERSION)
+            .limit(limit)
+        )
+        async with self._engine.connect() as connection:
+            found = await connection.execute(query, {"code": code, "version": version})
+            return [_pledge(partner, row) for row in found]
+
+    async def by_id(self, partner: str, pledge_id: int) -> Pledge:
+        """The pledge that a recorded order was evaluated by."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(_PLEDGES.where(pledges.c.id == pledge_id))
+            return _pledge(partner, found.one())
+
+    async def sums(self, pledge: Pledge) -> OrderSums:
+        """What a pledge's orders add up to, all seen at one moment."""
+        parameters = {"pledge_id": pledge.id, "fixed": pledge.fixed_micros}
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_SUMS, parameters)).one()
+        return OrderSums(
+            row.orders,
+            int(row.paid_micros),
+            int(row.basis_micros),
+            int(row.given_micros),
+            row.remainders,
+            micros_of(row.latest_time) if row.latest_time else 0,
+        )
+
+
+def _code(values: Mapping[str, Any]) -> str:
+    return str(values["code"])
+
+
+def _values(pledge: Pledge, partner_id: int, now: datetime) -> dict[str, Any]:
+    return {
+        "partner_id": partner_id,
+        "code": pledge.code,
+        "version": pledge.version,
+        "rate_ppm": pledge.rate_ppm,
+        "fixed_micros": pledge.fixed_micros,
+        "currency": pledge.currency,
+        "shares": [list(share) for share in pledge.shares],
+        "campaign": pledge.campaign,
+        "start_time": moment_of(pledge.start_micros),
+        "end_time": None if pledge.end_micros is None else moment_of(pledge.end_micros),
+        "unit_micros": pledge.unit_micros,
+        "merchant_token": pledge.merchant_token,
+        "create_time": now,
+    }
+
+
+def _pledge(partner: str, row: Row[Any]) -> Pledge:
+    return Pledge(
+        partner,
+        row.code,
+        row.version,
+        row.rate_ppm,
+        row.fixed_micros,
+        row.currency,
+        tuple(Share(project, weight) for project, weight in row.shares),
+        row.campaign,
+        micros_of(row.start_time),
+        micros_of(row.end_time) if row.end_time else None,
+        row.unit_micros,
+        bytes(row.merchant_token),
+        micros_of(row.ended_time) if row.ended_time else None,
+        row.id,
+    )
