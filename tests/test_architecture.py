@@ -21,7 +21,8 @@ DOMAIN = (
     *("donations/platforms/*.py", "donations/donors/*.py"),
     "donations/pledges/*.py",
     *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
-    *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py"),
+    *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py", "ledger/tree.py"),
+    "ledger/note.py",
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
 )
 STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")

@@ -8,18 +8,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from watersmeet.ledger.v1 import (
     audit_service_pb2_grpc,
     ledger_service_pb2_grpc,
+    log_service_pb2_grpc,
     statement_service_pb2_grpc,
 )
 
 from services.ledger import metrics
+from services.ledger.archive import Archive
 from services.ledger.audit import Auditor
 from services.ledger.audit_donations import DonationsBatches
 from services.ledger.audit_service import AuditService
-from services.ledger.domain import Cause, CauseKind, Entry
+from services.ledger.domain import Cause, CauseKind, Entry, Head
 from services.ledger.feed import Feed, FeedPace
 from services.ledger.history import History
 from services.ledger.leadership import Leadership
 from services.ledger.ledger_service import LedgerService
+from services.ledger.log import Log, LogPace
+from services.ledger.log_service import LogService
+from services.ledger.note import Signer
+from services.ledger.proofs import Proofs
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.rollup import Rollups
 from services.ledger.settings import Settings
@@ -27,6 +33,7 @@ from services.ledger.statement_service import StatementService
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.history import HistoryStore
 from services.ledger.store.lease import LeaseStore
+from services.ledger.store.log import LogStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
@@ -59,6 +66,12 @@ def migrate(settings: Settings) -> None:
     upgrade("services.ledger", settings.migration_url, service_role=role if role != owner else None)
 
 
+def signers_of(settings: Settings) -> list[Signer]:
+    """The log's keys. Raises OSError or ValueError if a file is none."""
+    files = (settings.log_key_file, settings.log_next_key_file)
+    return [Signer.load(settings.log_origin, file) for file in files if file is not None]
+
+
 @asynccontextmanager
 async def compose(
     settings: Settings, clock: Clock = system_clock
@@ -73,6 +86,7 @@ async def compose(
                 ("lease", 1),
                 ("reader", settings.pool_size),
                 ("snapshots", settings.snapshots_max),
+                ("log", 1),
             )
         }
         for engine in engines.values():
@@ -93,6 +107,18 @@ async def compose(
             lease_s=settings.lease_s,
             changed=lambda writes: server.report(WRITER, serving=writes),
         )
+        log_reading = LogStore(engines["reader"])
+        log = Log(
+            LogStore(engines["log"]),
+            signers_of(settings),
+            clock,
+            LogPace(entries=settings.log_entries, seconds=settings.log_s),
+        )
+
+        def committed(head: Head) -> None:
+            feed.notify()
+            log.notify(head)
+
         writer = Writer(
             PostingStore(engines["writer"], accounts),
             leadership,
@@ -102,7 +128,7 @@ async def compose(
                 group_transfers=settings.group_transfers,
                 retry_s=settings.retry_s,
             ),
-            committed=lambda _: feed.notify(),
+            committed=committed,
         )
         snapshots = Snapshots(
             SnapshotStore(engines["snapshots"], settings.snapshot_statement_timeout_s),
@@ -149,9 +175,18 @@ async def compose(
             AuditService(auditor),
             "watersmeet.ledger.v1.AuditService",
         )
+        server.add(
+            log_service_pb2_grpc.add_LogServiceServicer_to_server,
+            LogService(
+                Proofs(log_reading, reader, signs_every_s=settings.log_s),
+                Archive(snapshots, reading, log_reading),
+            ),
+            "watersmeet.ledger.v1.LogService",
+        )
         server.add_background(leadership.run, "leadership")
         server.add_background(writer.run, "writer")
         server.add_background(rollups.run, "rollups")
+        server.add_background(log.run, "log")
 
         async def ready() -> None:
             await leadership.look()

@@ -18,6 +18,7 @@ from services.ledger.audit_balances import (
 from services.ledger.audit_batches import EntriesNow, Summaries, check_batches
 from services.ledger.audit_chain import Chain
 from services.ledger.audit_check import Check
+from services.ledger.audit_log import check_log
 from services.ledger.audit_totals import check_totals
 from services.ledger.domain import Head
 from services.ledger.reader import Snapshots
@@ -75,6 +76,7 @@ class Auditor:
         chain = Chain()
         return [
             ("chain", lambda: chain.check(books)),
+            ("log", lambda: check_log(books)),
             ("balances", lambda: check_balances(books)),
             ("daily_balances", lambda: check_daily_balances(books)),
             ("trial_balance", lambda: check_trial_balance(books)),

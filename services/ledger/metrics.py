@@ -27,3 +27,14 @@ AUDIT_OK = Gauge(
 AUDIT_TIME = Gauge(
     "watersmeet_ledger_audit_timestamp_seconds", "When the last audit ended, in Unix time."
 )
+CHECKPOINT_SIZE = Gauge(
+    "watersmeet_ledger_checkpoint_size", "How many entries the latest signed checkpoint covers."
+)
+CHECKPOINT_TIME = Gauge(
+    "watersmeet_ledger_checkpoint_timestamp_seconds",
+    "When this process last signed a checkpoint, in Unix time; 0 before.",
+)
+LOG_BROKEN = Gauge(
+    "watersmeet_ledger_log_broken",
+    "Whether the log stopped signing because the books do not continue what was signed.",
+)

@@ -202,6 +202,26 @@ daily_turnovers = Table(
     PrimaryKeyConstraint("account_id", "last_sequence", "value_date"),
 )
 
+# The log, only ever added to: signed tree heads, the nodes of every eighth level, the public keys.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    CheckConstraint("size > 0", name="size"),
+)
+
+tree_nodes = Table(
+    "tree_nodes",
+    metadata,
+    Column("level", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "position"),
+)
+
+log_keys = Table("log_keys", metadata, Column("verifier_key", _CODE, primary_key=True))
+
 # One row: where the chain ends. Its lock is the right to write, for whoever knows the term.
 head = Table(
     "head",

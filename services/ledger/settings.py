@@ -1,5 +1,7 @@
 """What the ledger is told from outside: WATERSMEET_LEDGER_… in the environment."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -38,3 +40,13 @@ class Settings(ServerSettings, DatabaseSettings):
     read_totals_timeout_s: float = Field(default=60.0, gt=0)
     # The longest that the donations service may take to add up all batches again.
     summarize_timeout_s: float = Field(default=600.0, gt=0)
+
+    # The Ed25519 key in PEM that checkpoints of the log are signed with; without it none are.
+    log_key_file: Path | None = None
+    # A second one, while the key is being changed: checkpoints get both signatures.
+    log_next_key_file: Path | None = None
+    # The log's name in checkpoints: like a URL without its scheme, and never changed.
+    log_origin: str = Field(default="watersmeet.example/ledger", pattern=r"^[!-*,-~]{1,128}$")
+    # A checkpoint is signed when so many entries wait for one, or one of them for so long.
+    log_entries: int = Field(default=10_000, gt=0)
+    log_s: float = Field(default=10.0, gt=0)

@@ -80,6 +80,14 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
     "watersmeet.ledger.v1.AuditService": {
         "RunAudit": _OFFICE,
     },
+    "watersmeet.ledger.v1.LogService": {
+        "GetCheckpoint": _ALL,
+        "ListCheckpoints": _ALL,
+        "ListLogKeys": _ALL,
+        "GetInclusionProof": _ALL,
+        "GetConsistencyProof": _ALL,
+        "StreamArchive": _OFFICE,
+    },
     "watersmeet.gateway.v1.TotalsService": {
         "GetTotals": _ALL,
         "WatchTotals": _ALL,

@@ -80,6 +80,8 @@ CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.PLEDGE_CONFLICT: _Code.ALREADY_EXISTS,
     Reason.ORDER_CONFLICT: _Code.ALREADY_EXISTS,
     Reason.ORDER_NOT_FOUND: _Code.NOT_FOUND,
+    Reason.CHECKPOINT_NOT_FOUND: _Code.NOT_FOUND,
+    Reason.ENTRY_NOT_IN_LOG: _Code.FAILED_PRECONDITION,
 }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
 from sqlalchemy.sql import TextClause
 
 from services.ledger.domain import (
+    Account,
     AccountName,
     CauseKind,
     Cell,
@@ -27,9 +28,10 @@ from services.ledger.domain import (
     TotalState,
     Transfer,
 )
-from services.ledger.store.accounts import AccountIds
+from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
 from services.ledger.store.fragments import VALUE_DATE
+from services.ledger.store.log_snapshot import LogSnapshot
 
 CHUNK = 5_000
 
@@ -205,6 +207,18 @@ class Snapshot:
         ]
         return rows[0].covered if rows else 0, wrong
 
+    async def accounts(self, limit: int) -> list[tuple[Account, int, int]]:
+        """Accounts by code and currency, each with the sums of its debits and its credits."""
+        accounts: list[tuple[Account, int, int]] = []
+        async for rows in self._stream(_ACCOUNTS, limit=limit):
+            accounts += [(account_of(row), row.debits, row.credits) for row in rows]
+        return accounts
+
+    @property
+    def log(self) -> LogSnapshot:
+        """The log at the same moment."""
+        return LogSnapshot(self._connection, self._stream)
+
     async def currency_sums(self) -> list[CurrencySums]:
         """The sums of the stored balances."""
         rows = await self._connection.execute(_CURRENCY_SUMS)
@@ -343,6 +357,12 @@ _WRONG_TURNOVERS = text(f"""
     LEFT JOIN (SELECT * FROM compared WHERE NOT same LIMIT 10) AS w ON true
     LEFT JOIN accounts a ON a.id = w.account_id
 """)  # noqa: S608  made of constants
+
+_ACCOUNTS = text("""
+    SELECT a.code, a.currency, a.kind, a.owner, a.create_time, b.debits, b.credits
+    FROM accounts a JOIN balances b ON b.account_id = a.id
+    ORDER BY a.code, a.currency LIMIT :limit
+""")
 
 _CURRENCY_SUMS = text("""
     SELECT a.currency, count(*) AS accounts, sum(b.debits) AS debits, sum(b.credits) AS credits

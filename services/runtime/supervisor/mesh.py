@@ -30,6 +30,7 @@ from services.runtime.supervisor.preparation import (
     MakePlatforms,
     prepare_certificates,
     prepare_donations,
+    prepare_ledger,
 )
 from services.runtime.supervisor.process import Process, describe_exit, failure
 from services.runtime.supervisor.restarts import RestartBudget
@@ -140,7 +141,10 @@ class Mesh:
     async def _start(self) -> None:
         MeshState.remove(self.directory)  # of one that was killed
         authority = prepare_certificates(self.directory, (s.name for s in self._services))
-        settings = {"donations": prepare_donations(self.directory, self._make_platforms)}
+        settings = {
+            "donations": prepare_donations(self.directory, self._make_platforms),
+            "ledger": prepare_ledger(self.directory),
+        }
         server = await self._start_postgres()
         for service in self._services:
             self._ports[service.name] = ServicePorts.reserve(service)

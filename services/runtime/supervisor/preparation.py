@@ -4,6 +4,9 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from services.runtime.identity import Caller, Role
 from services.runtime.supervisor.certificates import Authority
 from services.runtime.supervisor.files import write_private
@@ -30,6 +33,18 @@ def prepare_certificates(directory: Path, services: Iterable[str]) -> Authority:
     authority.issue(Caller(Role.FINANCE, "local"))
     authority.issue(Caller(Role.OPERATOR, "local"))
     return authority
+
+
+def prepare_ledger(directory: Path) -> Mapping[str, str]:
+    """Makes the key that the ledger's log is signed with. Settings that name it."""
+    log_key = directory / "log.key"
+    if not log_key.exists():
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        write_private(log_key, pem)
+    # Not the default name: what a local mesh signs should never look like another log's.
+    return {"LOG_KEY_FILE": str(log_key), "LOG_ORIGIN": "watersmeet.localhost/ledger"}
 
 
 def prepare_donations(directory: Path, make_platforms: MakePlatforms | None) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from services.runtime.database import upgrade
 from services.runtime.server import Server
 from services.runtime.settings import ServerSettings, TlsSettings
 from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.ledger.log_parts import LogParts, open_log
 from tests.integration.ledger.parts import Parts, open_parts, role_of
 from tests.integration.ledger.stand_ins import Batches
 from tests.support.clock import FixedClock
@@ -25,7 +26,8 @@ from tests.support.identities import Certificates
 
 EMPTY = """
     TRUNCATE accounts, entries, transfers, reserved, steps, late_arrivals, balances, totals,
-        appeal_totals, watermarks, rollups, daily_turnovers RESTART IDENTITY;
+        appeal_totals, watermarks, rollups, daily_turnovers, checkpoints, tree_nodes,
+        log_keys RESTART IDENTITY;
     UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
         term = 0, next_expiry = NULL, periods_sequence = 0;
     UPDATE lease SET until = '-infinity'
@@ -52,6 +54,13 @@ def urls(migrated: DatabaseUrls) -> DatabaseUrls:
 async def parts(urls: DatabaseUrls, clock: FixedClock) -> AsyncIterator[Parts]:
     """A writer that runs, and readers."""
     async with open_parts(urls.service, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def log(parts: Parts, urls: DatabaseUrls, clock: FixedClock) -> AsyncIterator[LogParts]:
+    """A log on the same books, which signs when it is told to."""
+    async with open_log(parts, urls.service, clock) as opened:
         yield opened
 
 

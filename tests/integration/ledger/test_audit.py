@@ -271,6 +271,7 @@ async def test_books_in_order(parts: Parts) -> None:
     assert report.ok
     assert [(check.name, check.ok, check.covered) for check in report.checks] == [
         ("chain", True, 3),
+        ("log", True, 0),
         ("balances", True, 6),
         ("daily_balances", True, 0),
         ("trial_balance", True, 6),

@@ -12,6 +12,7 @@ from tests.unit.ledger.drafts import draft
 APPEND_ONLY = (
     *("accounts", "entries", "transfers", "reserved", "steps", "late_arrivals"),
     *("rollups", "daily_turnovers"),
+    *("checkpoints", "tree_nodes", "log_keys"),
 )
 DENIED = [
     *(
@@ -35,6 +36,9 @@ COLUMN = {
     "late_arrivals": "value_date",
     "rollups": "first_sequence",
     "daily_turnovers": "debits",
+    "checkpoints": "note",
+    "tree_nodes": "hash",
+    "log_keys": "verifier_key",
 }
 
 

@@ -1,0 +1,163 @@
+"""The Merkle tree over the entries' hashes, as RFC 9162 (section 2.1) and RFC 6962 define it.
+
+Leaf i is the hash of entry i + 1. A complete subtree is named by its level (0: a leaf) and its
+position among those of its level. Of all complete subtrees those of every eighth level are kept
+(tables), so that any other costs at most 128 of these or of the entries' hashes.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+STRIDE = 8
+"""Nodes of the levels 8, 16, 24, … are kept."""
+
+
+class Node(NamedTuple):
+    """A complete subtree: the leaves from position << level to (position + 1) << level."""
+
+    level: int
+    position: int
+
+
+class KeptNode(NamedTuple):
+    """A complete subtree that is kept, and its hash."""
+
+    node: Node
+    hash: bytes
+
+
+class Range(NamedTuple):
+    """The leaves from begin up to, and without, end."""
+
+    begin: int
+    end: int
+
+
+class Base(NamedTuple):
+    """Where a node's hash is made from: the nodes from begin to end of a level that is kept."""
+
+    level: int
+    begin: int
+    end: int
+
+
+def leaf_hash(entry_hash: bytes) -> bytes:
+    """The hash of a leaf."""
+    return sha256(b"\x00" + entry_hash).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of the two subtrees together."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def subtrees_of(leaves: Range) -> list[Node]:
+    """The largest complete subtrees that the leaves of a proof's range make up, left to right."""
+    nodes = []
+    begin, end = leaves
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, (begin & -begin).bit_length() - 1)
+        nodes.append(Node(level, begin >> level))
+        begin += 1 << level
+    return nodes
+
+
+def folded(hashes: Sequence[bytes]) -> bytes:
+    """The hash of a range from those of its `subtrees_of`; of no leaves, SHA-256 of nothing."""
+    if not hashes:
+        return sha256(b"").digest()
+    whole = hashes[-1]
+    for left in reversed(hashes[:-1]):
+        whole = node_hash(left, whole)
+    return whole
+
+
+def inclusion_path(index: int, size: int) -> list[Range]:
+    """The ranges whose hashes prove that leaf index is in the tree of size leaves, nearest first.
+
+    RFC 9162, section 2.1.3.1.
+    """
+    assert 0 <= index < size, "a leaf of the tree"
+    path = []
+    begin, end = 0, size
+    while end - begin > 1:
+        middle = begin + _split(end - begin)
+        if index < middle:
+            path.append(Range(middle, end))
+            end = middle
+        else:
+            path.append(Range(begin, middle))
+            begin = middle
+    return path[::-1]
+
+
+def consistency_path(first: int, second: int) -> list[Range]:
+    """The ranges whose hashes prove that the tree of second leaves begins with that of first.
+
+    RFC 9162, section 2.1.4.1.
+    """
+    assert 0 < first <= second, "a tree and a larger one"
+    path = []
+    begin, end = 0, second
+    while first != end:
+        middle = begin + _split(end - begin)
+        if first <= middle:
+            path.append(Range(middle, end))
+            end = middle
+        else:
+            path.append(Range(begin, middle))
+            begin = middle
+    if begin:  # otherwise it is the first tree itself, which the verifier has
+        path.append(Range(begin, end))
+    return path[::-1]
+
+
+def base_of(node: Node) -> Base:
+    """What a node's hash is made from."""
+    height = node.level % STRIDE
+    begin = node.position << height
+    return Base(node.level - height, begin, begin + (1 << height))
+
+
+def hash_of(node: Node, base: Sequence[bytes]) -> bytes:
+    """A node's hash from the hashes of its base. Those of level 0 are leaves' hashes."""
+    assert len(base) == 1 << node.level % STRIDE, "all of the base"
+    hashes = list(base)
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [node_hash(left, right) for left, right in pairs]
+    return hashes[0]
+
+
+class Frontier:
+    """A growing tree: what of it is needed to add leaves and to say the root."""
+
+    def __init__(self, size: int, hashes: Mapping[Node, bytes]) -> None:
+        """hashes: of `subtrees_of` the leaves 0 to size."""
+        self.size = size
+        self._hashes = [hashes[node] for node in subtrees_of(Range(0, size))]
+
+    def append(self, leaf: bytes) -> list[KeptNode]:
+        """Adds a leaf's hash; returns the nodes that are complete with it and must be kept."""
+        kept = []
+        level, index = 0, self.size
+        while index & 1:
+            leaf = node_hash(self._hashes.pop(), leaf)
+            level, index = level + 1, index >> 1
+            if level % STRIDE == 0:
+                kept.append(KeptNode(Node(level, index), leaf))
+        self._hashes.append(leaf)
+        self.size += 1
+        return kept
+
+    def root(self) -> bytes:
+        """The hash of the whole tree."""
+        return folded(self._hashes)
+
+
+def _split(leaves: int) -> int:
+    """The largest power of two that is smaller than a number of leaves beyond 1."""
+    return 1 << (leaves - 1).bit_length() - 1
