@@ -10,9 +10,24 @@ from rich.console import Console
 from services.runtime.errors import Fault
 from services.runtime.supervisor.errors import MeshError
 
-COMMANDS = ("up", "demo", "totals", "audit", "certs", "migrate", "simulate", "send")
-"""In the order in which help lists them. `services/cli/<command>.py` has what `<command>` names: a
-function with typer's annotations, or a typer.Typer where a command has commands of its own."""
+COMMANDS = (
+    "up",
+    "demo",
+    "totals",
+    "audit",
+    "accounts",
+    "balance",
+    "statement",
+    "trial-balance",
+    "entries",
+    "certs",
+    "migrate",
+    "simulate",
+    "send",
+)
+"""In the order in which help lists them. `services/cli/<command>.py`, with `_` for `-`, has what
+`<command>` names: a function with typer's annotations, or a typer.Typer where a command has
+commands of its own."""
 
 
 def build(commands: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -26,7 +41,8 @@ def build(commands: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     app.callback()(_one_of_several)
     for name in commands:
-        command = getattr(import_module(f"services.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(import_module(f"services.cli.{module}"), module)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

@@ -1,0 +1,88 @@
+"""`watersmeet accounts`: which accounts there are."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.tree import Tree
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+from watersmeet.ledger.v1 import statement_service_pb2 as statement_pb
+from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
+
+from services.cli.asking import asking
+from services.cli.console import make_console
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.reading.balances import COLUMNS, kind_of, row_of
+from services.cli.render import amount
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Sheet
+
+_TIMEOUT_S = 600.0
+_PAGE = 1_000
+
+accounts = typer.Typer(help="Show which accounts there are.", no_args_is_help=True)
+
+
+@accounts.callback()
+def _one_of_several() -> None:
+    return
+
+
+@accounts.command()
+def tree(
+    prefix: Annotated[
+        str, typer.Argument(metavar="[PREFIX]", help="Only codes that begin so: partner/, say.")
+    ] = "",
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """Show the accounts as a tree of their codes, with what each holds now."""
+    with asking(state, "ledger") as channel:
+        opened = list(_opened(pb_grpc.LedgerServiceStub(channel), prefix))
+        held = {
+            (balance.code, balance.balance.currency_code): balance
+            for message in statement_grpc.StatementServiceStub(channel).StreamTrialBalance(
+                statement_pb.StreamTrialBalanceRequest(), timeout=_TIMEOUT_S
+            )
+            for balance in message.balances
+        }
+    balances = [held.get((one.code, one.currency_code), _empty(one)) for one in opened]
+    if as_json or as_csv or xlsx is not None:
+        sheet = Sheet("accounts", COLUMNS, map(row_of, balances))
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
+    else:
+        make_console().print(_tree(balances) if balances else "No accounts yet.")
+
+
+def _opened(ledger: Any, prefix: str) -> Iterator[pb.Account]:
+    request = pb.ListAccountsRequest(code_prefix=prefix, page_size=_PAGE)
+    while True:
+        page = ledger.ListAccounts(request, timeout=_TIMEOUT_S)
+        yield from page.accounts
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _empty(account: pb.Account) -> pb.Balance:
+    balance = pb.Balance(code=account.code, kind=account.kind)
+    for side in (balance.debits, balance.credits, balance.balance):
+        side.currency_code = account.currency_code
+    return balance
+
+
+def _tree(balances: list[pb.Balance]) -> Tree:
+    root = Tree("accounts", hide_root=True)
+    branches: dict[str, Tree] = {"": root}
+    for balance in balances:
+        path = ""
+        for part in balance.code.split("/"):
+            parent, path = branches[path], f"{path}/{part}"
+            if path not in branches:
+                branches[path] = parent.add(part)
+        held = f"{amount(balance.balance.micros)} {balance.balance.currency_code}"
+        branches[path].add(f"{held}  [dim]{kind_of(balance.kind)}[/]")
+    return root

@@ -1,0 +1,99 @@
+"""`watersmeet entries`: the journal."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
+
+from services.cli.asking import asking
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.render import rfc3339
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
+from services.cli.statement import cause_of
+
+_TIMEOUT_S = 60.0
+_PAGE = 500
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
+
+COLUMNS = (
+    Column("entry", Kind.NUMBER),
+    Column("line", Kind.NUMBER),
+    Column("recorded"),
+    Column("value_date"),
+    Column("cause"),
+    Column("debit_account"),
+    Column("credit_account"),
+    Column("amount", Kind.AMOUNT),
+    Column("unit"),
+    Column("campaign"),
+    Column("project"),
+    Column("hour"),
+    Column("gifts", Kind.NUMBER),
+)
+
+
+def entries(
+    account: Annotated[
+        str, typer.Option(metavar="ACCOUNT", help="Only entries that move its money.")
+    ] = "",
+    batch: Annotated[
+        str | None, typer.Option(metavar="UUID", help="Only those of this intake batch.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIME_FORMATS, help="Only what was written then (UTC) or later."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIME_FORMATS, help="Only what was written before then (UTC)."),
+    ] = None,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """Show entries, a line a transfer, in the order of the books."""
+    request = pb.ListEntriesRequest(account=account, page_size=_PAGE)
+    if batch is not None:
+        request.cause.kind = pb.CAUSE_KIND_INTAKE_BATCH
+        request.cause.id = batch
+    if since is not None:
+        request.start_time.FromDatetime(since.replace(tzinfo=UTC))
+    if until is not None:
+        request.end_time.FromDatetime(until.replace(tzinfo=UTC))
+    with asking(state, "ledger") as channel:
+        rows = _rows(pb_grpc.LedgerServiceStub(channel), request)
+        present(Sheet("entries", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
+
+
+def _rows(ledger: Any, request: pb.ListEntriesRequest) -> Iterator[tuple[Value, ...]]:
+    while True:
+        page = ledger.ListEntries(request, timeout=_TIMEOUT_S)
+        for entry in page.entries:
+            yield from _lines(entry)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _lines(entry: pb.Entry) -> Iterator[tuple[Value, ...]]:
+    for position, transfer in enumerate(entry.transfers):
+        yield (
+            entry.sequence,
+            position,
+            rfc3339(entry.recorded_time),
+            entry.value_date,
+            cause_of(entry.cause),
+            transfer.debit_account,
+            transfer.credit_account,
+            transfer.amount.micros,
+            transfer.amount.currency_code,
+            transfer.campaign,
+            transfer.project,
+            rfc3339(transfer.hour) if transfer.HasField("hour") else None,
+            transfer.count,
+        )

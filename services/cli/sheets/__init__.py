@@ -1,0 +1,1 @@
+"""Lists that finance takes away: on the screen, as JSON, as CSV, and for a spreadsheet."""

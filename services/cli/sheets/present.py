@@ -1,0 +1,102 @@
+"""Shows a sheet in the form that was asked for."""
+
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.console import make_console
+from services.cli.render import amount, print_json
+from services.cli.sheets.csv_file import write_csv
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal
+from services.cli.sheets.xlsx_file import TooManyRowsError, write_xlsx
+
+_SHOWN_MAX = 1_000
+_COULD_NOT_WRITE = 1
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="As CSV, on standard output.")]
+AsXlsx = Annotated[
+    Path | None,
+    typer.Option("--xlsx", metavar="FILE", help="Into a spreadsheet.", dir_okay=False),
+]
+
+
+def present(sheet: Sheet, *, as_json: bool, as_csv: bool, xlsx: Path | None) -> None:
+    """Shows or writes the sheet. Exits with status 1 if more than one form is asked for, or the
+    file cannot be written.
+    """
+    if as_json + as_csv + (xlsx is not None) > 1:
+        raise typer.BadParameter("choose one of --json, --csv and --xlsx")
+    if as_json:
+        print_json(_document(sheet))
+    elif as_csv:
+        write_csv(sheet, sys.stdout)
+    elif xlsx is not None:
+        _write(sheet, xlsx)
+    else:
+        _show(make_console(), sheet)
+
+
+def _write(sheet: Sheet, path: Path) -> None:
+    try:
+        write_xlsx(sheet, path)
+    except (OSError, TooManyRowsError) as error:
+        typer.echo(f"watersmeet: {path} cannot be written: {error}", err=True)
+        raise typer.Exit(_COULD_NOT_WRITE) from error
+    typer.echo(f"Written: {path}")
+
+
+def _document(sheet: Sheet) -> dict[str, Any]:
+    names = [column.name for column in sheet.columns]
+    rows = [
+        dict(zip(names, map(_json_value, sheet.columns, row), strict=True)) for row in sheet.rows
+    ]
+    return {**sheet.facts, "rows": rows}
+
+
+def _json_value(column: Column, value: Value) -> Value:
+    # Amounts are text: a program's numbers may be floats.
+    if column.kind is Kind.AMOUNT and isinstance(value, int):
+        return decimal(value)
+    return value
+
+
+def _show(console: Console, sheet: Sheet) -> None:
+    rows = iter(sheet.rows)
+    shown = list(islice(rows, _SHOWN_MAX))
+    more = next(rows, None) is not None
+    console.print(_table(sheet.columns, shown) if shown else "Nothing there.")
+    if more:
+        console.print(f"These are the first {_SHOWN_MAX:,}; --csv and --xlsx have all.")
+    for name, value in sheet.facts.items():
+        shown_value = f"{value:,}" if isinstance(value, int) else value
+        console.print(f"{name.replace('_', ' ')}: {shown_value}", style="dim", markup=False)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
+    table = Table(header_style="bold")
+    for column in columns:
+        is_text = column.kind is Kind.TEXT
+        table.add_column(
+            column.title,
+            justify="left" if is_text else "right",
+            no_wrap=not is_text,
+            overflow="fold" if is_text else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*map(_cell, columns, row))
+    return table
+
+
+def _cell(column: Column, value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return amount(value) if column.kind is Kind.AMOUNT else f"{value:,}"
+    return value.replace("[", "\\[")

@@ -1,0 +1,54 @@
+"""A list with named columns, before anything is decided about how it looks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+Value = str | int | None
+"""Text; a whole number; micros in a column of amounts; None for an empty cell."""
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    AMOUNT = "amount"
+
+
+class Column(NamedTuple):
+    """One column. name: as in JSON, with underscores."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A list. rows: gone through once; each as wide as columns. facts: about the whole of it."""
+
+    name: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Value]]
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+
+def decimal(micros: int) -> str:
+    """Micros as an exact decimal for programs: "1234.50", with two to six places."""
+    whole, part = divmod(abs(micros), 1_000_000)
+    places = f"{part:06}".rstrip("0").ljust(2, "0")
+    return f"{'-' if micros < 0 else ''}{whole}.{places}"
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: with an apostrophe where it might be one."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

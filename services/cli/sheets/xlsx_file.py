@@ -1,0 +1,56 @@
+"""A sheet for a spreadsheet (.xlsx)."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal, harmless
+
+_ROWS_MAX = 1_048_575
+# A spreadsheet keeps fifteen digits of a number. What has more is written as text, whole.
+_EXACT_MICROS_MAX = 10**15 - 1
+
+
+class TooManyRowsError(Exception):
+    """More rows than a worksheet has."""
+
+
+def write_xlsx(sheet: Sheet, path: Path) -> None:
+    """Writes the rows as they come; text stays text, whatever it begins with.
+
+    Raises TooManyRowsError, and OSError if the file cannot be written.
+    """
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        page = book.add_worksheet(sheet.name[:31])
+        bold = book.add_format({"bold": True})
+        amount = book.add_format({"num_format": "#,##0.00####"})
+        page.freeze_panes(1, 0)
+        for place, column in enumerate(sheet.columns):
+            page.write_string(0, place, column.title, bold)
+            page.set_column(place, place, 30 if column.kind is Kind.TEXT else 18)
+        for number, row in enumerate(sheet.rows, start=1):
+            if number > _ROWS_MAX:
+                raise TooManyRowsError(
+                    f"a worksheet has {_ROWS_MAX:,} rows; ask for a shorter time, or use --csv"
+                )
+            for place, (column, value) in enumerate(zip(sheet.columns, row, strict=True)):
+                _write(page, number, place, column, value, amount)
+
+
+def _write(
+    page: Worksheet, row: int, place: int, column: Column, value: Value, amount: Format
+) -> None:
+    if value is None:
+        return
+    if isinstance(value, str):
+        page.write_string(row, place, harmless(value))
+    elif column.kind is not Kind.AMOUNT:
+        page.write_number(row, place, value)
+    elif abs(value) <= _EXACT_MICROS_MAX:
+        page.write_number(row, place, Decimal(value).scaleb(-6), amount)
+    else:
+        page.write_string(row, place, decimal(value))

@@ -1,0 +1,104 @@
+"""`watersmeet statement`: an account, line by line."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.ledger.v1 import statement_service_pb2 as statement_pb
+from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
+
+from services.cli.asking import asking
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.render import rfc3339
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal
+
+_TIMEOUT_S = 3_600.0
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
+
+COLUMNS = (
+    Column("entry", Kind.NUMBER),
+    Column("line", Kind.NUMBER),
+    Column("recorded"),
+    Column("value_date"),
+    Column("counterpart"),
+    Column("cause"),
+    Column("campaign"),
+    Column("project"),
+    Column("debit", Kind.AMOUNT),
+    Column("credit", Kind.AMOUNT),
+    Column("balance", Kind.AMOUNT),
+)
+
+
+def statement(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="partner/alipay/claimed, say.")],
+    currency: Annotated[str, typer.Option(metavar="CODE", help="Its unit.")] = "CNY",
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIME_FORMATS, help="Only what was written then (UTC) or later."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIME_FORMATS, help="Only what was written before then (UTC)."),
+    ] = None,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """Show an account's movements, each with the balance after it."""
+    chosen = statement_pb.StatementFilter(code=account, currency_code=currency)
+    if since is not None:
+        chosen.start_time.FromDatetime(since.replace(tzinfo=UTC))
+    if until is not None:
+        chosen.end_time.FromDatetime(until.replace(tzinfo=UTC))
+    request = statement_pb.StreamStatementRequest(filter=chosen)
+    with asking(state, "ledger") as channel:
+        parts = iter(
+            statement_grpc.StatementServiceStub(channel).StreamStatement(
+                request, timeout=_TIMEOUT_S
+            )
+        )
+        first = next(parts)
+        facts: dict[str, Value] = {
+            "account": account,
+            "unit": currency,
+            "opening_balance": decimal(first.opening_balance.micros),
+            "as_of_entry": first.as_of_sequence,
+        }
+        sheet = Sheet("statement", COLUMNS, _rows(first, parts), facts)
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
+
+
+def _rows(
+    first: statement_pb.StreamStatementResponse,
+    others: Iterable[statement_pb.StreamStatementResponse],
+) -> Iterator[tuple[Value, ...]]:
+    yield from map(_row, first.lines)
+    for part in others:
+        yield from map(_row, part.lines)
+
+
+def _row(line: statement_pb.StatementLine) -> tuple[Value, ...]:
+    return (
+        line.sequence,
+        line.position,
+        rfc3339(line.recorded_time),
+        line.value_date,
+        line.counterpart,
+        cause_of(line.cause),
+        line.campaign,
+        line.project,
+        line.debit.micros if line.HasField("debit") else None,
+        line.credit.micros if line.HasField("credit") else None,
+        line.balance.micros,
+    )
+
+
+def cause_of(cause: pb.Cause) -> str:
+    """A cause in a word and its id."""
+    kind = pb.CauseKind.Name(cause.kind).removeprefix("CAUSE_KIND_").lower().replace("_", " ")
+    return f"{kind} {cause.id}"
