@@ -165,6 +165,10 @@ def _unsigned() -> Fault:
 
 
 def _gift_id(charge: Json) -> str:
+    # A charge that was made without one says so with a null. Where it says nothing, the same gift
+    # might be known by the other id already.
+    if "payment_intent" not in charge:
+        raise reading.malformed("payment_intent is missing; it may be null, and is always there")
     return optional_text_of(charge, "payment_intent") or text_of(charge, "id")
 
 

@@ -15,6 +15,7 @@ class StripeSender:
     code = "stripe"
     required: tuple[str, ...] = (
         *("amount", "amount_captured", "captured", "created", "currency", "metadata", "status"),
+        "payment_intent",
     )
     signed_headers: tuple[str, ...] = ("stripe-signature",)
     in_query = False

@@ -54,6 +54,7 @@ __all__ = [
     "XiaomiSender",
     "content_of",
     "key",
+    "probe_of",
     "public_pem",
     "rfc3339",
     "shanghai",
@@ -301,3 +302,11 @@ SENDERS: tuple[Sender, ...] = (
     PartnerSender("qingsongchou"),
     StripeSender(),
 )
+
+
+def probe_of(sender: Sender, notice: Notice) -> Notice | None:
+    """The notice as a platform sends it to test whether signatures are verified; None if it has no
+    such tests."""
+    if isinstance(sender, TencentSender):
+        return with_header(notice, "wechatpay-signature", "WECHATPAY/SIGNTEST/abc+/=")
+    return None

@@ -95,6 +95,13 @@ class Sender(Protocol):
         """The notice with a signature of the right form that nobody made."""
 
 
+def keys_of(make: Callable[[Edit], Notice]) -> list[str]:
+    """The names of the fields that a notice's content is made of."""
+    names: list[str] = []
+    make(lambda content: names.extend(content))
+    return names
+
+
 def secret(name: str) -> bytes:
     """A test secret, the same for the same name."""
     return f"secretof{name}0123456789".encode()

@@ -11,12 +11,12 @@ import pytest
 
 from services.donations import platforms
 from services.donations.platforms import PLATFORMS, load_platforms
-from tests.unit.donations.platforms import test_contract
+from tests.unit.donations.platforms import impossible, test_contract
 from tests.unit.donations.platforms.documents import blocks
 from tests.unit.donations.platforms.sending import NOW, Gift, Sender
 
 DOCUMENT = "adding-a-platform.md"
-ADAPTER, ROW, SENDER = blocks(DOCUMENT, "python")
+ADAPTER, ROW, SENDER, IMPOSSIBLE_ROW = blocks(DOCUMENT, "python")
 
 Case = Callable[..., None]
 
@@ -39,6 +39,9 @@ def adapter() -> Iterator[ModuleType]:
 def sender(adapter: ModuleType) -> Iterator[Sender]:
     with pytest.MonkeyPatch.context() as patch:
         module = load("tests.unit.donations.platforms.sender_pigeon", SENDER, patch)
+        row = eval(f"{{{IMPOSSIBLE_ROW}}}", {"Case": impossible.Case})
+        table = MappingProxyType({**impossible.IMPOSSIBLE, **row})
+        patch.setattr(impossible, "IMPOSSIBLE", table)
         yield cast(Sender, module.PigeonSender())
 
 

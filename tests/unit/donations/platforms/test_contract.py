@@ -1,4 +1,10 @@
-"""The contract kit: the same cases for every platform."""
+"""The contract kit: the same cases for every platform.
+
+Here is what a notice reads as. What becomes of it in the database, repeated, contradicted and
+refunded, shows tests/integration/donations/test_platform_contract.py with the same senders. What a
+platform's own protocol makes impossible stands in impossible.py with the reason; the case then
+shows what is true instead.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,26 +18,27 @@ from services.donations.platforms import (
     GiftReport,
     Notice,
     Platform,
+    Probe,
     RefundReport,
     Report,
 )
 from services.runtime.errors import Fault, Reason
-from tests.unit.donations.platforms.senders import SENDERS
+from tests.unit.donations.platforms.impossible import Case, impossible
+from tests.unit.donations.platforms.senders import SENDERS, probe_of
 from tests.unit.donations.platforms.sending import (
     NOW,
+    Edit,
     Gift,
     Refund,
     Sender,
     content_of,
+    keys_of,
     with_content,
     with_header,
 )
 
 GIFT = Gift()
 each_platform = pytest.mark.parametrize("sender", SENDERS, ids=lambda sender: sender.code)
-each_that_refunds = pytest.mark.parametrize(
-    "sender", [s for s in SENDERS if s.refunds], ids=lambda sender: sender.code
-)
 UNTRUE = {Reason.SIGNATURE_INVALID, Reason.NOTIFICATION_MALFORMED}
 
 
@@ -54,6 +61,17 @@ def reason_of(sender: Sender, notice: Notice) -> Reason:
 
 
 @each_platform
+def test_what_is_impossible_is_what_the_sender_says(sender: Sender) -> None:
+    assert {case: bool(impossible(sender, case)) for case in Case if case is not Case.PROBE} == {
+        Case.STALE: not sender.signs_time,
+        Case.SIGNED_HEADER: not sender.signed_headers,
+        Case.SPELLING: not sender.signs_spelling,
+        Case.REFUND: not sender.refunds,
+        Case.DONOR: not sender.names_donor,
+    }
+
+
+@each_platform
 def test_a_platform_says_who_it_is(sender: Sender) -> None:
     platform: Platform = sender.platform()
     assert platform.code == sender.code
@@ -71,7 +89,7 @@ def test_a_payment_reads_as_its_gift(sender: Sender) -> None:
             amount_micros=12_340_000,
             currency="CNY",
             event_time=GIFT.paid,
-            donor_reference=GIFT.donor if sender.names_donor else "",
+            donor_reference="" if impossible(sender, Case.DONOR) else GIFT.donor,
         )
     ]
 
@@ -98,8 +116,12 @@ def test_a_notice_reads_the_same_each_time(sender: Sender) -> None:
     assert platform.read(notice, NOW) == platform.read(notice, NOW)
 
 
-@each_that_refunds
+@each_platform
 def test_a_refund_reads_whether_or_not_its_payment_came(sender: Sender) -> None:
+    if impossible(sender, Case.REFUND):
+        with pytest.raises(NotImplementedError):
+            sender.refund(GIFT, Refund())
+        return
     reports = read(sender, sender.refund(GIFT, Refund()))
     refund = reports[-1]
     assert isinstance(refund, RefundReport)
@@ -109,8 +131,10 @@ def test_a_refund_reads_whether_or_not_its_payment_came(sender: Sender) -> None:
     assert reports[:-1] in ([], read(sender, sender.payment(GIFT)))
 
 
-@each_that_refunds
+@each_platform
 def test_partial_refunds_add_up(sender: Sender) -> None:
+    if impossible(sender, Case.REFUND):
+        return  # shown above: there is no notice that could be read
     parts = [Refund("R-1", 234, 234), Refund("R-2", 500, 734), Refund("R-3", 500, 1234)]
     refunds = [
         report
@@ -127,7 +151,20 @@ def test_partial_refunds_add_up(sender: Sender) -> None:
 @each_platform
 def test_a_forged_signature_is_refused(sender: Sender) -> None:
     notice = sender.forged(sender.payment(GIFT))
-    assert reason_of(sender, notice) is Reason.SIGNATURE_INVALID
+    with pytest.raises(Fault) as caught:
+        read(sender, notice)
+    assert caught.value.reason is Reason.SIGNATURE_INVALID
+    assert not isinstance(caught.value, Probe)  # it is kept, and somebody is told
+
+
+@each_platform
+def test_a_probe_is_refused_and_told_from_a_forgery(sender: Sender) -> None:
+    probe = probe_of(sender, sender.payment(GIFT))
+    assert (probe is None) is bool(impossible(sender, Case.PROBE))
+    if probe is not None:
+        with pytest.raises(Probe) as caught:
+            read(sender, probe)
+        assert caught.value.reason is Reason.SIGNATURE_INVALID
 
 
 @each_platform
@@ -142,7 +179,7 @@ def test_an_old_notice_is_stale_where_a_time_is_signed(sender: Sender) -> None:
     for late in (timedelta(seconds=300), timedelta(seconds=-300)):
         assert sender.platform().read(notice, NOW + late) == read(sender, notice)
     for late in (timedelta(seconds=301), timedelta(seconds=-301), timedelta(days=1)):
-        if not sender.signs_time:
+        if impossible(sender, Case.STALE):
             # A replay is harmless: it reads the same, and the same gift again changes nothing.
             assert sender.platform().read(notice, NOW + late) == read(sender, notice)
             continue
@@ -175,8 +212,44 @@ def test_no_altered_byte_of_the_content_changes_what_is_read(
         return
     result = outcome(sender, with_content(sender, notice, altered))
     # Another spelling of the same, as %2b for %2B, is the same notice.
-    same = not sender.signs_spelling and result == read(sender, notice)
+    same = impossible(sender, Case.SPELLING) and result == read(sender, notice)
     assert same or result in UNTRUE
+
+
+@each_platform
+@pytest.mark.parametrize("notice_of", ["payment", "refund"])
+def test_wherever_a_byte_of_the_content_is_altered_it_is_found(
+    sender: Sender, notice_of: str
+) -> None:
+    if notice_of == "refund" and impossible(sender, Case.REFUND):
+        return
+    notice = sender.payment(GIFT) if notice_of == "payment" else sender.refund(GIFT, Refund())
+    content, genuine = content_of(sender, notice), read(sender, notice)
+    accepted = []
+    for place, byte in enumerate(content):
+        # One bit over; and what may be another spelling: the letter's other case.
+        for other in {byte ^ 0x01, byte ^ 0x20}:
+            altered = content[:place] + bytes([other]) + content[place + 1 :]
+            result = outcome(sender, with_content(sender, notice, altered))
+            if isinstance(result, list):
+                accepted.append((place, result))
+            else:
+                assert result in UNTRUE, place
+    assert all(result == genuine for _, result in accepted)
+    assert not accepted or impossible(sender, Case.SPELLING)
+
+
+@each_platform
+def test_wherever_a_signed_header_is_altered_it_is_found(sender: Sender) -> None:
+    notice = sender.payment(GIFT)
+    assert bool(sender.signed_headers) is not bool(impossible(sender, Case.SIGNED_HEADER))
+    for name in sender.signed_headers:
+        value = notice.headers[name]
+        for place, letter in enumerate(value):
+            for other in {chr(ord(letter) ^ 0x01), chr(ord(letter) ^ 0x20), ""}:
+                altered = value[:place] + other + value[place + 1 :]
+                reason = reason_of(sender, with_header(notice, name, altered))
+                assert reason is Reason.SIGNATURE_INVALID, (name, place)
 
 
 @each_platform
@@ -185,9 +258,9 @@ def test_no_altered_byte_of_the_content_changes_what_is_read(
 def test_no_altered_byte_of_a_signed_header_is_accepted(
     sender: Sender, data: st.DataObject
 ) -> None:
-    notice = sender.payment(GIFT)
-    if not sender.signed_headers:
+    if impossible(sender, Case.SIGNED_HEADER):
         return
+    notice = sender.payment(GIFT)
     name = data.draw(st.sampled_from(sender.signed_headers))
     value = notice.headers[name]
     at = data.draw(st.integers(0, len(value)))
@@ -220,6 +293,35 @@ def test_unknown_further_fields_do_not_matter(sender: Sender) -> None:
     more = {"zz_new_field": "新", "a_new_field": "", "x": "1.5"}
     notice = sender.payment(GIFT, lambda content: content.update(more))
     assert read(sender, notice) == read(sender, sender.payment(GIFT))
+
+
+def core(reports: list[Report]) -> list[tuple[object, ...]]:
+    """What of reports moves money."""
+    return [(type(r), r.external_id, r.amount_micros, r.currency, r.event_time) for r in reports]
+
+
+@each_platform
+@pytest.mark.parametrize("notice_of", ["payment", "refund"])
+def test_whichever_field_is_missing_no_other_money_is_read(sender: Sender, notice_of: str) -> None:
+    """Each field of the content, whether it is needed or not; required ones see below."""
+    if notice_of == "refund" and impossible(sender, Case.REFUND):
+        return
+
+    def make(edit: Edit | None = None) -> Notice:
+        if notice_of == "payment":
+            return sender.payment(GIFT, edit)
+        return sender.refund(GIFT, Refund(), edit)
+
+    genuine = core(read(sender, make()))
+    names = keys_of(make)
+    assert set(sender.required) <= set(names) or notice_of == "refund"
+    for name in names:
+        result = outcome(sender, make(lambda content, name=name: content.pop(name)))  # type: ignore[misc]
+        if isinstance(result, list):
+            # Less may be read, as a refund without its gift, and nothing else.
+            assert all(report in genuine for report in core(result)), name
+        else:
+            assert result is Reason.NOTIFICATION_MALFORMED, name
 
 
 @pytest.mark.parametrize(

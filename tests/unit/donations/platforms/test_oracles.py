@@ -6,6 +6,7 @@ product: python-alipay-sdk changes its input, and wechatpayv3 fetches keys by it
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,7 @@ from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3.utils import rsa_sign
 
 from services.donations.platforms import Notice
+from services.runtime.errors import Fault
 from tests.unit.donations.platforms.senders import (
     APIV3_KEY,
     APP_ID,
@@ -65,11 +67,24 @@ def wechatpay() -> Any:
     )
 
 
-def test_we_accept_what_the_alipay_sdk_signs() -> None:
+def fields_of(notice: Notice) -> dict[str, str]:
+    """The parameters of one of our helper's notices, without the signature."""
+    fields = dict(parse_qsl(notice.body.decode(), keep_blank_values=True))
+    return {name: value for name, value in fields.items() if name not in ("sign", "sign_type")}
+
+
+@pytest.mark.parametrize("notice", [ALIPAY.payment(GIFT), ALIPAY.refund(GIFT, Refund())])
+def test_we_accept_what_the_alipay_sdk_signs(notice: Notice) -> None:
     # sign_data orders, signs and encodes; sign_type stays outside, as in Alipay's notices.
-    body = alipay_sdk().sign_data(ALIPAY.fields(GIFT)) + "&sign_type=RSA2"
-    notice = Notice.received("POST", "", [], body.encode())
-    assert ALIPAY.platform().read(notice, NOW) == ALIPAY.platform().read(ALIPAY.payment(GIFT), NOW)
+    body = alipay_sdk().sign_data(fields_of(notice)) + "&sign_type=RSA2"
+    signed = replace(notice, body=body.encode())
+    assert ALIPAY.platform().read(signed, NOW) == ALIPAY.platform().read(notice, NOW)
+
+
+def test_we_refuse_what_the_alipay_sdk_signs_with_another_key() -> None:
+    body = alipay_sdk("stranger").sign_data(ALIPAY.fields(GIFT)) + "&sign_type=RSA2"
+    with pytest.raises(Fault, match="public key"):
+        ALIPAY.platform().read(replace(ALIPAY.payment(GIFT), body=body.encode()), NOW)
 
 
 @pytest.mark.parametrize("notice", [ALIPAY.payment(GIFT), ALIPAY.refund(GIFT, Refund())])
@@ -80,11 +95,27 @@ def test_the_alipay_sdk_verifies_what_our_helper_signs(notice: Notice) -> None:
     assert alipay_sdk().verify(fields | {"total_amount": "99.99"}, sign) is False
 
 
-def test_we_accept_what_wechatpayv3_signs() -> None:
-    resource = json.dumps(TENCENT.transaction(GIFT), ensure_ascii=False).encode()
+def refunded() -> dict[str, object]:
+    """What a refund's notice says, as our helper makes it."""
+    kept: dict[str, object] = {}
+    TENCENT.refund(GIFT, Refund(), kept.update)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "ours"),
+    [
+        ("TRANSACTION.SUCCESS", TENCENT.transaction(GIFT), TENCENT.payment(GIFT)),
+        ("REFUND.SUCCESS", refunded(), TENCENT.refund(GIFT, Refund())),
+    ],
+)
+def test_we_accept_what_wechatpayv3_signs(
+    event: str, content: dict[str, object], ours: Notice
+) -> None:
+    resource = json.dumps(content, ensure_ascii=False).encode()
     sealed = AESGCM(APIV3_KEY).encrypt(b"n" * 12, resource, b"")
     envelope = {
-        "event_type": "TRANSACTION.SUCCESS",
+        "event_type": event,
         "resource_type": "encrypt-resource",
         "resource": {
             "algorithm": "AEAD_AES_256_GCM",
@@ -106,7 +137,7 @@ def test_we_accept_what_wechatpayv3_signs() -> None:
     assert wechatpay().callback(headers, body)["resource"]["transaction_id"] == GIFT.external_id
     notice = Notice.received("POST", "", headers.items(), body.encode())
     read = TENCENT.platform().read(notice, NOW)
-    assert read == TENCENT.platform().read(TENCENT.payment(GIFT), NOW)
+    assert read == TENCENT.platform().read(ours, NOW)
 
 
 @pytest.mark.parametrize(

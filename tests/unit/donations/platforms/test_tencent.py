@@ -112,6 +112,34 @@ def test_during_a_rotation_old_and_new_keys_verify() -> None:
         platform.read(crossed, NOW)
 
 
+@pytest.mark.parametrize("kind", ["certificates", "public keys"])
+def test_a_rotation_from_one_key_to_the_next(kind: str) -> None:
+    keys = {}
+    for name in ("old", "new"):
+        if kind == "certificates":
+            pem = certificate_pem(name, NOW - timedelta(days=1), NOW + timedelta(days=1))
+            keys[name] = serial_of(pem), Verifier.from_pem(pem)
+        else:
+            keys[name] = f"PUB_KEY_ID_{name}", Verifier.from_pem(public_pem(name))
+    envelope = SENDER.envelope("TRANSACTION.SUCCESS", SENDER.transaction(GIFT))
+
+    def verified(trusted: tuple[str, ...], signer: str, serial: str) -> bool:
+        platform = Tencent(APPID, MCHID, APIV3_KEY, dict(keys[name] for name in trusted))
+        notice = SENDER.notice(envelope, key_name=signer, serial=keys[serial][0])
+        try:
+            return platform.read(notice, NOW) == read(payment())
+        except Fault as fault:
+            if fault.reason is not Reason.SIGNATURE_INVALID:
+                raise
+            return False
+
+    for trusted in (("old",), ("old", "new"), ("new",)):
+        for signer in ("old", "new"):
+            assert verified(trusted, signer, signer) is (signer in trusted)
+            other = "new" if signer == "old" else "old"
+            assert not verified(trusted, signer, other)
+
+
 @pytest.mark.parametrize("days", [(-2, -1), (1, 2)])
 def test_a_certificate_outside_its_time_verifies_nothing(days: tuple[int, int]) -> None:
     pem = certificate_pem("certified", *(NOW + timedelta(days=day) for day in days))
