@@ -7,8 +7,11 @@ from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.donations import convert_catalog as convert
+from services.donations.catalog.certificates import require_certificate
 from services.donations.catalog.memory import Catalog
 from services.donations.catalog.rules import require_campaign, require_charity, require_project
+from services.donations.convert import required_micros
+from services.donations.domain import moment_of
 from services.donations.gifts.validation import require_code
 from services.donations.store.catalog import CatalogStore
 from services.runtime.clock import Clock
@@ -42,7 +45,7 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
     ) -> pb.CreateCharityResponse:
         _require(request, "charity")
         charity = require_charity(convert.charity_of(request.charity))
-        await self._store.create_charity(charity, self._clock())
+        charity = await self._store.create_charity(charity, self._clock())
         return pb.CreateCharityResponse(charity=convert.charity_message(charity))
 
     async def GetCharity(
@@ -59,6 +62,16 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
             charities=map(convert.charity_message, found), next_page_token=token
         )
 
+    async def AddCertificate(
+        self, request: pb.AddCertificateRequest, _context: Any
+    ) -> pb.AddCertificateResponse:
+        _require(request, "certificate")
+        code = require_code(request.charity, "charity")
+        certificate = require_certificate(convert.certificate_of(request.certificate))
+        charity = await self._store.add_certificate(code, certificate, self._clock())
+        await self._catalog.refresh()
+        return pb.AddCertificateResponse(charity=convert.charity_message(charity))
+
     async def CreateProject(
         self, request: pb.CreateProjectRequest, _context: Any
     ) -> pb.CreateProjectResponse:
@@ -67,6 +80,15 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
         await self._store.create_project(project, self._clock())
         await self._catalog.refresh()
         return pb.CreateProjectResponse(project=convert.project_message(project))
+
+    async def CloseProject(
+        self, request: pb.CloseProjectRequest, _context: Any
+    ) -> pb.CloseProjectResponse:
+        code = require_code(request.code, "code")
+        close_time = moment_of(required_micros(request, "close_time"))
+        project = await self._store.close_project(code, close_time, self._clock())
+        await self._catalog.refresh()
+        return pb.CloseProjectResponse(project=convert.project_message(project))
 
     async def GetProject(
         self, request: pb.GetProjectRequest, _context: Any

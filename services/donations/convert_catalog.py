@@ -1,8 +1,11 @@
 """Where the catalog's messages meet its nouns, in both directions."""
 
+from datetime import date
+
 from watersmeet.donations.v1 import catalog_service_pb2
 from watersmeet.type.v1 import purpose_pb2
 
+from services.donations.catalog.certificates import Certificate
 from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.convert import micros_of_timestamp, required_micros, timestamp_of
 from services.donations.domain import Purpose, moment_of
@@ -10,15 +13,54 @@ from services.runtime.errors import Fault, Reason
 
 
 def charity_of(message: catalog_service_pb2.Charity) -> Charity:
-    """A charity, not yet checked."""
+    """A charity, not yet checked. Raises Fault(FIELD_INVALID) for one with certificates."""
+    if message.certificates:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "a charity is created without certificates; add them with AddCertificate",
+            field="charity.certificates",
+        )
     return Charity(message.code, message.name, message.unified_social_credit_code)
 
 
 def charity_message(charity: Charity) -> catalog_service_pb2.Charity:
     """A charity on the wire."""
     return catalog_service_pb2.Charity(
-        code=charity.code, name=charity.name, unified_social_credit_code=charity.credit_code
+        code=charity.code,
+        name=charity.name,
+        unified_social_credit_code=charity.credit_code,
+        certificates=[
+            catalog_service_pb2.Certificate(
+                number=certificate.number,
+                valid_from=certificate.valid_from.isoformat(),
+                valid_until=certificate.valid_until.isoformat(),
+            )
+            for certificate in charity.certificates
+        ],
     )
+
+
+def certificate_of(message: catalog_service_pb2.Certificate) -> Certificate:
+    """A certificate, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    return Certificate(
+        _day_of(message.valid_from, "certificate.valid_from"),
+        _day_of(message.valid_until, "certificate.valid_until"),
+        message.number,
+    )
+
+
+def _day_of(text: str, field: str) -> date:
+    if not text:
+        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise Fault(
+            Reason.FIELD_INVALID, f"{field} must be a day written as 2026-09-05", field=field
+        )
+    return day
 
 
 def project_of(message: catalog_service_pb2.Project) -> Project:

@@ -60,6 +60,7 @@ class SuspenseReason(IntEnum):
     PROJECT_CLOSED = 3
     CAMPAIGN_UNKNOWN = 4
     CAMPAIGN_NOT_OPEN = 5
+    CHARITY_NOT_QUALIFIED = 6
 
 
 class Key(NamedTuple):

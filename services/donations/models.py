@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -53,6 +54,20 @@ charities = Table(
     Column("name", Text, nullable=False),
     Column("credit_code", _ASCII, nullable=False),
     Column("create_time", _TIME, nullable=False),
+)
+
+# Of a charity's qualification; the days are China's, both included. Only ever added.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("charity_id", Integer, ForeignKey("charities.id"), nullable=False),
+    Column("number", Text, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, nullable=False),
+    Column("create_time", _TIME, nullable=False),
+    UniqueConstraint("charity_id", "number", "valid_from"),
+    CheckConstraint("valid_from <= valid_until", name="days"),
 )
 
 projects = Table(

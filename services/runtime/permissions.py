@@ -36,6 +36,8 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "CreateCharity": _OFFICE,
         "CreateProject": _OFFICE,
         "CreateCampaign": _OFFICE,
+        "AddCertificate": _OFFICE,
+        "CloseProject": _OFFICE,
         "GetCharity": _ALL,
         "GetProject": _ALL,
         "GetCampaign": _ALL,

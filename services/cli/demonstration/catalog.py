@@ -12,7 +12,9 @@ _TIMEOUT_S = 10.0
 
 
 async def open_occasion(occasion: Occasion, access: Access) -> None:
-    """Creates the occasion's charities, projects and campaign. Those that exist stay as they are.
+    """Creates the occasion's charities with their certificates, its projects and its campaign.
+
+    Those that exist stay as they are.
 
     access: the donations service, as an operator. Raises grpc.aio.AioRpcError.
     """
@@ -26,6 +28,18 @@ async def open_occasion(occasion: Occasion, access: Access) -> None:
                         code=charity.code,
                         name=charity.name,
                         unified_social_credit_code=charity.credit_code,
+                    ),
+                ),
+                timeout=_TIMEOUT_S,
+            )
+            await stub.AddCertificate(
+                catalog.AddCertificateRequest(
+                    request_id=_request_id(),
+                    charity=charity.code,
+                    certificate=catalog.Certificate(
+                        number=charity.certificate,
+                        valid_from=charity.valid_from.isoformat(),
+                        valid_until=charity.valid_until.isoformat(),
                     ),
                 ),
                 timeout=_TIMEOUT_S,

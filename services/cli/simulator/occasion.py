@@ -17,11 +17,18 @@ _REGIONS = ("guizhou", "qinghai", "yunnan", "gansu", "sichuan")
 
 @dataclass(frozen=True, slots=True)
 class Charity:
-    """An organisation that may raise funds; credit_code as GB 32100-2015 forms it."""
+    """An organisation that may raise funds; credit_code as GB 32100-2015 forms it.
+
+    certificate: the number of its public-fundraising certificate, valid for the given days, both
+    included.
+    """
 
     code: str
     name: str
     credit_code: str
+    certificate: str
+    valid_from: date
+    valid_until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,14 @@ def make_occasion(day: date, projects: int = 30) -> Occasion:
     """Makes the campaign that ends with a day, counted in Shanghai. Same day, same campaign."""
     midnight = datetime.combine(day, time(), SHANGHAI)
     charities = tuple(
-        Charity(f"charity-{region}", f"{region.title()} Foundation", credit_code(index + 1))
+        Charity(
+            f"charity-{region}",
+            f"{region.title()} Foundation",
+            credit_code(index + 1),
+            f"made-up-{day.year}-{index + 1:04}",
+            date(day.year - 1, 1, 1),
+            date(day.year + 1, 12, 31),
+        )
         for index, region in enumerate(_REGIONS)
     )
     return Occasion(

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from services.donations.catalog.certificates import ALWAYS, Certificate
 from services.donations.domain import Purpose, SuspenseReason, micros_of
 from services.donations.gifts.columns import Target
 from services.runtime.database import fault_of
@@ -26,11 +27,15 @@ _NEVER_MICROS = -(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Charity:
-    """An organisation that may raise funds. credit_code: empty for one abroad."""
+    """An organisation that may raise funds.
+
+    credit_code: empty for one abroad. certificates: of its qualification, in the order of days.
+    """
 
     code: str
     name: str
     credit_code: str = ""
+    certificates: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,16 @@ class Campaign:
 
 
 class KnownProject(NamedTuple):
-    """A project as gifts see it."""
+    """A project as gifts see it.
+
+    qualified: when its charity may raise funds publicly, as certificates.qualified says it; always
+    for a personal appeal.
+    """
 
     id: int
     purpose: Purpose
     close_time: datetime | None
+    qualified: tuple[int, ...] = ALWAYS
 
 
 class KnownCampaign(NamedTuple):
@@ -91,7 +101,8 @@ class Standing(NamedTuple):
     purpose: of the project; UNATTRIBUTED if there is none.
     reason: why all of them stand in suspense, 0 if they do not. The moments, in micros since 1970,
     say which of them do because of when they were made: at project_close and after, before
-    campaign_start, or at campaign_end and after.
+    campaign_start, or at campaign_end and after, or while its charity is not qualified
+    (certificates.qualified).
     """
 
     partner_id: int
@@ -102,6 +113,7 @@ class Standing(NamedTuple):
     project_close: int
     campaign_start: int
     campaign_end: int
+    qualified: tuple[int, ...]
 
 
 class CatalogReader(Protocol):
@@ -213,4 +225,5 @@ class Catalog:
             micros_of(closes) if closes else _ALWAYS_MICROS,
             micros_of(campaign.start_time) if campaign else _NEVER_MICROS,
             micros_of(campaign.end_time) if campaign else _ALWAYS_MICROS,
+            project.qualified if project else (),
         )

@@ -1,5 +1,6 @@
 """What a charity, a project and a campaign must fulfil before they may be created."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from services.donations.catalog.credit_code import is_credit_code
@@ -47,6 +48,29 @@ def require_project(project: Project) -> Project:
                 field="project.purpose",
             )
     return project
+
+
+def is_to_close(project: Project, close_time: datetime, now: datetime) -> bool:
+    """Whether a project's close_time is to be changed; False if that is its close_time already.
+
+    It can be moved until it has come. Raises Fault(PROJECT_CLOSED, FIELD_INVALID).
+    """
+    if project.close_time == close_time:
+        return False
+    if project.close_time is not None and project.close_time <= now:
+        raise Fault(
+            Reason.PROJECT_CLOSED,
+            f"the project closed at {project.close_time.isoformat()} and stays closed; "
+            "create another project",
+            close_time=project.close_time.isoformat(),
+        )
+    if close_time < now:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "close_time must not lie in the past, because gifts made since then are booked",
+            field="close_time",
+        )
+    return True
 
 
 def require_campaign(campaign: Campaign) -> Campaign:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from zlib import crc32
 
 import numpy as np
@@ -109,7 +110,8 @@ class GiftRows:
 
 def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
     """Sorts gifts by key and says where each stands. standings: one a target."""
-    by_target = np.array(standings, dtype=np.int64).reshape(len(standings), len(Standing._fields))
+    moments = [standing[:-1] for standing in standings]  # all but `qualified`, which are several
+    by_target = np.array(moments, dtype=np.int64).reshape(len(standings), -1)
     partner_ids, project_ids, campaign_ids, _, reasons, closes, starts, ends = by_target.T
     buckets = bucket_column(gifts.external_ids)
     keys = _sortable(buckets, partner_ids[gifts.target_indexes], gifts.external_ids)
@@ -123,8 +125,14 @@ def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
             reasons[targets] != 0,
             times >= closes[targets],
             (times < starts[targets]) | (times >= ends[targets]),
+            ~_qualified([standing.qualified for standing in standings], targets, times),
         ],
-        [reasons[targets], SuspenseReason.PROJECT_CLOSED, SuspenseReason.CAMPAIGN_NOT_OPEN],
+        [
+            reasons[targets],
+            SuspenseReason.PROJECT_CLOSED,
+            SuspenseReason.CAMPAIGN_NOT_OPEN,
+            SuspenseReason.CHARITY_NOT_QUALIFIED,
+        ],
         default=0,
     )
     attributed = reasons == 0
@@ -146,6 +154,18 @@ def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
         reasons,
         is_repeat,
     )
+
+
+def _qualified(edges: Sequence[tuple[int, ...]], targets: Ints, times: Ints) -> NDArray[np.bool_]:
+    """Whether an odd number of its target's edges are not after a row's time."""
+    qualified = np.zeros(len(times), dtype=np.bool_)
+    for column in zip_longest(*edges, fillvalue=_NEVER_REACHED):
+        qualified ^= times >= np.array(column, dtype=np.int64)[targets]
+    return qualified
+
+
+_NEVER_REACHED = 2**62
+"""A moment after that of every gift."""
 
 
 def bucket_column(external_ids: Ids) -> Ints:

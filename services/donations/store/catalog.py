@@ -1,13 +1,15 @@
 """Charities, projects, campaigns and partners."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy import Row, Select, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.donations.catalog.certificates import Certificate, is_new, qualified
 from services.donations.catalog.memory import (
     Campaign,
     Charity,
@@ -16,12 +18,20 @@ from services.donations.catalog.memory import (
     Project,
     Snapshot,
 )
+from services.donations.catalog.rules import is_to_close
 from services.donations.domain import Purpose
-from services.donations.models import campaigns, charities, partners, projects
+from services.donations.models import campaigns, certificates, charities, partners, projects
 from services.runtime import database
 from services.runtime.errors import Fault, Reason
 
+# "cert" as a number: who adds a charity's certificates waits for whoever else does.
+_CERTIFYING = 0x63657274
+
 _PROJECTS = select(projects, func.coalesce(charities.c.code, "").label("charity")).outerjoin(
+    charities, charities.c.id == projects.c.charity_id
+)
+
+_PROJECTS_AND_CREDIT_CODES = select(projects, charities.c.credit_code).outerjoin(
     charities, charities.c.id == projects.c.charity_id
 )
 
@@ -41,12 +51,18 @@ class CatalogStore:
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             known_partners = await connection.execute(select(partners.c.code, partners.c.id))
-            known_projects = await connection.execute(select(projects))
+            known_projects = await connection.execute(_PROJECTS_AND_CREDIT_CODES)
+            held = await _certificates(connection)
             known_campaigns = await connection.execute(select(campaigns))
             return Snapshot(
                 {row.code: row.id for row in known_partners},
                 {
-                    row.code: KnownProject(row.id, Purpose(row.purpose), row.close_time)
+                    row.code: KnownProject(
+                        row.id,
+                        Purpose(row.purpose),
+                        row.close_time,
+                        qualified(row.credit_code or "", held.get(row.charity_id, ())),
+                    )
                     for row in known_projects
                 },
                 {
@@ -62,8 +78,8 @@ class CatalogStore:
             found = await connection.execute(select(partners.c.id).where(partners.c.code == code))
             return int(found.scalar_one())
 
-    async def create_charity(self, charity: Charity, now: datetime) -> None:
-        """Creates a charity."""
+    async def create_charity(self, charity: Charity, now: datetime) -> Charity:
+        """Creates a charity. Returns it with the certificates that it has."""
         values = {
             "code": charity.code,
             "name": charity.name,
@@ -73,6 +89,30 @@ class CatalogStore:
         async with database.transaction(self._engine) as connection:
             row = await _create(connection, charities, values, select(charities))
             _require_same(_charity(row), charity)
+            return _charity(row, await _certificates(connection, row.id))
+
+    async def add_certificate(self, code: str, certificate: Certificate, now: datetime) -> Charity:
+        """Adds a certificate to a charity, unless it has it. Returns the charity.
+
+        Raises Fault(CHARITY_NOT_FOUND), and those of certificates.is_new.
+        """
+        async with database.transaction(self._engine) as connection:
+            found = await connection.execute(select(charities).where(charities.c.code == code))
+            row = found.one_or_none()
+            if row is None:
+                raise _no_charity()
+            await connection.execute(select(func.pg_advisory_xact_lock(_CERTIFYING, row.id)))
+            held = (await _certificates(connection, row.id)).get(row.id, ())
+            if is_new(certificate, held, row.credit_code):
+                values = {
+                    "charity_id": row.id,
+                    "number": certificate.number,
+                    "valid_from": certificate.valid_from,
+                    "valid_until": certificate.valid_until,
+                    "create_time": now,
+                }
+                await connection.execute(insert(certificates).values(**values))
+            return _charity(row, await _certificates(connection, row.id))
 
     async def create_project(self, project: Project, now: datetime) -> None:
         """Creates a project. Raises Fault(CHARITY_NOT_FOUND) if its charity is not there."""
@@ -92,6 +132,25 @@ class CatalogStore:
             row = await _create(connection, projects, values, _PROJECTS)
             _require_same(_project(row), project)
 
+    async def close_project(self, code: str, close_time: datetime, now: datetime) -> Project:
+        """Closes a project from a moment on, unless it closes then. Returns the project.
+
+        Raises Fault(PROJECT_NOT_FOUND), and those of rules.is_to_close.
+        """
+        one = _PROJECTS.where(projects.c.code == code)
+        async with database.transaction(self._engine) as connection:
+            found = await connection.execute(one.with_for_update(of=projects))
+            row = found.one_or_none()
+            if row is None:
+                raise _no_project()
+            project = _project(row)
+            if not is_to_close(project, close_time, now):
+                return project
+            await connection.execute(
+                update(projects).where(projects.c.id == row.id).values(close_time=close_time)
+            )
+            return replace(project, close_time=close_time)
+
     async def create_campaign(self, campaign: Campaign, now: datetime) -> None:
         """Creates a campaign."""
         values = {
@@ -108,16 +167,18 @@ class CatalogStore:
 
     async def charity(self, code: str) -> Charity:
         """Raises Fault(CHARITY_NOT_FOUND)."""
-        row = await self._one(select(charities).where(charities.c.code == code))
-        if row is None:
-            raise Fault(Reason.CHARITY_NOT_FOUND, "there is no charity of this code")
-        return _charity(row)
+        async with self._engine.connect() as connection:
+            found = await connection.execute(select(charities).where(charities.c.code == code))
+            row = found.one_or_none()
+            if row is None:
+                raise _no_charity()
+            return _charity(row, await _certificates(connection, row.id))
 
     async def project(self, code: str) -> Project:
         """Raises Fault(PROJECT_NOT_FOUND)."""
         row = await self._one(_PROJECTS.where(projects.c.code == code))
         if row is None:
-            raise Fault(Reason.PROJECT_NOT_FOUND, "there is no project of this code")
+            raise _no_project()
         return _project(row)
 
     async def campaign(self, code: str) -> Campaign:
@@ -129,9 +190,11 @@ class CatalogStore:
 
     async def charities(self, after: str, limit: int) -> list[Charity]:
         """A page of charities."""
-        return [
-            _charity(row) for row in await self._page(select(charities), charities, after, limit)
-        ]
+        page = select(charities).where(charities.c.code > after).order_by(charities.c.code)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(page.limit(limit))).all()
+            held = await _certificates(connection, *(row.id for row in rows))
+        return [_charity(row, held) for row in rows]
 
     async def projects(self, after: str, limit: int) -> list[Project]:
         """A page of projects."""
@@ -187,8 +250,30 @@ def _require_same(kept: Charity | Project | Campaign, given: Charity | Project |
         )
 
 
-def _charity(row: Row[Any]) -> Charity:
-    return Charity(row.code, row.name, row.credit_code)
+async def _certificates(
+    connection: AsyncConnection, *charity_ids: int
+) -> dict[int, tuple[Certificate, ...]]:
+    """The certificates of these charities, or of all, in the order of days; by charity id."""
+    query = select(certificates)
+    if charity_ids:
+        query = query.where(certificates.c.charity_id.in_(charity_ids))
+    held: dict[int, tuple[Certificate, ...]] = {}
+    for row in await connection.execute(query):
+        certificate = Certificate(row.valid_from, row.valid_until, row.number)
+        held[row.charity_id] = tuple(sorted((*held.get(row.charity_id, ()), certificate)))
+    return held
+
+
+def _charity(row: Row[Any], held: Mapping[int, tuple[Certificate, ...]] | None = None) -> Charity:
+    return Charity(row.code, row.name, row.credit_code, (held or {}).get(row.id, ()))
+
+
+def _no_charity() -> Fault:
+    return Fault(Reason.CHARITY_NOT_FOUND, "there is no charity of this code")
+
+
+def _no_project() -> Fault:
+    return Fault(Reason.PROJECT_NOT_FOUND, "there is no project of this code")
 
 
 def _project(row: Row[Any]) -> Project:

@@ -72,6 +72,110 @@ async def test_who_does_not_say_the_purpose_means_charity(catalog: Any) -> None:
     assert fault.reason is Reason.CODE_TAKEN
 
 
+def certificate(
+    number: str = "42", first: str = "2018-09-06", last: str = "2021-09-05"
+) -> pb.Certificate:
+    return pb.Certificate(number=number, valid_from=first, valid_until=last)
+
+
+def adding(charity: str, added: pb.Certificate | None) -> pb.AddCertificateRequest:
+    return pb.AddCertificateRequest(
+        request_id=str(uuid.uuid4()), charity=charity, certificate=added
+    )
+
+
+def closing(project: str, micros: int | None) -> pb.CloseProjectRequest:
+    return pb.CloseProjectRequest(
+        request_id=str(uuid.uuid4()),
+        code=project,
+        close_time=None if micros is None else stamp(micros),
+    )
+
+
+async def test_certificates_are_added_and_kept(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    first, renewed = certificate(), certificate("43", "2021-08-01", "2024-07-31")
+    for added in (renewed, first, renewed, first):
+        answer = await catalog.AddCertificate(adding("fund", added), timeout=5)
+    expected = pb.Charity()
+    expected.CopyFrom(CHARITY)
+    expected.certificates.extend([first, renewed])
+    assert answer.charity == expected
+    # Who creates the charity again hears of them, too.
+    again = await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    found = await catalog.GetCharity(pb.GetCharityRequest(code="fund"), timeout=5)
+    listed = await catalog.ListCharities(pb.ListCharitiesRequest(), timeout=5)
+    assert again.charity == found.charity == listed.charities[1] == expected
+    assert list(listed.charities[0].certificates) == []
+
+
+async def test_of_one_certificate_added_many_times_at_once_there_is_one(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    added = [certificate(last=f"2021-09-0{day}") for day in (5, 6)] * 5
+    answers = await asyncio.gather(
+        *(catalog.AddCertificate(adding("fund", each), timeout=10) for each in added),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(answer, pb.AddCertificateResponse) for answer in answers) == 5
+    found = await catalog.GetCharity(pb.GetCharityRequest(code="fund"), timeout=5)
+    assert len(found.charity.certificates) == 1
+
+
+async def test_a_charitys_gifts_wait_in_suspense_while_it_is_not_qualified(
+    catalog: Any, connect: Connect, ledger: LedgerProcess
+) -> None:
+    intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    await catalog.CreateProject(create("Project", PROJECT), timeout=5)
+
+    async def outcome(external_id: str) -> int:
+        request = donation_request(a_gift(external_id, project="trees"))
+        return int((await intake.RecordDonation(request, timeout=5)).outcome)
+
+    assert await outcome("before") == donation_intake_service_pb2.OUTCOME_SUSPENDED
+    await catalog.AddCertificate(adding("fund", certificate(last="2019-09-04")), timeout=5)
+    assert await outcome("over") == donation_intake_service_pb2.OUTCOME_SUSPENDED
+    await catalog.AddCertificate(
+        adding("fund", certificate("43", "2019-09-05", "2019-09-05")), timeout=5
+    )
+    assert await outcome("valid") == donation_intake_service_pb2.OUTCOME_ACCEPTED
+    # What was recorded before stays where it is.
+    assert await outcome("before") == donation_intake_service_pb2.OUTCOME_REPLAYED
+    suspense = ("partner/weibo/claimed", "partner/weibo/suspense")
+    fund = ("partner/weibo/claimed", "project/trees/fund")
+    await eventually(lambda: ledger.ledger.micros() == {suspense: 2 * 1_230_000, fund: 1_230_000})
+
+
+async def test_an_appeals_gifts_stand_in_its_own_account(
+    catalog: Any, connect: Connect, ledger: LedgerProcess
+) -> None:
+    intake: Any = DonationIntakeServiceStub(connect("partner", "qingsongchou"))
+    await catalog.CreateProject(create("Project", APPEAL), timeout=5)
+    gift = a_gift(partner="qingsongchou", project="knee")
+    await intake.RecordDonation(donation_request(gift), timeout=5)
+    await intake.RecordRefund(refund_request(a_refund(partner="qingsongchou")), timeout=5)
+    claimed, fund = "partner/qingsongchou/claimed", "appeal/knee/fund"
+    await eventually(
+        lambda: ledger.ledger.micros() == {(claimed, fund): 1_230_000, (fund, claimed): 230_000}
+    )
+
+
+async def test_a_project_closes_once_and_its_gifts_then_go_to_suspense(
+    catalog: Any, connect: Connect
+) -> None:
+    intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
+    for close in (NOW_MICROS + 2 * 10**6, NOW_MICROS, NOW_MICROS):
+        answer = await catalog.CloseProject(closing("water", close), timeout=5)
+        assert answer.project.close_time == stamp(close)
+    for micros, outcome in ((-1, "ACCEPTED"), (0, "SUSPENDED")):
+        gift = a_gift(str(micros), event_time_micros=NOW_MICROS + micros)
+        answer = await intake.RecordDonation(donation_request(gift), timeout=5)
+        assert donation_intake_service_pb2.Outcome.Name(answer.outcome) == f"OUTCOME_{outcome}"
+    fault = await fault_of(catalog.CloseProject(closing("water", NOW_MICROS + 1), timeout=5))
+    assert fault.reason is Reason.PROJECT_CLOSED
+    assert fault.metadata["close_time"] == "2019-09-05T12:00:00+00:00"
+
+
 async def test_a_code_is_never_used_twice(catalog: Any) -> None:
     await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
     other = pb.Charity(code="fund", name="Another")
@@ -124,14 +228,34 @@ async def test_what_is_wrong_is_said(catalog: Any, connect: Connect) -> None:
         ("GetProject", pb.GetProjectRequest(code="nothing"), Reason.PROJECT_NOT_FOUND),
         ("GetCampaign", pb.GetCampaignRequest(code="nothing"), Reason.CAMPAIGN_NOT_FOUND),
         ("GetProject", pb.GetProjectRequest(), Reason.FIELD_REQUIRED),
+        (
+            "CreateCharity",
+            create("Charity", pb.Charity(code="x", name="X", certificates=[certificate()])),
+            Reason.FIELD_INVALID,
+        ),
+        ("AddCertificate", adding("nothing", certificate()), Reason.CHARITY_NOT_FOUND),
+        ("AddCertificate", adding("aid", certificate()), Reason.FIELD_INVALID),
+        ("AddCertificate", adding("aid", None), Reason.FIELD_REQUIRED),
+        ("AddCertificate", adding("", certificate()), Reason.FIELD_REQUIRED),
+        ("AddCertificate", adding("aid", certificate(first="")), Reason.FIELD_REQUIRED),
+        ("AddCertificate", adding("aid", certificate(first="20190905")), Reason.FIELD_INVALID),
+        ("AddCertificate", adding("aid", certificate(last="2021-02-29")), Reason.FIELD_INVALID),
+        ("CloseProject", closing("nothing", NOW_MICROS), Reason.PROJECT_NOT_FOUND),
+        ("CloseProject", closing("water", None), Reason.FIELD_REQUIRED),
+        ("CloseProject", closing("water", NOW_MICROS - 1), Reason.FIELD_INVALID),
+        ("CloseProject", closing("closed", NOW_MICROS), Reason.PROJECT_CLOSED),
         ("ListProjects", pb.ListProjectsRequest(page_token="x"), Reason.PAGE_TOKEN_INVALID),
         ("ListProjects", pb.ListProjectsRequest(page_size=-1), Reason.FIELD_INVALID),
     ):
         fault = await fault_of(getattr(catalog, call)(request, timeout=5))
         assert fault.reason is reason, (call, fault)
     partner = CatalogServiceStub(connect("partner", "weibo"))
-    fault = await fault_of(partner.CreateCharity(create("Charity", CHARITY), timeout=5))
-    assert fault.reason is Reason.PERMISSION_DENIED
+    for refused in (
+        partner.CreateCharity(create("Charity", CHARITY), timeout=5),
+        partner.AddCertificate(adding("aid", certificate()), timeout=5),
+        partner.CloseProject(closing("water", NOW_MICROS), timeout=5),
+    ):
+        assert (await fault_of(refused)).reason is Reason.PERMISSION_DENIED
 
 
 async def test_lists_come_in_pages_by_code(catalog: Any) -> None:
@@ -157,8 +281,8 @@ async def test_lists_come_in_pages_by_code(catalog: Any) -> None:
 
 async def test_a_new_project_takes_gifts_at_once(catalog: Any, connect: Connect) -> None:
     intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
-    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
-    await catalog.CreateProject(create("Project", PROJECT), timeout=5)
+    project = pb.Project(code="trees", name="Trees", charity="aid")
+    await catalog.CreateProject(create("Project", project), timeout=5)
     answer = await intake.RecordDonation(donation_request(a_gift(project="trees")), timeout=5)
     assert answer.outcome == donation_intake_service_pb2.OUTCOME_ACCEPTED
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission
-from services.donations.domain import Key, Outcome, bucket_of
+from services.donations.domain import Key, LineKind, Outcome, Purpose, bucket_of
 from services.runtime.errors import Reason
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
@@ -133,3 +133,31 @@ async def booked(parts: Parts) -> None:
     async with asyncio.timeout(10):
         while await parts.reader.count_waiting():  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
+
+
+async def test_an_appeals_refunds_are_added_up_apart_and_what_exceeds_is_nobodys(
+    parts: Parts,
+) -> None:
+    appealed = a_gift(project="surgery", campaign="week")
+    given = a_gift("20190905-0002", campaign="week")
+    excess = a_refund(amount_micros=1_230_005)
+    await write(parts, parts.writers[0], Submission(gifts=[appealed, given]))
+    await write(parts, parts.writers[1], Submission(refunds=[excess]))
+    await write(
+        parts,
+        parts.writers[0],
+        Submission(refunds=[a_refund("r2", external_id="20190905-0002", amount_micros=7)]),
+    )
+    found = {
+        (line.kind, line.purpose, line.project): line.micros
+        for summary in await parts.summaries()
+        for line in summary.lines
+    }
+    assert found == {
+        (LineKind.GIFT, Purpose.APPEAL, "surgery"): 1_230_000,
+        (LineKind.GIFT, Purpose.CHARITY, "water"): 1_230_000,
+        (LineKind.REFUND, Purpose.APPEAL, "surgery"): 1_230_000,
+        (LineKind.SUSPENDED_REFUND, Purpose.UNATTRIBUTED, ""): 5,
+        (LineKind.REFUND, Purpose.CHARITY, "water"): 7,
+    }
+    await parts.require_balanced()

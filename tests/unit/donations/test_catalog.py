@@ -1,7 +1,8 @@
 """The catalog in memory: what it knows, and when it looks again."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,9 +17,11 @@ from services.donations.catalog.memory import (
     Snapshot,
 )
 from services.donations.catalog.rules import require_campaign, require_charity, require_project
-from services.donations.domain import Purpose, SuspenseReason, micros_of
-from services.donations.gifts.columns import Target
+from services.donations.domain import HOUR_MICROS, Purpose, SuspenseReason, micros_of
+from services.donations.gifts.columns import Target, columns_of
+from services.donations.gifts.rows import place
 from services.runtime.errors import Fault, Reason
+from tests.unit.donations.gifts import a_gift
 
 CLOSE = datetime(2019, 9, 9, tzinfo=UTC)
 START, END = datetime(2019, 9, 5, tzinfo=UTC), datetime(2019, 9, 10, tzinfo=UTC)
@@ -83,6 +86,37 @@ async def test_targets_stand_where_the_catalog_says() -> None:
     assert unknown.reason == SuspenseReason.PROJECT_UNKNOWN
     assert missing.reason == SuspenseReason.PROJECT_MISSING
     assert strange.reason == SuspenseReason.CAMPAIGN_UNKNOWN
+
+
+async def test_a_campaigns_window_is_moments_whatever_clocks_do_in_its_zone() -> None:
+    """On the day on which New York's clocks go back, 01:30 comes twice, and both belong to it."""
+    zone = ZoneInfo("America/New_York")
+    start, end = datetime(2019, 11, 3, tzinfo=zone), datetime(2019, 11, 4, tzinfo=zone)
+    campaign = require_campaign(Campaign("day", "Day", start, end, zone.key))
+    assert (micros_of(end) - micros_of(start)) == 25 * HOUR_MICROS
+    store = Store()
+    store.now = replace(
+        store.now,
+        campaigns={"day": KnownCampaign(6, campaign.start_time, campaign.end_time)},
+    )
+    moments = {
+        start - timedelta(microseconds=1): False,
+        start: True,
+        datetime(2019, 11, 3, 1, 30, tzinfo=zone, fold=0): True,
+        datetime(2019, 11, 3, 1, 30, tzinfo=zone, fold=1).astimezone(UTC): True,
+        datetime(2019, 11, 4, 4, 59, 59, 999_999, tzinfo=UTC): True,
+        datetime(2019, 11, 4, 5, tzinfo=UTC): False,
+    }
+    assert len({micros_of(moment) for moment in moments}) == len(moments)
+    gifts = columns_of(
+        [
+            a_gift(str(number), campaign="day", event_time_micros=micros_of(moment))
+            for number, moment in enumerate(moments)
+        ]
+    )
+    rows = place(gifts, await Catalog(store, Seconds()).standings(gifts.targets))
+    found = dict(zip(rows.order.tolist(), (rows.reasons == 0).tolist(), strict=True))
+    assert [found[number] for number in range(len(moments))] == list(moments.values())
 
 
 async def test_known_codes_ask_nobody() -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,17 @@ from tests.unit.donations.gifts import NOW_MICROS, a_gift, external_ids, gifts
 _PARTNER_IDS = {"weibo": 1, "xiaomi": 300}
 _PROJECT_IDS = {"water": 1, "books": 2, "closed": 3, "surgery": 4}
 _HOUR = HOUR_MICROS
+# The charity of `books` was qualified until three hours ago, and is again for the last hour's first
+# half; that of `water` always is.
+_QUALIFIED = {
+    "books": (
+        NOW_MICROS - 100 * _HOUR,
+        NOW_MICROS - 3 * _HOUR,
+        NOW_MICROS - _HOUR,
+        NOW_MICROS - _HOUR // 2,
+    ),
+    "": (),
+}
 _ALWAYS = 2**62
 
 
@@ -46,6 +58,7 @@ def standing(gift: Gift) -> Standing:
         NOW_MICROS - 2 * _HOUR if gift.project == "closed" else _ALWAYS,
         NOW_MICROS - 3 * _HOUR if is_past else -_ALWAYS,
         NOW_MICROS - _HOUR if is_past else _ALWAYS,
+        _QUALIFIED.get(gift.project, (-_ALWAYS,)),
     )
 
 
@@ -74,6 +87,10 @@ def reason_of(gift: Gift) -> int:
         return SuspenseReason.PROJECT_CLOSED
     if not known.campaign_start <= gift.event_time_micros < known.campaign_end:
         return SuspenseReason.CAMPAIGN_NOT_OPEN
+    edges = known.qualified
+    spans = zip(edges[::2], [*edges[1::2], _ALWAYS], strict=False)
+    if not any(start <= gift.event_time_micros < end for start, end in spans):
+        return SuspenseReason.CHARITY_NOT_QUALIFIED
     return 0
 
 
@@ -132,6 +149,30 @@ def test_lines_are_the_sums_of_the_chosen_rows(
         counts[kin] += 1
     expected = sorted(Line._make((*kin, micros[kin], counts[kin])) for kin in micros)
     assert sorted(summed(gift_lines(rows, chosen))) == expected
+
+
+@pytest.mark.parametrize(
+    ("project", "campaign", "time", "reason"),
+    [
+        # The first moment belongs to it, the end no longer.
+        ("water", "past", NOW_MICROS - 3 * _HOUR - 1, SuspenseReason.CAMPAIGN_NOT_OPEN),
+        ("water", "past", NOW_MICROS - 3 * _HOUR, 0),
+        ("water", "past", NOW_MICROS - _HOUR - 1, 0),
+        ("water", "past", NOW_MICROS - _HOUR, SuspenseReason.CAMPAIGN_NOT_OPEN),
+        ("closed", "", NOW_MICROS - 2 * _HOUR - 1, 0),
+        ("closed", "", NOW_MICROS - 2 * _HOUR, SuspenseReason.PROJECT_CLOSED),
+        ("books", "", NOW_MICROS - 3 * _HOUR - 1, 0),
+        ("books", "", NOW_MICROS - 3 * _HOUR, SuspenseReason.CHARITY_NOT_QUALIFIED),
+        ("books", "", NOW_MICROS - _HOUR - 1, SuspenseReason.CHARITY_NOT_QUALIFIED),
+        ("books", "", NOW_MICROS - _HOUR, 0),
+        ("books", "", NOW_MICROS, SuspenseReason.CHARITY_NOT_QUALIFIED),
+    ],
+)
+def test_where_a_gift_stands_turns_at_the_moment(
+    project: str, campaign: str, time: int, reason: int
+) -> None:
+    [found] = placed([a_gift(project=project, campaign=campaign, event_time_micros=time)]).reasons
+    assert found == reason
 
 
 def test_columns_of_several_submissions_are_joined() -> None:
