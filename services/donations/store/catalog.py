@@ -235,7 +235,7 @@ async def _charity_id(connection: AsyncConnection, code: str) -> int:
     if charity_id is None:
         raise Fault(
             Reason.CHARITY_NOT_FOUND,
-            f"there is no charity {code}; create it first",
+            "there is no charity of this code; create it first",
             field="project.charity",
         )
     return int(charity_id)
