@@ -9,8 +9,8 @@ from alembic import op
 
 from services.runtime.migrations import grant
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 _CERTIFICATES = """
 CREATE TABLE certificates (
