@@ -39,6 +39,7 @@ from watersmeet._errors import (
     WatersmeetError,
 )
 from watersmeet._money import from_micros, to_micros
+from watersmeet._orders import Order, Pledge, PledgeCalls
 from watersmeet._retry import retried
 from watersmeet._stream import DonationStream, open_stream
 from watersmeet._window import Window
@@ -70,6 +71,8 @@ __all__ = [
     "Client",
     "DonorContact",
     "Gift",
+    "Order",
+    "Pledge",
     "Refund",
     "WatersmeetError",
     "build_batch",
@@ -144,10 +147,11 @@ def _pem(source: Pem) -> bytes:
     return source if isinstance(source, bytes) else Path(source).read_bytes()
 
 
-class Client:
+class Client(PledgeCalls):
     """A partner's connection to the intake. Made by connect()."""
 
     def __init__(self, channel: grpc.aio.Channel, *, timeout_s: float, calls_at_once: int) -> None:
+        super().__init__(channel)
         self._channel = channel
         self._timeout_s = timeout_s
         self._window = Window(calls_at_once)

@@ -6,6 +6,7 @@ GIFTS = Counter(
     "watersmeet_gifts", "Gifts reported, by what became of them.", ["partner", "outcome"]
 )
 REFUNDS = Counter("watersmeet_refunds", "Refunds reported, by what became of them.", ["outcome"])
+ORDERS = Counter("watersmeet_orders", "Orders reported, by what became of them.", ["outcome"])
 QUEUED_ROWS = Gauge("watersmeet_queued_rows", "Rows that are queued or being committed.")
 GROUP_ROWS = Histogram(
     "watersmeet_commit_group_rows",

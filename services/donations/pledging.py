@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from services.donations import metrics
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Committed, Submission
@@ -137,9 +138,7 @@ class Pledging:
             known = await self._store.versions(partner, partner_id, [code])
             found = known.get(code, ())
         if not found or not 0 <= version <= len(found):
-            raise Fault(
-                Reason.PLEDGE_NOT_FOUND, f"{partner} has no such version of a pledge {code}"
-            )
+            raise Fault(Reason.PLEDGE_NOT_FOUND, f"{partner} has no such version of a pledge")
         return found[version - 1]
 
     async def page(self, partner: str, after: tuple[str, int], limit: int) -> Sequence[Pledge]:
@@ -166,6 +165,8 @@ class Pledging:
         pledges = await self._book.versions(partner, partner_id, codes)
         latest = latest_micros(self._clock())
         batch = evaluated(partner, incoming, pledges, latest, self._tokens)
+        if batch.problems:
+            metrics.ORDERS.labels(Outcome.REFUSED.name.lower()).inc(len(batch.problems))
         if not batch.orders:
             return batch, None
         return batch, await self._committer.commit(

@@ -28,6 +28,7 @@ from services.donations.platforms.protocol import Notice
 from services.runtime.supervisor.mesh import Mesh
 from services.runtime.supervisor.services import STAGES, Service, Stages
 from tests.e2e.canaries import ADDRESS, BUYER_ID, EMAIL, NAME, OPENID, PERSONAL, PHONE, found_in
+from tests.e2e.canary_orders import report_orders
 from tests.integration.donations.messages import (
     batch,
     donation_request,
@@ -151,6 +152,7 @@ async def report_gifts(witness: Witness) -> None:
             unknown = channel.unary_unary(f"/watersmeet.{quote(canary)}/Get")
             assert await witness.call(unknown(b"", timeout=10)) is None
         await stream(witness, stub)
+        witness.said += await report_orders(channel, witness.call, NOW_MICROS)
 
 
 async def stream(witness: Witness, stub: Any) -> None:
@@ -370,6 +372,7 @@ async def test_personal_data_shows_up_nowhere(
     assert witness.refused > 100
     assert restarts == {}
     assert len(evidence["table donations.donations"].splitlines()) > len(SENDERS)
+    assert len(evidence["table donations.pledged_orders"].splitlines()) == len(PERSONAL)
     assert (
         '"method":"/watersmeet.donations.v1.DonorService/PutDonor"' in evidence["log of donations"]
     )

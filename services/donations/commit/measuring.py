@@ -1,5 +1,7 @@
 """Counts what became of a group's reports."""
 
+from collections import Counter as Counts
+
 import numpy as np
 from prometheus_client import Counter
 
@@ -35,3 +37,7 @@ def count_recorded(group: Group, recorded: Recorded) -> None:
             metrics.REFUNDS.labels(fate.outcome.name.lower()).inc()
             if fate.outcome is Outcome.CONFLICTING:
                 metrics.CONFLICTS.inc()
+        for outcome, number in Counts(result.orders).items():
+            metrics.ORDERS.labels(outcome.name.lower()).inc(number)
+            if outcome is Outcome.CONFLICTING:
+                metrics.CONFLICTS.inc(number)

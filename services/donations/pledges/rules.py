@@ -6,11 +6,13 @@ from services.donations.domain import micros_of
 from services.donations.gifts.validation import (
     AMOUNT_MICROS_MAX,
     EARLIEST_MICROS,
+    EXPLANATIONS,
+    Refusal,
     require_code,
     require_donor_reference,
 )
 from services.donations.pledges.pledge import MILLION, SHARES_MAX, Pledge
-from services.runtime.currency import require_currency
+from services.runtime.currency import CURRENCIES
 from services.runtime.errors import Fault, Reason
 
 RATE_PPM_MIN = 1_000
@@ -31,7 +33,8 @@ without it, and every repeat is evaluated as the first report was.
 def require_pledge(pledge: Pledge) -> Pledge:
     """Returns the pledge; raises Fault(FIELD_REQUIRED, FIELD_INVALID or CURRENCY_UNKNOWN)."""
     require_code(pledge.code, "pledge.code")
-    require_currency(pledge.currency)
+    if pledge.currency not in CURRENCIES:
+        raise EXPLANATIONS[Refusal.CURRENCY_UNKNOWN].fault()
     _require_range(pledge.unit_micros, 1, UNIT_MICROS_MAX, "pledge.unit_micros")
     if pledge.fixed_micros:
         _require_range(pledge.fixed_micros, 1, AMOUNT_MICROS_MAX, "pledge.fixed_micros")
