@@ -10,6 +10,7 @@ from watersmeet.donations.v1 import (
     catalog_service_pb2_grpc,
     donation_intake_service_pb2_grpc,
     donor_service_pb2_grpc,
+    notification_service_pb2_grpc,
     pledge_service_pb2_grpc,
 )
 
@@ -25,6 +26,7 @@ from services.donations.donors.vault import Vault
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.intake_service import DonationIntakeService
 from services.donations.notices import NoticeDesk, Quarantine
+from services.donations.notification_service import NotificationService
 from services.donations.platforms import load_platforms
 from services.donations.pledge_service import PledgeService
 from services.donations.pledges.memory import PledgeBook
@@ -128,6 +130,11 @@ async def compose(
                 stream_in_flight=settings.stream_in_flight,
             ),
             f"{_PACKAGE}.DonationIntakeService",
+        )
+        server.add(
+            notification_service_pb2_grpc.add_NotificationServiceServicer_to_server,
+            NotificationService(desk),
+            f"{_PACKAGE}.NotificationService",
         )
         server.add(
             catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,

@@ -219,9 +219,9 @@ def acknowledgement_message(
 def _row_problem(outcome: Outcome, refusal: Refusal) -> errors_pb2.Problem | None:
     if outcome is Outcome.REFUSED:
         explanation = EXPLANATIONS[refusal]
-        return _problem(explanation.reason, explanation.message, explanation.metadata)
+        return problem(explanation.reason, explanation.message, explanation.metadata)
     if outcome is Outcome.CONFLICTING:
-        return _problem(Reason.DONATION_CONFLICT, GIFT_CONFLICT, {})
+        return problem(Reason.DONATION_CONFLICT, GIFT_CONFLICT, {})
     return None
 
 
@@ -248,7 +248,8 @@ def acknowledged(
     )
 
 
-def _problem(reason: Reason, message: str, metadata: Any) -> errors_pb2.Problem:
+def problem(reason: Reason, message: str, metadata: Any) -> errors_pb2.Problem:
+    """What is wrong with one item of a call."""
     value = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
     return errors_pb2.Problem(reason=value, message=message, metadata=metadata)
 

@@ -1,9 +1,10 @@
 """Platforms' notices: verified, read, recorded, and acknowledged in the platform's own way."""
 
+import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -35,8 +36,16 @@ _HOUR_S = 3600.0
 class Keeper(Protocol):
     """Where quarantined notices are kept."""
 
-    async def keep(self, notice: QuarantinedNotice) -> bool:
-        """Keeps a notice; False if the very same one was kept before."""
+    async def keep(self, notices: Sequence[QuarantinedNotice]) -> Set[bytes]:
+        """Keeps notices; returns the digests of those that were not kept before."""
+
+
+class Unreadable(NamedTuple):
+    """A notice of a configured platform that could not be verified or read, and why."""
+
+    platform: str
+    notice: Notice
+    fault: Fault
 
 
 class Quarantine:
@@ -52,22 +61,17 @@ class Quarantine:
         # By platform: what may still be kept, and when that was so.
         self._left: dict[str, tuple[float, datetime]] = {}
 
-    async def keep(self, platform: str, notice: Notice, fault: Fault) -> None:
-        """Keeps a notice of a configured platform. Raises the database's errors."""
+    async def keep(self, unreadable: Iterable[Unreadable]) -> None:
+        """Keeps notices. Raises the database's errors, and has kept none then."""
         now = self._clock()
-        kept = QuarantinedNotice(
-            platform,
-            fault.reason,
-            fault.message,
-            now,
-            notice.http_method,
-            notice.query,
-            notice.headers,
-            notice.body[:BODY_LIMIT_BYTES],
-        )
-        size = len(notice.body) + len(notice.query)
-        size += sum(len(name) + len(value) for name, value in notice.headers.items())
-        if not self._take(platform, size, now):
+        kept: dict[bytes, QuarantinedNotice] = {}
+        for platform, notice, fault in unreadable:
+            size = len(notice.body) + len(notice.query)
+            size += sum(len(name) + len(value) for name, value in notice.headers.items())
+            if self._take(platform, size, now):
+                quarantined = _quarantined(platform, notice, fault, now)
+                kept[quarantined.digest()] = quarantined
+                continue
             metrics.QUARANTINE_DROPPED.labels(platform).inc()
             _log.warning(
                 "a notice was not kept, as too many were",
@@ -75,8 +79,9 @@ class Quarantine:
                 reason=fault.reason.value,
                 body_sha256=hashlib.sha256(notice.body).hexdigest(),
             )
-        elif await self._store.keep(kept):
-            metrics.QUARANTINED.labels(platform, fault.reason.value).inc()
+        if kept:
+            for digest in await self._store.keep(list(kept.values())):
+                metrics.QUARANTINED.labels(kept[digest].platform, kept[digest].reason.value).inc()
 
     def _take(self, platform: str, size: int, now: datetime) -> bool:
         left, then = self._left.get(platform, (float(self._bytes_an_hour), now))
@@ -85,6 +90,45 @@ class Quarantine:
         enough = size <= left
         self._left[platform] = (left - size if enough else left, now)
         return enough
+
+
+def _quarantined(platform: str, notice: Notice, fault: Fault, now: datetime) -> QuarantinedNotice:
+    return QuarantinedNotice(
+        platform,
+        fault.reason,
+        fault.message,
+        now,
+        notice.http_method,
+        notice.query,
+        notice.headers,
+        notice.body[:BODY_LIMIT_BYTES],
+    )
+
+
+class Accepted(NamedTuple):
+    """What to answer a platform, and what became of each report in its notice."""
+
+    acknowledgement: Acknowledgement
+    outcomes: list[Outcome]
+
+
+class _Taken(NamedTuple):
+    """A notice that was read, and when its reports are durable; None if it has none."""
+
+    platform: Platform
+    reports: Sequence[Report]
+    durable: asyncio.Future[Committed] | None
+
+    def accepted(self) -> Accepted | Exception:
+        """What became of it, now that it is durable or failed."""
+        if self.durable is None:
+            return Accepted(self.platform.acknowledgement, [Outcome.IGNORED])
+        error = self.durable.exception()
+        if error is None:
+            outcomes = _outcomes(self.reports, self.durable.result())
+            return Accepted(self.platform.acknowledgement, outcomes)
+        assert isinstance(error, Exception), "the committer hands over nothing else"
+        return error
 
 
 class NoticeDesk:
@@ -106,14 +150,67 @@ class NoticeDesk:
         self._clock = clock
         self._quotas = quotas
 
-    async def accept(self, code: str, notice: Notice) -> tuple[Acknowledgement, list[Outcome]]:
-        """Records what a platform's notice reports; returns what to answer, and what became of
-        each report. Conflicts are no error: the notice is genuine, and is kept as a claim.
+    async def accept(self, code: str, notice: Notice) -> Accepted:
+        """Records what a platform's notice reports. Conflicts are no error: the notice is genuine,
+        and is kept as a claim.
 
         Raises Fault(PLATFORM_UNKNOWN), and what `Platform.read` raises, after the notice has been
         quarantined; also for reports that break intake's own rules. Raises Fault(RATE_LIMITED) for
         a genuine notice beyond the platform's quotas: the platform sends it again.
         """
+        [result] = await self.accept_all([(code, notice)])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def accept_all(self, notices: Sequence[tuple[str, Notice]]) -> list[Accepted | Exception]:
+        """Records what many notices, each with its platform's code, report.
+
+        Returns for each what `accept` would return or raise. None affects another: they share
+        transactions and nothing else.
+        """
+        taken = [self._take(code, notice) for code, notice in notices]
+        lost: Exception | None = None
+        unreadable = [item for item in taken if isinstance(item, Unreadable)]
+        if unreadable:
+            try:
+                await self._quarantine.keep(unreadable)
+            except Exception as error:  # noqa: BLE001  handed to whoever sent one of these
+                lost = error
+        waiting = [item.durable for item in taken if isinstance(item, _Taken) and item.durable]
+        if waiting:
+            await asyncio.wait(waiting)
+        results: list[Accepted | Exception] = []
+        for item in taken:
+            if isinstance(item, _Taken):
+                results.append(item.accepted())
+            elif isinstance(item, Unreadable):
+                results.append(lost or item.fault)
+            else:
+                results.append(item)
+        return results
+
+    def _take(self, code: str, notice: Notice) -> _Taken | Unreadable | Exception:
+        try:
+            platform = self._require_platform(code)
+            try:
+                # Verifying a signature takes tens of microseconds: too little to leave the loop.
+                reports = platform.read(notice, self._clock())
+                submission = self._submission(platform.code, reports)
+            except Probe:
+                raise
+            except Fault as fault:
+                return Unreadable(platform.code, notice, fault)
+            # Only what is genuine counts: a forger must not use up what the platform may send.
+            quotas = self._quotas.of(platform.code)
+            quotas.take(calls=1, gifts=len(reports), size=len(notice.body))
+            return _Taken(
+                platform, reports, self._committer.submit(submission) if reports else None
+            )
+        except Exception as error:  # noqa: BLE001  handed to whoever sent this notice
+            return error
+
+    def _require_platform(self, code: str) -> Platform:
         platform = self._platforms.get(code)
         if platform is None:
             raise Fault(
@@ -121,21 +218,7 @@ class NoticeDesk:
                 "no platform of this name is configured; check the callback's address, or add the "
                 "platform to platforms.toml",
             )
-        try:
-            # Verifying a signature takes tens of microseconds: too little to leave the loop for.
-            reports = platform.read(notice, self._clock())
-            submission = self._submission(platform.code, reports)
-        except Probe:
-            raise
-        except Fault as fault:
-            await self._quarantine.keep(platform.code, notice, fault)
-            raise
-        # Only what is genuine counts: a forger must not use up what the platform may send.
-        self._quotas.of(platform.code).take(calls=1, gifts=len(reports), size=len(notice.body))
-        if not reports:
-            return platform.acknowledgement, [Outcome.IGNORED]
-        committed = await self._committer.commit(submission)
-        return platform.acknowledgement, _outcomes(reports, committed)
+        return platform
 
     def _submission(self, partner: str, reports: Sequence[Report]) -> Submission:
         now = self._clock()

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 import grpc
-from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
+from watersmeet.donations.v1 import notification_service_pb2_grpc as notification_grpc
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
@@ -30,6 +30,7 @@ class Gateway(NamedTuple):
     server: Server
     http: HttpServer
     live: LiveTotals
+    callbacks: Callbacks
 
 
 def wire(
@@ -43,7 +44,7 @@ def wire(
         silence_s_max=settings.ledger_silence_s,
     )
     callbacks = Callbacks(
-        intake_grpc.DonationIntakeServiceStub(donations),
+        notification_grpc.NotificationServiceStub(donations),
         at_once_max=settings.callbacks_max,
         body_s=settings.http_body_s,
         timeout_s=settings.callback_timeout_s,
@@ -59,7 +60,7 @@ def wire(
     server.add_background(live.pulse, "pulse")
     server.add_background(lambda: publish_totals(live), "metrics")
     server.add_background(http.run, "http")
-    return Gateway(server, http, live)
+    return Gateway(server, http, live, callbacks)
 
 
 async def main() -> None:

@@ -59,6 +59,9 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "ListPledges": _PARTNER_AND_OFFICE,
         "GetOrder": _PARTNER_AND_OFFICE,
     },
+    "watersmeet.donations.v1.NotificationService": {
+        "AcceptNotifications": frozenset({"service/gateway"}),
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

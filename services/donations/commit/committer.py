@@ -8,7 +8,7 @@ A stream keeps to one lane, so that its batches become durable in their order.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,6 +26,7 @@ from services.donations.commit.submission import Committed, Submission
 from services.donations.gifts.columns import MICROS_SUM_MAX
 from services.donations.store.lane import Lane
 from services.runtime.clock import Clock
+from services.runtime.company import Pause, await_company
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault, Reason
 
@@ -36,11 +37,6 @@ _WATERMARKS_MAX = 30
 
 # As long as a lane has no more than this, calls join it rather than begin another's transaction.
 _COMPANY_ROWS = 256
-
-# A lane waits at most so many times for company, and no longer than each time brings at least one
-# for every eight that wait.
-_WAITS_MAX = 8
-_COMPANY_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +72,9 @@ class Committer:
         limits: Limits | None = None,
         *,
         make_id: Callable[[], UUID] = uuid7,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Pause = asyncio.sleep,
     ) -> None:
-        """lanes: one writer each; at least one. make_id: makes batches' ids, ascending. pause:
-        waits so many seconds.
-        """
+        """lanes: one writer each; at least one. make_id: makes batches' ids, ascending."""
         self._limits = limits or Limits()
         self._lanes = [_LaneQueue(LaneWriter(lane, clock, make_id)) for lane in lanes]
         self._catalog = catalog
@@ -99,6 +93,12 @@ class Committer:
         Raises Fault(QUEUE_FULL) at once if the queue has no room, and what made the transaction
         fail otherwise (`database.fault_of` reads it). Cancelling the wait does not undo it.
         """
+        return await self.submit(submission)
+
+    def submit(self, submission: Submission) -> asyncio.Future[Committed]:
+        """Queues a submission; what it returns is done when the submission is durable, or failed
+        as `commit` fails. Raises Fault(QUEUE_FULL).
+        """
         weight = submission.weight
         # A submission larger than the queue passes when nothing else is there.
         if self._rows and self._rows + weight > self._limits.queue_rows:
@@ -107,7 +107,7 @@ class Committer:
                 "more gifts are coming in than can be written; retry with the same ids",
                 retry_after=1.0,
             )
-        return await self._put(self._lane_for_call(), submission, weight)
+        return self._put(self._lane_for_call(), submission, weight)
 
     def _lane_for_call(self) -> "_LaneQueue":
         """Where a call finds company: many small transactions cost more than a few larger ones."""
@@ -233,18 +233,13 @@ class _LaneQueue:
         self._waiting.append(queued)
         self._filled.set()
 
-    async def gather(self, limits: Limits, pause: Callable[[float], Awaitable[None]]) -> None:
-        """Waits until there is something, and a moment longer: company makes everybody's share of
-        the commit smaller. While many calls are in flight, their next ones are worth waiting for.
-        """
+    async def gather(self, limits: Limits, pause: Pause) -> None:
+        """Waits until there is something, and a moment longer for company."""
         await self._filled.wait()
-        if self.rows >= limits.group_rows or not limits.gather_s:
-            return
-        for _ in range(_WAITS_MAX):
-            before = self.rows
-            await pause(limits.gather_s)
-            if self.rows >= _COMPANY_ROWS or (self.rows - before) * _COMPANY_SHARE < before:
-                return
+        if self.rows < limits.group_rows and limits.gather_s:
+            await await_company(
+                lambda: self.rows, pause, step_s=limits.gather_s, enough=_COMPANY_ROWS
+            )
 
     def take(self, limits: Limits) -> list[_Queued]:
         """Takes as much of what waits as one transaction may hold; at least one."""

@@ -6,6 +6,7 @@ values may be personal.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
 from services.donations.platforms.protocol import BODY_LIMIT_BYTES, Notice
@@ -33,6 +34,7 @@ _UNIX_TIME_END = 10**10
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")
 _DONOR_REFERENCE_MAX_BYTES = 128
 _ATTRIBUTION_MAX_PARTS = 32
+_KEPT_TEXT_MAX = 256
 
 
 def malformed(message: str) -> Fault:
@@ -162,6 +164,11 @@ def attribution(text: str) -> tuple[str, str]:
     anything: whatever is no code reads as "", and the gift stands in suspense. The text may be
     percent-encoded once more than the notice around it, as Alipay asks merchants to do.
     """
+    # A shop's texts are few: one for each project in each campaign.
+    return _kept_attribution(text) if len(text) <= _KEPT_TEXT_MAX else _attribution(text)
+
+
+def _attribution(text: str) -> tuple[str, str]:
     if "=" not in text:
         text = unquote(text)
     try:
@@ -169,6 +176,9 @@ def attribution(text: str) -> tuple[str, str]:
     except ValueError:
         return "", ""
     return _code("campaign", pairs), _code("project", pairs)
+
+
+_kept_attribution = lru_cache(maxsize=4_096)(_attribution)
 
 
 def code_or_nothing(text: str) -> str:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 _KEY_MIN_BITS = 2048
+_PADDING, _HASH = PKCS1v15(), SHA256()
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 
 
@@ -54,7 +55,7 @@ class Verifier:
         if raw is None:
             return False
         try:
-            self.key.verify(raw, signed, PKCS1v15(), SHA256())
+            self.key.verify(raw, signed, _PADDING, _HASH)
         except InvalidSignature:
             return False
         return True

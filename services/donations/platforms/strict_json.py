@@ -16,12 +16,7 @@ _FRACTION = object()
 def parse_object(name: str, data: bytes) -> Json:
     """The JSON object that data is. name: what to call it in a fault, as "the body"."""
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object_of_pairs,
-            parse_float=_fraction,
-            parse_constant=_refuse_constant,
-        )
+        value = _DECODER.decode(data.decode("utf-8"))
     except (ValueError, RecursionError):
         raise malformed(f"{name} is no JSON in UTF-8") from None
     if not isinstance(value, dict):
@@ -73,3 +68,8 @@ def _fraction(_: str) -> object:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object_of_pairs, parse_float=_fraction, parse_constant=_refuse_constant
+)

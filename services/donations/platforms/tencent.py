@@ -51,13 +51,13 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Tencent:
-    """appid, mchid: ours at WeChat Pay. apiv3_key: the 32 bytes that encrypt resources. verifiers:
-    WeChat Pay's keys by serial; during a rotation there are two and more.
+    """appid, mchid: ours at WeChat Pay. cipher: of the APIv3 key, which encrypts resources.
+    verifiers: WeChat Pay's keys by serial; during a rotation there are two and more.
     """
 
     appid: str
     mchid: str
-    apiv3_key: bytes = field(repr=False)
+    cipher: AESGCM = field(repr=False)
     verifiers: Mapping[str, Verifier] = field(repr=False)
 
     code: ClassVar[str] = "tencent"
@@ -79,7 +79,7 @@ class Tencent:
         for serial, verifier in verifiers.items():
             if verifier.serial is not None and f"{verifier.serial:X}" != serial.lstrip("0"):
                 raise keys.error(f"{serial} is a certificate with the serial {verifier.serial:X}")
-        return cls(section.text("appid"), section.text("mchid"), apiv3_key, verifiers)
+        return cls(section.text("appid"), section.text("mchid"), AESGCM(apiv3_key), verifiers)
 
     def read(self, notice: Notice, now: datetime) -> list[Report]:
         """See Platform.read. A payment reports one gift, a refund that succeeded one refund."""
@@ -134,9 +134,7 @@ class Tencent:
             raise malformed("resource.associated_data is no text")
         try:
             ciphertext = base64.b64decode(text_of(resource, "ciphertext"), validate=True)
-            return AESGCM(self.apiv3_key).decrypt(
-                nonce, ciphertext, associated.encode("utf-8", "replace")
-            )
+            return self.cipher.decrypt(nonce, ciphertext, associated.encode("utf-8", "replace"))
         except (binascii.Error, ValueError, InvalidTag):
             raise malformed(
                 "the resource does not decrypt with the configured APIv3 key; check apiv3_key_file"

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -39,27 +40,29 @@ class QuarantineStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def keep(self, notice: QuarantinedNotice) -> bool:
-        """Keeps a notice; False if the very same one was kept before."""
-        row = {
-            "digest": notice.digest(),
-            "platform": notice.platform,
-            "reason": notice.reason.value,
-            "message": _storable(notice.message),
-            "received_time": notice.received_time,
-            "http_method": _storable(notice.http_method),
-            "query": notice.query.encode(),
-            "headers": {_storable(k): _storable(v) for k, v in notice.headers.items()},
-            "body": notice.body,
-        }
+    async def keep(self, notices: Sequence[QuarantinedNotice]) -> Set[bytes]:
+        """Keeps notices, at least one; returns the digests of those that were not kept before."""
+        rows = [
+            {
+                "digest": notice.digest(),
+                "platform": notice.platform,
+                "reason": notice.reason.value,
+                "message": _storable(notice.message),
+                "received_time": notice.received_time,
+                "http_method": _storable(notice.http_method),
+                "query": notice.query.encode(),
+                "headers": {_storable(k): _storable(v) for k, v in notice.headers.items()},
+                "body": notice.body,
+            }
+            for notice in notices
+        ]
+        # In the order of the key, so that two who keep the same notices never wait in a circle.
+        rows.sort(key=itemgetter("digest"))
         statement = (
-            insert(quarantine)
-            .values(**row)
-            .on_conflict_do_nothing()
-            .returning(quarantine.c.platform)
+            insert(quarantine).values(rows).on_conflict_do_nothing().returning(quarantine.c.digest)
         )
         async with database.transaction(self._engine) as connection:
-            return (await connection.execute(statement)).one_or_none() is not None
+            return set((await connection.execute(statement)).scalars())
 
 
 def _storable(text: str) -> str:

@@ -11,14 +11,17 @@ record    one log line, and the metrics                metrics
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from uuid import uuid4
 
 import structlog
 from aiohttp import web
+from prometheus_client import Counter
 
 from services.gateway.http.answers import fault_answer
 from services.gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from services.runtime.errors import Fault, Reason
+from services.runtime.logs import log_request
 
 _log = structlog.get_logger()
 
@@ -133,15 +136,20 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
     method = request.method if request.method in _METHODS else "other"
-    HTTP_REQUESTS.labels(route, method, str(status)).inc()
-    HTTP_SECONDS.labels(route).observe(seconds)
+    _counter(route, method, status).inc()
+    _observe(route)(seconds)
     fault = request.get(FAULT)
-    _log.info(
-        "request",
-        method=method,
-        route=route,
-        status=status,
-        reason=fault.reason.value if fault else "OK",
-        ms=round(seconds * 1000, 3),
-        request_id=request[REQUEST_ID],
+    log_request(
+        method, route, status, fault.reason.value if fault else "OK", seconds, request[REQUEST_ID]
     )
+
+
+# Looking a metric's labels up costs more than counting. Routes, methods and statuses are few.
+@lru_cache(maxsize=256)
+def _counter(route: str, method: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(route, method, str(status))
+
+
+@lru_cache(maxsize=64)
+def _observe(route: str) -> Callable[[float], None]:
+    return HTTP_SECONDS.labels(route).observe

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
-from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
+from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
@@ -28,7 +28,7 @@ class Fakes:
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
         self.ledger = FakeLedger()  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
-        self.intake = FakeIntake()  # type: ignore[abstract]
+        self.intake = FakeIntake()
         self.ledger_server: Server | None = None
         self.intake_server: Server | None = None
         self.ledger_address = self.intake_address = "127.0.0.1:0"
@@ -46,9 +46,9 @@ class Fakes:
     async def start_intake(self) -> None:
         server = self._server("donations", self.intake_address)
         server.add(
-            intake_grpc.add_DonationIntakeServiceServicer_to_server,
+            intake_grpc.add_NotificationServiceServicer_to_server,
             self.intake,
-            "watersmeet.donations.v1.DonationIntakeService",
+            "watersmeet.donations.v1.NotificationService",
         )
         await server.start()
         self.intake_server, self.intake_address = server, server.address

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
-from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as intake_grpc
+from watersmeet.donations.v1 import notification_service_pb2 as intake_pb
+from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
+from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 from watersmeet.type.v1.money_pb2 import Money
 
-from services.runtime.call import current_call
 from services.runtime.errors import Fault, Reason
 
 START = datetime(2019, 9, 5, 12, tzinfo=UTC)
@@ -168,30 +168,47 @@ def _checkpoint(sequence: int) -> pb.Checkpoint:
     return checkpoint
 
 
-Answer = Callable[
-    [intake_pb.AcceptNotificationRequest], Awaitable[intake_pb.AcceptNotificationResponse]
-]
+Answer = Callable[[intake_pb.Notification], Awaitable[intake_pb.NotificationAcknowledgement]]
 
 
-async def _success(
-    _notice: intake_pb.AcceptNotificationRequest,
-) -> intake_pb.AcceptNotificationResponse:
-    return intake_pb.AcceptNotificationResponse(
+async def _success(_notice: intake_pb.Notification) -> intake_pb.NotificationAcknowledgement:
+    return intake_pb.NotificationAcknowledgement(
         http_status=200, content_type="text/plain; charset=utf-8", body=b"success"
     )
 
 
-class FakeIntake(intake_grpc.DonationIntakeServiceServicer):
-    """Keeps the notices that it is sent, and answers as it is told."""
+class FakeIntake(intake_grpc.NotificationServiceServicer):
+    """Keeps the notices that it is sent, and answers each as it is told.
+
+    refusal: what every call as a whole fails with.
+    """
 
     def __init__(self) -> None:
-        self.notices: list[intake_pb.AcceptNotificationRequest] = []
-        self.request_ids: list[str] = []
+        self.notices: list[intake_pb.Notification] = []
+        self.calls: list[int] = []  # how many notices each carried
         self.answer: Answer = _success
+        self.refusal: Fault | None = None
 
-    async def AcceptNotification(
-        self, request: intake_pb.AcceptNotificationRequest, context: object
-    ) -> intake_pb.AcceptNotificationResponse:
-        self.notices.append(request)
-        self.request_ids.append(current_call().request_id)
-        return await self.answer(request)
+    async def AcceptNotifications(
+        self, request: intake_pb.AcceptNotificationsRequest, context: object
+    ) -> intake_pb.AcceptNotificationsResponse:
+        if self.refusal is not None:
+            raise self.refusal
+        self.notices += request.notifications
+        self.calls.append(len(request.notifications))
+        results = await asyncio.gather(*map(self._result, request.notifications))
+        return intake_pb.AcceptNotificationsResponse(results=results)
+
+    async def _result(self, notice: intake_pb.Notification) -> intake_pb.NotificationResult:
+        try:
+            return intake_pb.NotificationResult(acknowledgement=await self.answer(notice))
+        except Fault as fault:
+            refusal = intake_pb.NotificationRefusal(
+                problem=errors_pb2.Problem(
+                    reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{fault.reason}"),
+                    message=fault.message,
+                )
+            )
+            if fault.retry_after is not None:
+                refusal.retry_delay.FromMilliseconds(int(fault.retry_after * 1000))
+            return intake_pb.NotificationResult(refusal=refusal)

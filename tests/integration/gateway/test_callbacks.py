@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from io import BytesIO
 
 from multidict import CIMultiDict
-from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
+from watersmeet.donations.v1 import notification_service_pb2 as pb
 from yarl import URL
 
 from services.gateway.http.callbacks import BODY_BYTES_MAX
@@ -19,9 +19,9 @@ EVERY_BYTE = bytes(range(256)) * 4
 
 def answering(
     status: int, content_type: str, body: bytes
-) -> Callable[[pb.AcceptNotificationRequest], Awaitable[pb.AcceptNotificationResponse]]:
-    async def answer(_notice: pb.AcceptNotificationRequest) -> pb.AcceptNotificationResponse:
-        return pb.AcceptNotificationResponse(
+) -> Callable[[pb.Notification], Awaitable[pb.NotificationAcknowledgement]]:
+    async def answer(_notice: pb.Notification) -> pb.NotificationAcknowledgement:
+        return pb.NotificationAcknowledgement(
             http_status=status, content_type=content_type, body=body
         )
 
@@ -30,8 +30,8 @@ def answering(
 
 def failing(
     fault: Fault,
-) -> Callable[[pb.AcceptNotificationRequest], Awaitable[pb.AcceptNotificationResponse]]:
-    async def answer(_notice: pb.AcceptNotificationRequest) -> pb.AcceptNotificationResponse:
+) -> Callable[[pb.Notification], Awaitable[pb.NotificationAcknowledgement]]:
+    async def answer(_notice: pb.Notification) -> pb.NotificationAcknowledgement:
         raise fault
 
     return answer
@@ -56,10 +56,10 @@ async def test_a_notice_arrives_as_it_was_sent(mesh: Mesh) -> None:
     (notice,) = mesh.intake.notices
     assert (notice.platform, notice.http_method, notice.query) == ("tencent", "POST", "")
     assert notice.body == EVERY_BYTE
-    sent = [(header.name, header.value) for header in notice.headers]
+    sent = list(zip(notice.header_names, notice.header_values, strict=True))
     assert [pair for pair in sent if pair in headers] == headers
-    # The same id is in both services' logs.
-    assert mesh.intake.request_ids == [request_id]
+    # If intake refuses it, the same id is in both services' logs.
+    assert notice.request_id == request_id
 
 
 async def test_a_notice_in_the_query_arrives_undecoded(mesh: Mesh) -> None:
@@ -75,7 +75,8 @@ async def test_odd_bytes_in_headers_and_query_are_no_defect(mesh: Mesh) -> None:
         mesh, "GET /callbacks/xiaomi HTTP/1.1\r\nHost: x\r\nX-Name: \xe9\xff\r\n\r\n"
     )
     assert response.startswith(b"HTTP/1.1 200 ")
-    assert ("X-Name", "\xe9\xff") in [(h.name, h.value) for h in mesh.intake.notices[0].headers]
+    (notice,) = mesh.intake.notices
+    assert ("X-Name", "\xe9\xff") in zip(notice.header_names, notice.header_values, strict=True)
     response = await _raw(mesh, "GET /callbacks/xiaomi?x=\xe9\xff HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b" 400 " in response.partition(b"\r\n")[0]
     assert len(mesh.intake.notices) == 1
@@ -165,7 +166,7 @@ async def test_a_slow_intake_is_given_up_before_the_platform_gives_up(
 ) -> None:
     mesh = await start_mesh(callback_timeout_s=0.3)
 
-    async def late(_notice: pb.AcceptNotificationRequest) -> pb.AcceptNotificationResponse:
+    async def late(_notice: pb.Notification) -> pb.NotificationAcknowledgement:
         await asyncio.sleep(5)
         raise AssertionError("the deadline came first")
 
@@ -215,10 +216,10 @@ async def test_notices_under_way_are_bounded(start_mesh: StartMesh) -> None:
     mesh = await start_mesh(callbacks_max=1)
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
-    async def wait(_notice: pb.AcceptNotificationRequest) -> pb.AcceptNotificationResponse:
+    async def wait(_notice: pb.Notification) -> pb.NotificationAcknowledgement:
         arrived.set()
         await go_on.wait()
-        return pb.AcceptNotificationResponse(http_status=200, body=b"success")
+        return pb.NotificationAcknowledgement(http_status=200, body=b"success")
 
     mesh.intake.answer = wait
     http = await mesh.http()
@@ -234,6 +235,48 @@ async def test_notices_under_way_are_bounded(start_mesh: StartMesh) -> None:
         assert answer.status == 200
     async with http.post("/callbacks/alipay", data=b"3") as answer:
         assert answer.status == 200
+
+
+async def test_notices_that_wait_share_a_call_and_each_has_its_own_answer(mesh: Mesh) -> None:
+    first, go_on = asyncio.Event(), asyncio.Event()
+
+    async def by_body(notice: pb.Notification) -> pb.NotificationAcknowledgement:
+        if notice.body.startswith(b"slow"):
+            first.set()
+            await go_on.wait()
+        if notice.body == b"forged":
+            raise Fault(Reason.SIGNATURE_INVALID, "forged")
+        return pb.NotificationAcknowledgement(http_status=200, body=notice.body)
+
+    mesh.intake.answer = by_body
+    http = await mesh.http()
+
+    async def post(body: bytes) -> tuple[int, bytes]:
+        async with http.post("/callbacks/alipay", data=body) as answer:
+            return answer.status, await answer.read()
+
+    under_way = []
+    for number in range(2):  # as many calls as there are at once
+        first.clear()
+        under_way.append(asyncio.create_task(post(b"slow %d" % number)))
+        await asyncio.wait_for(first.wait(), 5)
+    bodies = [b"forged" if n % 3 == 1 else b"%d" % n for n in range(9)]
+    rest = [asyncio.create_task(post(body)) for body in bodies]
+    async with asyncio.timeout(5):
+        while mesh.gateway.callbacks.under_way < 11:  # noqa: ASYNC110  nothing else tells
+            await asyncio.sleep(0.01)
+    go_on.set()
+    for body, (status, answer) in zip(bodies, await asyncio.gather(*rest), strict=True):
+        assert (status, answer) == (200, body) if body != b"forged" else status == 401
+    assert await asyncio.gather(*under_way) == [(200, b"slow 0"), (200, b"slow 1")]
+    assert mesh.intake.calls == [1, 1, 9]
+
+
+async def test_a_call_that_is_refused_is_a_defect_to_all_that_it_carried(mesh: Mesh) -> None:
+    mesh.intake.refusal = Fault(Reason.PERMISSION_DENIED, "service/gateway may not")
+    http = await mesh.http()
+    async with http.post("/callbacks/alipay", data=b"x") as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (500, "INTERNAL")
 
 
 async def _raw(mesh: Mesh, request: str) -> bytes:

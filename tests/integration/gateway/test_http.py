@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL
 
+from services.runtime import logs
 from tests.integration.gateway.conftest import Mesh, StartMesh, until
 from tests.integration.gateway.fakes import START, change
 from tests.integration.gateway.test_totals_service import REFUNDED, SUSPENSE
@@ -205,6 +206,7 @@ async def test_the_access_log_has_no_query_no_body_and_no_address(
         pass
     await _raw(mesh, b"GET /canary-5 NONSENSE\r\n\r\n")
     await _raw(mesh, b"GET / HTTP/1.1\r\nHost: x\r\ncanary-6\r\n\r\n")
+    logs.flush()
     captured = capsys.readouterr()
     written = captured.out + captured.err
     assert "/callbacks/{platform}" in written

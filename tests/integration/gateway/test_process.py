@@ -12,7 +12,7 @@ import aiohttp
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
+from watersmeet.donations.v1 import notification_service_pb2 as intake_pb
 
 from services.runtime.supervisor.ports import ReservedPort
 from tests.integration.gateway.conftest import Fakes
@@ -57,11 +57,11 @@ async def test_it_starts_becomes_ready_serves_and_stops_without_dropping_a_notic
     arrived = asyncio.Event()
 
     async def slowly(
-        _notice: intake_pb.AcceptNotificationRequest,
-    ) -> intake_pb.AcceptNotificationResponse:
+        _notice: intake_pb.Notification,
+    ) -> intake_pb.NotificationAcknowledgement:
         arrived.set()
         await asyncio.sleep(0.5)
-        return intake_pb.AcceptNotificationResponse(http_status=200, body=b"success")
+        return intake_pb.NotificationAcknowledgement(http_status=200, body=b"success")
 
     fakes.intake.answer = slowly
     with ReservedPort() as grpc_port, ReservedPort() as http_port:

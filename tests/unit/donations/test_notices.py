@@ -1,14 +1,18 @@
 """Notices: what is recorded, what is quarantined, and what is neither."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.donations.commit.submission import Committed, RefundFate, Submission
 from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
-from services.donations.notices import NoticeDesk, Quarantine
+from services.donations.notices import Accepted, NoticeDesk, Quarantine
 from services.donations.platforms.protocol import (
     Acknowledgement,
     GiftReport,
@@ -18,6 +22,7 @@ from services.donations.platforms.protocol import (
     Report,
 )
 from services.donations.store.quarantine import QuarantinedNotice
+from services.runtime.database import OutcomeUnknown
 from services.runtime.errors import Fault, Reason
 from services.runtime.quotas.quotas import Quotas
 from services.runtime.quotas.table import Allowance, QuotaTable
@@ -35,13 +40,25 @@ class Platform:
     code = "alipay"
     acknowledgement = Acknowledgement(200, "text/plain", b"success")
 
-    def __init__(self, result: list[Report] | Fault) -> None:
+    def __init__(self, result: list[Report] | Exception) -> None:
         self.result = result
 
     def read(self, _notice: Notice, _now: datetime) -> list[Report]:
-        if isinstance(self.result, Fault):
+        if isinstance(self.result, Exception):
             raise self.result
         return self.result
+
+
+class Script(Platform):
+    """A platform whose notices' bodies name what it reads."""
+
+    def __init__(self, results: Mapping[bytes, list[Report] | Exception]) -> None:
+        super().__init__([])
+        self.results = results
+
+    def read(self, notice: Notice, _now: datetime) -> list[Report]:
+        self.result = self.results[notice.body]
+        return super().read(notice, _now)
 
 
 class Committer:
@@ -50,11 +67,16 @@ class Committer:
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
 
-    async def commit(self, submission: Submission) -> Committed:
+    def submit(self, submission: Submission) -> asyncio.Future[Committed]:
         self.submissions.append(submission)
+        done = asyncio.get_running_loop().create_future()
+        if any(gift.external_id == "breaks" for gift in submission.gifts):
+            done.set_exception(OutcomeUnknown("the connection broke"))
+            return done
         outcomes = np.full(submission.gift_count, Outcome.ACCEPTED, dtype=np.uint8)
         conflict = RefundFate(Outcome.CONFLICTING, None, Reason.REFUND_CONFLICT)
-        return Committed(None, NOW, outcomes, [conflict] * len(submission.refunds))
+        done.set_result(Committed(None, NOW, outcomes, [conflict] * len(submission.refunds)))
+        return done
 
 
 class Store:
@@ -62,11 +84,16 @@ class Store:
 
     def __init__(self) -> None:
         self.kept: dict[bytes, QuarantinedNotice] = {}
+        self.is_away = False
 
-    async def keep(self, notice: QuarantinedNotice) -> bool:
-        is_new = notice.digest() not in self.kept
-        self.kept.setdefault(notice.digest(), notice)
-        return is_new
+    async def keep(self, notices: Sequence[QuarantinedNotice]) -> set[bytes]:
+        if self.is_away:
+            raise OutcomeUnknown("the connection broke")
+        digests = {notice.digest() for notice in notices}
+        assert len(digests) == len(notices), "the same notice is kept once"
+        new = digests - self.kept.keys()
+        self.kept |= {notice.digest(): notice for notice in notices if notice.digest() in new}
+        return new
 
 
 def gift_report(**changes: object) -> GiftReport:
@@ -90,13 +117,13 @@ class Desk:
 
     def __init__(
         self,
-        result: list[Report] | Fault,
+        result: list[Report] | Fault | Platform,
         bytes_an_hour: int = 1_000_000,
         allowance: Allowance | None = None,
     ) -> None:
         self.committer, self.store, self.clock = Committer(), Store(), FixedClock(NOW)
         self.desk = NoticeDesk(
-            {"alipay": Platform(result)},
+            {"alipay": result if isinstance(result, Platform) else Platform(result)},
             self.committer,  # type: ignore[arg-type]
             Quarantine(self.store, self.clock, bytes_an_hour=bytes_an_hour),
             TOKENS,
@@ -191,6 +218,67 @@ async def test_an_unknown_platform_is_refused() -> None:
     with pytest.raises(Fault) as raised:
         await parts.desk.accept("nobody", NOTICE)
     assert raised.value.reason is Reason.PLATFORM_UNKNOWN
+
+
+FORGED = Fault(Reason.SIGNATURE_INVALID, "forged")
+SCRIPT = Script(
+    {
+        b"gift": [gift_report()],
+        b"other gift": [gift_report(external_id="T2"), REFUND],
+        b"nothing": [],
+        b"forged": FORGED,
+        b"malformed": Fault(Reason.NOTIFICATION_MALFORMED, "no JSON"),
+        b"too much": [gift_report(amount_micros=10**16)],
+        b"probe": Probe("alipay"),
+        b"defect": ZeroDivisionError("a defect of the adapter's"),
+        b"breaks": [gift_report(external_id="breaks")],
+    }
+)
+# By body: what one of them comes to, alone or among others.
+FATES: Mapping[bytes, list[Outcome] | Reason | type[Exception]] = {
+    b"gift": [Outcome.ACCEPTED],
+    b"other gift": [Outcome.ACCEPTED, Outcome.CONFLICTING],
+    b"nothing": [Outcome.IGNORED],
+    b"forged": Reason.SIGNATURE_INVALID,
+    b"malformed": Reason.NOTIFICATION_MALFORMED,
+    b"too much": Reason.AMOUNT_OVER_LIMIT,
+    b"probe": Reason.SIGNATURE_INVALID,
+    b"defect": ZeroDivisionError,
+    b"breaks": OutcomeUnknown,
+}
+
+
+def fate_of(result: Accepted | Exception) -> list[Outcome] | Reason | type[Exception]:
+    if isinstance(result, Fault):
+        return result.reason
+    return type(result) if isinstance(result, Exception) else result.outcomes
+
+
+@pytest.mark.property
+@given(st.lists(st.sampled_from(sorted(FATES)), min_size=1, max_size=12))
+async def test_no_notice_affects_another(bodies: list[bytes]) -> None:
+    parts = Desk(SCRIPT)
+    notices = [("alipay", Notice("POST", "", {}, body)) for body in bodies]
+    results = await parts.desk.accept_all([*notices, ("nobody", NOTICE)])
+    assert [fate_of(result) for result in results[:-1]] == [FATES[body] for body in bodies]
+    assert fate_of(results[-1]) is Reason.PLATFORM_UNKNOWN
+    quarantined = {b"forged", b"malformed", b"too much"} & set(bodies)
+    assert {notice.body for notice in parts.store.kept.values()} == quarantined
+    recorded = [body for body in bodies if body in (b"gift", b"other gift", b"breaks")]
+    assert len(parts.committer.submissions) == len(recorded)
+
+
+async def test_a_quarantine_that_fails_hinders_only_what_belongs_there() -> None:
+    parts = Desk(SCRIPT)
+    parts.store.is_away = True
+    bodies = (b"gift", b"forged", b"nothing", b"probe")
+    results = await parts.desk.accept_all([("alipay", Notice("POST", "", {}, b)) for b in bodies])
+    assert [fate_of(result) for result in results] == [
+        [Outcome.ACCEPTED],
+        OutcomeUnknown,
+        [Outcome.IGNORED],
+        Reason.SIGNATURE_INVALID,
+    ]
 
 
 async def test_a_flood_is_not_kept() -> None:

@@ -14,6 +14,7 @@ from services.runtime.identity import Caller, Role
 from services.runtime.permissions import PERMISSIONS, require_permission
 
 INTAKE = "/watersmeet.donations.v1.DonationIntakeService"
+NOTIFICATIONS = "/watersmeet.donations.v1.NotificationService"
 LEDGER = "/watersmeet.ledger.v1.LedgerService"
 
 
@@ -52,6 +53,9 @@ def test_every_grant_is_a_role_or_a_caller_of_one() -> None:
         (Caller(Role.SERVICE, "gateway"), f"{INTAKE}/RecordDonation", False),
         (Caller(Role.SERVICE, "gateway"), f"{INTAKE}/AcceptNotification", True),
         (Caller(Role.SERVICE, "ledger"), f"{INTAKE}/AcceptNotification", False),
+        (Caller(Role.SERVICE, "gateway"), f"{NOTIFICATIONS}/AcceptNotifications", True),
+        (Caller(Role.SERVICE, "ledger"), f"{NOTIFICATIONS}/AcceptNotifications", False),
+        (Caller(Role.PARTNER, "gateway"), f"{NOTIFICATIONS}/AcceptNotifications", False),
         # A partner that calls itself gateway is still a partner.
         (Caller(Role.PARTNER, "gateway"), f"{INTAKE}/AcceptNotification", False),
         (Caller(Role.PARTNER, "alipay"), f"{LEDGER}/PostEntries", False),

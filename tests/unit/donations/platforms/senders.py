@@ -184,7 +184,7 @@ class TencentSender:
 
     def platform(self) -> Platform:
         verifiers = {SERIAL: Verifier.from_pem(public_pem("platform"))}
-        return Tencent(APPID, MCHID, APIV3_KEY, verifiers)
+        return Tencent(APPID, MCHID, AESGCM(APIV3_KEY), verifiers)
 
     def configure(self, folder: Path) -> str:
         (folder / "tencent.pub.pem").write_bytes(public_pem("platform"))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.donations.platforms import Notice, Probe, RefundReport, Report
 from services.donations.platforms.signature import Verifier
@@ -98,7 +99,7 @@ def test_during_a_rotation_old_and_new_keys_verify() -> None:
     platform = Tencent(
         APPID,
         MCHID,
-        APIV3_KEY,
+        AESGCM(APIV3_KEY),
         {
             SERIAL: Verifier.from_pem(public_pem("platform")),
             serial_of(pem): Verifier.from_pem(pem),
@@ -143,7 +144,7 @@ def test_a_rotation_from_one_key_to_the_next(kind: str) -> None:
 @pytest.mark.parametrize("days", [(-2, -1), (1, 2)])
 def test_a_certificate_outside_its_time_verifies_nothing(days: tuple[int, int]) -> None:
     pem = certificate_pem("certified", *(NOW + timedelta(days=day) for day in days))
-    platform = Tencent(APPID, MCHID, APIV3_KEY, {serial_of(pem): Verifier.from_pem(pem)})
+    platform = Tencent(APPID, MCHID, AESGCM(APIV3_KEY), {serial_of(pem): Verifier.from_pem(pem)})
     envelope = SENDER.envelope("TRANSACTION.SUCCESS", SENDER.transaction(GIFT))
     notice = SENDER.notice(envelope, key_name="certified", serial=serial_of(pem))
     with pytest.raises(Fault, match="valid now"):

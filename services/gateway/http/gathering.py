@@ -1,0 +1,133 @@
+"""What arrives within the same moment is sent on together.
+
+Items wait until a call is free, and then for a moment more; one call carries them, and each gets
+its own answer. The queue is as long as its users let it grow: each waits for its answer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from services.runtime.company import Pause, await_company
+from services.runtime.errors import Fault, Reason
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class GatherLimits:
+    """calls: under way at once. items, size: of one call; an item that is larger goes alone.
+    gather_s: how long it waits for company (runtime.company). timeout_s: how long an item may take
+    from its arrival to its answer.
+    """
+
+    calls: int
+    items: int
+    size: int
+    gather_s: float
+    timeout_s: float
+
+
+class _Waiting(Generic[Item, Answer]):
+    __slots__ = ("answer", "item", "size")
+
+    def __init__(self, item: Item, size: int) -> None:
+        self.item = item
+        self.size = size
+        self.answer: asyncio.Future[Answer | Fault] = asyncio.get_running_loop().create_future()
+
+    def say(self, answer: Answer | Fault) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+class Gatherer(Generic[Item, Answer]):
+    """Gathers items into calls."""
+
+    def __init__(
+        self,
+        call: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Fault]]],
+        limits: GatherLimits,
+        *,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """call: carries items, and returns an answer or a Fault for each. pause: asyncio.sleep."""
+        self._call = call
+        self._limits = limits
+        self._pause = pause
+        self._waiting: deque[_Waiting[Item, Answer]] = deque()
+        self._is_gathering = False
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def pass_on(self, item: Item, size: int) -> Answer:
+        """Sends one item on; returns its answer. Raises its Fault, or Fault(DEADLINE_EXCEEDED)."""
+        waiting: _Waiting[Item, Answer] = _Waiting(item, size)
+        self._waiting.append(waiting)
+        self._begin()
+        timer = asyncio.get_running_loop().call_later(
+            self._limits.timeout_s, waiting.say, _too_late()
+        )
+        try:
+            answer = await waiting.answer
+        finally:
+            timer.cancel()
+        if isinstance(answer, Fault):
+            raise answer
+        return answer
+
+    def _begin(self) -> None:
+        """Begins to gather for another call, if there is need and room for one."""
+        if self._waiting and not self._is_gathering and len(self._calls) < self._limits.calls:
+            self._is_gathering = True
+            task = asyncio.create_task(self._gather_and_send())
+            self._calls.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._begin()
+
+    async def _gather_and_send(self) -> None:
+        limits = self._limits
+        try:
+            await await_company(
+                lambda: len(self._waiting), self._pause, step_s=limits.gather_s, enough=limits.items
+            )
+            group = self._take()
+        finally:
+            self._is_gathering = False
+        self._begin()  # with what did not fit
+        if not group:
+            return
+        try:
+            answers = await self._call([waiting.item for waiting in group])
+        except BaseException as error:
+            for waiting in group:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for waiting, answer in zip(group, answers, strict=True):
+            waiting.say(answer)
+
+    def _take(self) -> list[_Waiting[Item, Answer]]:
+        """What one call carries of what still waits for its answer."""
+        group: list[_Waiting[Item, Answer]] = []
+        size = 0
+        while self._waiting and len(group) < self._limits.items:
+            if self._waiting[0].answer.done():  # too late, or its sender left
+                self._waiting.popleft()
+                continue
+            size += self._waiting[0].size
+            if group and size > self._limits.size:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+
+def _too_late() -> Fault:
+    return Fault(Reason.DEADLINE_EXCEEDED, "there was no answer in time; send it again")
