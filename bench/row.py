@@ -7,6 +7,7 @@ from bench.result import Result
 
 _BULK_GIFTS_A_SECOND = 150_000
 _CALLS_A_SECOND = 1_000
+_ENTRIES_A_SECOND = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Plan:
     def gifts(self, batch: int) -> int:
         """Gifts of one bulk measurement: whole batches, as many for each of two partners."""
         return max(1, round(self.seconds * _BULK_GIFTS_A_SECOND / (2 * batch))) * 2 * batch
+
+    @property
+    def posting_calls(self) -> int:
+        """Calls of a thousand entries each of one measurement."""
+        return max(8, round(self.seconds * _ENTRIES_A_SECOND / 1_000))
 
     @property
     def calls(self) -> int:

@@ -36,12 +36,14 @@ _CALL_TIMEOUT_S = 10.0
 class Site:
     """A mesh that runs.
 
-    owner_url, admin_url: the donations database as its owner, the server as its superuser.
+    owner_url, ledger_owner_url: the donations and the ledger database as their owners.
+    admin_url: the server as its superuser.
     occasion: the campaign and the projects in the catalog.
     """
 
     mesh: Mesh
     owner_url: str
+    ledger_owner_url: str
     admin_url: str
     occasion: Occasion
 
@@ -100,7 +102,13 @@ async def open_site() -> AsyncIterator[Site]:
             occasion = make_occasion((datetime.now(UTC) - timedelta(days=1)).date())
             with _environment(urls):
                 async with Mesh(Path(folder) / "mesh", make_platforms=make_keys) as mesh:
-                    site = Site(mesh, urls["donations"].owner, server.url(), occasion)
+                    site = Site(
+                        mesh,
+                        urls["donations"].owner,
+                        urls["ledger"].owner,
+                        server.url(),
+                        occasion,
+                    )
                     await open_occasion(occasion, site.access("donations", "operator"))
                     yield site
         finally:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench.row import Row
 from bench.rows import (
+    balance,
     bulk,
     bulk_dups,
     bulk_growth,
@@ -13,6 +14,10 @@ from bench.rows import (
     disk,
     memory,
     overload,
+    post_batch,
+    post_growth,
+    post_hot,
+    post_one,
     unary,
 )
 
@@ -29,5 +34,10 @@ ROWS: Mapping[str, Row] = {
         bulk_growth_random.ROW,
         memory.ROW,
         disk.ROW,
+        post_batch.ROW,
+        post_one.ROW,
+        post_hot.ROW,
+        balance.ROW,
+        post_growth.ROW,
     )
 }

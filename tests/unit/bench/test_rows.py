@@ -27,8 +27,17 @@ def test_the_issues_rows_are_all_there() -> None:
         "bulk-growth-random",
         "memory",
         "disk",
+        "post-batch",
+        "post-one",
+        "post-hot",
+        "balance",
+        "post-growth",
     ]
-    assert [name for name, row in ROWS.items() if row.long] == ["bulk-growth", "bulk-growth-random"]
+    assert [name for name, row in ROWS.items() if row.long] == [
+        "bulk-growth",
+        "bulk-growth-random",
+        "post-growth",
+    ]
 
 
 def test_a_target_is_a_floor_or_a_ceiling() -> None:
