@@ -62,9 +62,12 @@ def order_outcomes(
 
 
 def order_claims(group: Group, fates: Sequence[int]) -> Iterable[Claim]:
-    """Orders that say otherwise than what is recorded."""
+    """Orders that say otherwise than what is recorded.
+
+    A gift of remainders, for which nothing was paid, is no report of anybody.
+    """
     for (key, order), fate in zip(group.orders, fates, strict=True):
-        if fate == gifts.OTHER:
+        if fate == gifts.OTHER and order.paid_micros:
             yield Claim(
                 key,
                 "",

@@ -67,10 +67,15 @@ def apportioned(units: int, weights: Sequence[int]) -> list[int]:
     Each part is its exact part, cut down or up to a whole number. Of equal remainders the earlier
     one comes first, so that the same is always divided in the same way.
     """
+    if len(weights) == 1:
+        return [units]
     whole = sum(weights)
     parts = [units * weight // whole for weight in weights]
+    left = units - sum(parts)
+    if not left:
+        return parts
     by_remainder = sorted(range(len(weights)), key=lambda place: -(units * weights[place] % whole))
-    for place in by_remainder[: units - sum(parts)]:
+    for place in by_remainder[:left]:
         parts[place] += 1
     return parts
 

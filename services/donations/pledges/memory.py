@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 from services.donations.pledges.pledge import Pledge
 
 FRESH_S = 60.0
-CODES_MAX = 200_000
+CODES_MAX = 50_000
+"""Some 40 MB of them."""
 
 
 class PledgeReader(Protocol):

@@ -114,5 +114,7 @@ def version_at(versions: Sequence[Pledge], micros: int) -> Pledge | None:
 
     versions: of one code, by start.
     """
-    started = [pledge for pledge in versions if pledge.start_micros <= micros]
-    return started[-1] if started and started[-1].holds_at(micros) else None
+    for pledge in reversed(versions):
+        if pledge.start_micros <= micros:
+            return pledge if pledge.holds_at(micros) else None
+    return None

@@ -6,21 +6,30 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.domain import Key, bucket_of, micros_of, moment_of
+from services.donations.domain import Key, bucket_of, micros_of
 from services.donations.pledges.pledge import KeyedOrder, PledgedOrder
 from services.donations.store.driver import Driver
 from services.donations.store.gifts import NEW, OTHER, SAME
 
-_GIVEN = """unnest(%s::smallint[], %s::smallint[], %s::text[], %s::integer[], %s::bigint[],
-                   %s::bigint[], %s::timestamptz[], %s::bytea[])
-      AS o(bucket, partner_id, order_id, pledge_id, paid_micros, given_micros, event_time,
-           participant_token)"""
+# Times and tokens travel as numbers and as hex: psycopg takes ten and a hundred times as long for
+# what they are. Multiplying an interval of one microsecond is exact up to the year 2255.
+_GIVEN = """(
+        SELECT bucket, partner_id, order_id, pledge_id, paid_micros, given_micros,
+               timestamptz 'epoch' + event_micros * interval '1 microsecond' AS event_time,
+               decode(token, 'hex') AS participant_token, number
+        FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::integer[], %s::bigint[],
+                    %s::bigint[], %s::bigint[], %s::text[])
+          WITH ORDINALITY AS g(bucket, partner_id, order_id, pledge_id, paid_micros, given_micros,
+                               event_micros, token, number)
+    ) o"""
 
 # In key order, as everything is written, so that nobody waits in a circle.
 _INSERT = f"""
     INSERT INTO pledged_orders (bucket, partner_id, order_id, pledge_id, paid_micros, given_micros,
                                 event_time, participant_token)
-    SELECT * FROM {_GIVEN}
+    SELECT bucket, partner_id, order_id, pledge_id, paid_micros, given_micros, event_time,
+           participant_token
+    FROM {_GIVEN} ORDER BY number
     ON CONFLICT DO NOTHING
     RETURNING bucket, partner_id, order_id"""  # noqa: S608  made of constants
 
@@ -29,7 +38,7 @@ _COMPARE = f"""
     SELECT (k.pledge_id = o.pledge_id AND k.paid_micros = o.paid_micros
             AND k.given_micros = o.given_micros AND k.event_time = o.event_time
             AND k.participant_token = o.participant_token) IS TRUE
-    FROM {_GIVEN.replace(" AS o(", " WITH ORDINALITY AS o(").replace("token)", "token, number)")}
+    FROM {_GIVEN}
     CROSS JOIN LATERAL (
         SELECT * FROM pledged_orders p
         WHERE (p.bucket, p.partner_id, p.order_id) = (o.bucket, o.partner_id, o.order_id)
@@ -70,8 +79,8 @@ def _columns(orders: Sequence[KeyedOrder]) -> list[list[Any]]:
             order.pledge_id,
             order.paid_micros,
             order.given_micros,
-            moment_of(order.event_time_micros),
-            order.participant_token,
+            order.event_time_micros,
+            order.participant_token.hex(),
         )
         for key, order in orders
     ]

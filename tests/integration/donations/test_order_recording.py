@@ -1,8 +1,11 @@
 """How orders and their gifts become rows: together, once, in company with everything else."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.donations.commit.submission import Submission
 from services.donations.domain import Outcome
@@ -17,6 +20,8 @@ from tests.unit.donations.pledges.pledging import a_pledge
 PLEDGE = a_pledge(shares=(Share("water", 99), Share("books", 1)), unit_micros=10_000)
 LOW, HIGH = 10_000_000, 10_000_000_000
 """At the low price the second project gets nothing."""
+
+examples = itertools.count()
 
 
 def bought(*paid: tuple[str, int], pledge: Pledge = PLEDGE) -> Submission:
@@ -118,3 +123,38 @@ async def test_where_a_gift_is_taken_nothing_of_the_order_is_left(parts: Parts) 
     assert set(await recorded(parts)) == {"A1/2"}
     assert await parts.query("SELECT 1 FROM pledged_orders") == []
     await parts.require_balanced()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    prices=st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d", "e"]), st.integers(1, HIGH), min_size=1
+    ),
+    data=st.data(),
+)
+async def test_any_order_and_any_repeats_give_the_same(
+    parts: Parts, prices: dict[str, int], data: st.DataObject
+) -> None:
+    """The database outlives the examples; each example's orders are its own."""
+    example = next(examples)
+    orders = [(f"{example}-{name}", paid) for name, paid in prices.items()]
+    sent = data.draw(st.permutations(orders + data.draw(st.lists(st.sampled_from(orders)))))
+    size = data.draw(st.integers(1, len(sent)))
+    fates: list[Outcome] = []
+    for number, start in enumerate(range(0, len(sent), size)):
+        chunk = sent[start : start + size]
+        half = len(chunk) // 2
+        submissions = [bought(*part) for part in (chunk[:half], chunk[half:]) if part]
+        writer = parts.writers[number % 2]
+        writer._staged_left = 10 if data.draw(st.booleans()) else 0
+        for result in (await write(parts, writer, *submissions)).results:
+            fates += result.orders
+    assert fates.count(Outcome.ACCEPTED) == len(orders)
+    assert fates.count(Outcome.REPLAYED) == len(sent) - len(orders)
+    expected = {}
+    for order_id, paid in orders:
+        [order] = bought((order_id, paid)).orders
+        for gift in gifts_of(PLEDGE, order):
+            expected[gift.external_id] = gift.amount_micros
+    found = await recorded(parts)
+    assert {key: found[key] for key in found if key.startswith(f"{example}-")} == expected

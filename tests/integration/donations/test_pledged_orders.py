@@ -247,7 +247,9 @@ async def test_what_is_cut_off_is_kept_and_given_when_it_comes_to_a_unit(weibo: 
     )
 
 
-async def test_a_remainder_is_given_once_though_many_give_it(weibo: Any) -> None:
+async def test_a_remainder_is_given_once_though_many_give_it(
+    weibo: Any, urls: DatabaseUrls
+) -> None:
     pledge = a_pledge(rate_ppm=1_000, unit_micros=FEN)
     await weibo.CreatePledges(create(draft(pledge)), timeout=5)
     orders = [order(f"A{number}", paid_micros=999 * FEN) for number in range(100)]
@@ -261,3 +263,5 @@ async def test_a_remainder_is_given_once_though_many_give_it(weibo: Any) -> None
     assert sum(given) == 99 * FEN
     account = (await weibo.GetPledge(pb.GetPledgeRequest(code="spring"), timeout=5)).account
     assert (account.given_micros, account.remainder_micros) == (99 * FEN, 9_000)
+    with psycopg.connect(urls.owner) as connection:
+        assert connection.execute("SELECT * FROM conflicts").fetchall() == []

@@ -48,6 +48,12 @@ class BytedanceSender:
             edit(message)
         return self.notice("payment", message, key_name)
 
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        notice = self.payment(gift)
+        callback = json.loads(notice.body)
+        edit(callback)
+        return with_body(notice, json.dumps(callback).encode())
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         message: dict[str, object] = {
             "appid": BYTEDANCE_APPID,

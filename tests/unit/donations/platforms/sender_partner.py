@@ -72,6 +72,11 @@ class PartnerSender:
             edit(item)
         return self.notice(self.content([item], [], gift_sum=yuan(gift.fen)), key_name=key_name)
 
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        content = self.content([self.gift(gift)], [], gift_sum=yuan(gift.fen))
+        edit(content)
+        return self.notice(content)
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         item: dict[str, object] = {
             "external_id": gift.external_id,

@@ -40,6 +40,11 @@ class StripeSender:
             edit(charge)
         return self.notice(self.event("charge.succeeded", charge), key_name=key_name)
 
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        event = self.event("charge.succeeded", self.charge(gift))
+        edit(event)
+        return self.notice(event)
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         charge = self.charge(gift) | {
             "amount_refunded": refund.total_fen,

@@ -50,6 +50,9 @@ class XiaomiSender:
             edit(fields)
         return self.notice(fields, key_name)
 
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        return self.payment(gift, edit)
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         raise NotImplementedError("Xiaomi sends no notices of refunds")
 

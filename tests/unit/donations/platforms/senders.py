@@ -106,6 +106,9 @@ class AlipaySender:
             edit(fields)
         return self.notice(fields, key_name)
 
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        return self.payment(gift, edit)
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         fields = self.fields(gift)
         for name in ("receipt_amount", "buyer_pay_amount", "point_amount", "fund_bill_list"):
@@ -203,6 +206,11 @@ class TencentSender:
         if edit:
             edit(resource)
         return self.notice(self.envelope("TRANSACTION.SUCCESS", resource), key_name=key_name)
+
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        envelope = self.envelope("TRANSACTION.SUCCESS", self.transaction(gift))
+        edit(envelope)
+        return self.notice(envelope)
 
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice:
         resource: dict[str, object] = {

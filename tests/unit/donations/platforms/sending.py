@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.donations.platforms.protocol import Notice, Platform
+from services.donations.platforms.protocol import Notice, Platform, Report
 
 NOW = datetime(2026, 9, 5, 4, 0, 0, tzinfo=UTC)
 
@@ -90,9 +90,18 @@ class Sender(Protocol):
         """Writes the key files; returns the platform's table of platforms.toml."""
 
     def payment(self, gift: Gift, edit: Edit | None = None, key_name: str = ...) -> Notice: ...
+    def enveloped(self, gift: Gift, edit: Edit) -> Notice:
+        """A payment's notice whose outermost fields are edited: before it is signed, where the
+        signature does not stand among them."""
+
     def refund(self, gift: Gift, refund: Refund, edit: Edit | None = None) -> Notice: ...
     def forged(self, notice: Notice) -> Notice:
         """The notice with a signature of the right form that nobody made."""
+
+
+def core(reports: list[Report]) -> list[tuple[object, ...]]:
+    """What of reports moves money."""
+    return [(type(r), r.external_id, r.amount_micros, r.currency, r.event_time) for r in reports]
 
 
 def keys_of(make: Callable[[Edit], Notice]) -> list[str]:

@@ -32,6 +32,7 @@ from tests.unit.donations.platforms.sending import (
     Refund,
     Sender,
     content_of,
+    core,
     keys_of,
     with_content,
     with_header,
@@ -295,11 +296,6 @@ def test_unknown_further_fields_do_not_matter(sender: Sender) -> None:
     assert read(sender, notice) == read(sender, sender.payment(GIFT))
 
 
-def core(reports: list[Report]) -> list[tuple[object, ...]]:
-    """What of reports moves money."""
-    return [(type(r), r.external_id, r.amount_micros, r.currency, r.event_time) for r in reports]
-
-
 @each_platform
 @pytest.mark.parametrize("notice_of", ["payment", "refund"])
 def test_whichever_field_is_missing_no_other_money_is_read(sender: Sender, notice_of: str) -> None:
@@ -322,6 +318,23 @@ def test_whichever_field_is_missing_no_other_money_is_read(sender: Sender, notic
             assert all(report in genuine for report in core(result)), name
         else:
             assert result is Reason.NOTIFICATION_MALFORMED, name
+
+
+@each_platform
+def test_whichever_outermost_field_is_missing_no_other_money_is_read(sender: Sender) -> None:
+    def make(edit: Edit) -> Notice:
+        return sender.enveloped(GIFT, edit)
+
+    genuine = core(read(sender, sender.payment(GIFT)))
+    names = keys_of(make)
+    assert names
+    for name in names:
+        result = outcome(sender, make(lambda content, name=name: content.pop(name)))  # type: ignore[misc]
+        if isinstance(result, list):
+            # What is not needed may be missing; nothing in it says how much was given, or when.
+            assert core(result) == genuine, name
+        else:
+            assert result in UNTRUE, name
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_rotation_from_one_key_to_the_next(kind: str) -> None:
     envelope = SENDER.envelope("TRANSACTION.SUCCESS", SENDER.transaction(GIFT))
 
     def verified(trusted: tuple[str, ...], signer: str, serial: str) -> bool:
-        platform = Tencent(APPID, MCHID, APIV3_KEY, dict(keys[name] for name in trusted))
+        platform = Tencent(APPID, MCHID, AESGCM(APIV3_KEY), dict(keys[name] for name in trusted))
         notice = SENDER.notice(envelope, key_name=signer, serial=keys[serial][0])
         try:
             return platform.read(notice, NOW) == read(payment())
