@@ -24,6 +24,7 @@ DOMAIN = (
     *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py", "ledger/tree.py"),
     "ledger/note.py",
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
+    "gateway/catalog/listing.py",
 )
 STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.

@@ -6,11 +6,14 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 import grpc
+from watersmeet.donations.v1 import catalog_service_pb2_grpc as catalog_grpc
 from watersmeet.donations.v1 import notification_service_pb2_grpc as notification_grpc
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 
 from services.gateway import totals_service
+from services.gateway.catalog.follower import CatalogFollower
+from services.gateway.catalog.listing import Listing
 from services.gateway.follower import Follower
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.server import HttpServer, application
@@ -31,6 +34,7 @@ class Gateway(NamedTuple):
     http: HttpServer
     live: LiveTotals
     callbacks: Callbacks
+    listing: Listing
 
 
 def wire(
@@ -49,7 +53,9 @@ def wire(
         body_s=settings.http_body_s,
         timeout_s=settings.callback_timeout_s,
     )
-    http = HttpServer(application(live, callbacks, settings), settings)
+    listing = Listing()
+    catalog = CatalogFollower(catalog_grpc.CatalogServiceStub(donations), listing)
+    http = HttpServer(application(live, listing, callbacks, settings), settings)
     server = Server("gateway", settings)
     server.add(
         totals_grpc.add_TotalsServiceServicer_to_server,
@@ -57,10 +63,11 @@ def wire(
         totals_service.SERVICE_NAME,
     )
     server.add_background(follower.run, "follower")
+    server.add_background(catalog.run, "catalog")
     server.add_background(live.pulse, "pulse")
     server.add_background(lambda: publish_totals(live), "metrics")
     server.add_background(http.run, "http")
-    return Gateway(server, http, live, callbacks)
+    return Gateway(server, http, live, callbacks, listing)
 
 
 async def main() -> None:

@@ -6,11 +6,13 @@ import socket
 import structlog
 from aiohttp import web
 
+from services.gateway.catalog.listing import Listing
 from services.gateway.http.answers import json_answer
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.connection import Connection, Refused
 from services.gateway.http.exchange import Exchange
 from services.gateway.http.page import Page
+from services.gateway.http.projects_http import ProjectsOverHttp
 from services.gateway.http.totals_http import TotalsOverHttp
 from services.gateway.live import LiveTotals
 from services.gateway.settings import Settings
@@ -24,10 +26,13 @@ _LINGER_S = 5.0
 _BACKLOG = 512
 
 
-def application(live: LiveTotals, callbacks: Callbacks, settings: Settings) -> web.Application:
+def application(
+    live: LiveTotals, listing: Listing, callbacks: Callbacks, settings: Settings
+) -> web.Application:
     """What is where."""
     exchange = Exchange(requests_max=settings.http_requests_max, answer_s=settings.http_answer_s)
     totals = TotalsOverHttp(live)
+    projects = ProjectsOverHttp(listing)
     page = Page()
 
     async def health(_request: web.Request) -> web.Response:
@@ -36,6 +41,7 @@ def application(live: LiveTotals, callbacks: Callbacks, settings: Settings) -> w
 
     app = web.Application(middlewares=[exchange.serve])
     app.router.add_get("/v1/totals", totals.get)
+    app.router.add_get("/v1/projects", projects.get)
     app.router.add_get("/healthz", health)
     app.router.add_get("/callbacks/{platform}", callbacks.accept, allow_head=False)
     app.router.add_post("/callbacks/{platform}", callbacks.accept)

@@ -3,7 +3,9 @@
 "use strict";
 
 const SOURCE = "/v1/totals?group_by=project";
+const CATALOG = "/v1/projects";
 const POLL_MS = 1000;
+const CATALOG_MS = 60000;
 const POLL_AWAY_MS_MAX = 10000;
 const ANNOUNCE_MS = 30000;
 
@@ -168,7 +170,11 @@ function drawTable(id, first, projects, states) {
   let place = null;
   for (const [key, line] of order) {
     const seen = rowElements.has(key);
-    const signature = columns.map((state) => describe(line.states[state])).join("|");
+    const signature = [
+      nameOf(line.project),
+      ...standing(line.project).flat(),
+      ...columns.map((state) => describe(line.states[state])),
+    ].join("|");
     let row = rowElements.get(key);
     if (changed(`${id} ${key}`, signature) || !seen) {
       const made = projectRow(line, columns, seen);
@@ -179,6 +185,59 @@ function drawTable(id, first, projects, states) {
     const next = place ? place.nextSibling : $(id).firstChild;
     if (next !== row) $(id).insertBefore(row, next);
     place = row;
+  }
+}
+
+// Projects' names, and who answers for them.
+
+let catalog = new Map();
+
+const nameOf = (code) => catalog.get(code)?.name ?? code;
+
+// Lines about a project in both languages: its charity with credit code and certificate, or the
+// platform that organises an appeal.
+function standing(code) {
+  const project = catalog.get(code);
+  if (!project) return [];
+  const { charity, organiser } = project;
+  const lines = [[code, code]];
+  if (organiser) lines.push([`发起平台 ${organiser}`, `Organised on ${organiser}`]);
+  if (!charity) return lines;
+  const id = charity.unified_social_credit_code;
+  lines.push([charity.name + (id ? `，统一社会信用代码 ${id}` : ""), charity.name + (id ? `, credit code ${id}` : "")]);
+  const certificate = certificateNow(charity.certificates);
+  if (certificate) {
+    const { number, valid_until: until } = certificate;
+    lines.push([`公开募捐资格证书 ${number}，有效期至 ${until}`, `Fundraising certificate ${number}, valid until ${until}`]);
+  } else if (id) {
+    lines.push(["目前无有效公开募捐资格证书", "No valid fundraising certificate now"]);
+  }
+  return lines;
+}
+
+// The certificate that is valid today in China, and of several the one that is so the longest.
+function certificateNow(certificates) {
+  const today = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai" }).format(new Date());
+  const valid = certificates.filter((one) => one.valid_from <= today && today <= one.valid_until);
+  return valid.sort((a, b) => (a.valid_until < b.valid_until ? 1 : -1))[0];
+}
+
+// Totals are shown without it, under the projects' codes.
+async function readCatalog() {
+  try {
+    const found = new Map();
+    for (let after = ""; after !== null; ) {
+      const answer = await fetch(`${CATALOG}?after=${after}`, { signal: AbortSignal.timeout(5000) });
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      const page = await answer.json();
+      for (const project of page.projects) found.set(project.code, project);
+      after = page.next;
+    }
+    catalog = found;
+    shownTag = null;
+    setTimeout(readCatalog, CATALOG_MS);
+  } catch {
+    setTimeout(readCatalog, POLL_AWAY_MS_MAX);
   }
 }
 
@@ -193,8 +252,9 @@ function header(words) {
 function projectRow(line, columns, isUpdate) {
   const name = element("th", { scope: "row" });
   name.setAttribute("role", "rowheader");
-  name.append(...(line.project ? [line.project] : both(["待归属（项目待确认）", "Not yet attributed"])));
+  name.append(...(line.project ? [nameOf(line.project)] : both(["待归属（项目待确认）", "Not yet attributed"])));
   name.append(element("span", { className: "currency", textContent: line.currency }));
+  name.append(...standing(line.project).map((words) => element("span", { className: "standing" }, ...both(words))));
   const cells = columns.map((state) => {
     const sum = line.states[state];
     return cell(STATES[state], sum && text(sum.micros, false), sum && text(sum.micros, true), state === "claimed");
@@ -339,4 +399,5 @@ function remembered() {
 
 speak(remembered() ?? (navigator.language.startsWith("zh") ? "zh" : "en"));
 drawStates(new Map(), new Map());
+readCatalog();
 poll();

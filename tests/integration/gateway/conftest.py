@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from watersmeet.donations.v1 import catalog_service_pb2_grpc as catalog_grpc
 from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
@@ -18,6 +19,7 @@ from services.gateway.settings import Settings
 from services.runtime.channel import open_channel
 from services.runtime.server import Server
 from services.runtime.settings import ServerSettings
+from tests.integration.gateway.fake_catalog import FakeCatalog
 from tests.integration.gateway.fakes import FakeIntake, FakeLedger
 from tests.support.identities import Certificates
 
@@ -29,6 +31,7 @@ class Fakes:
         self._certificates = certificates
         self.ledger = FakeLedger()  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
         self.intake = FakeIntake()
+        self.catalog = FakeCatalog()  # type: ignore[abstract]
         self.ledger_server: Server | None = None
         self.intake_server: Server | None = None
         self.ledger_address = self.intake_address = "127.0.0.1:0"
@@ -49,6 +52,11 @@ class Fakes:
             intake_grpc.add_NotificationServiceServicer_to_server,
             self.intake,
             "watersmeet.donations.v1.NotificationService",
+        )
+        server.add(
+            catalog_grpc.add_CatalogServiceServicer_to_server,
+            self.catalog,
+            "watersmeet.donations.v1.CatalogService",
         )
         await server.start()
         self.intake_server, self.intake_address = server, server.address

@@ -33,7 +33,6 @@ def is_qualified(edges: tuple[int, ...], moment: datetime) -> bool:
     return sum(edge <= micros_of(moment) for edge in edges) % 2 == 1
 
 
-@pytest.mark.property
 @given(st.lists(_certificates, max_size=6), st.integers(-7 * 24, 90 * 24), st.booleans())
 def test_a_charity_is_qualified_on_the_days_of_any_of_its_certificates(
     certificates: list[Certificate], hours: int, just_before: bool

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,6 @@ from tests.unit.donations.gifts import gifts
 from tests.unit.donations.test_rows import placed, purpose_of, reason_of
 
 
-@pytest.mark.property
 @given(st.lists(st.tuples(gifts, st.integers(0, 2 * 10**15)), min_size=1, max_size=20))
 def test_charitys_accounts_never_hold_an_appeals_money(
     given_back: list[tuple[Gift, int]],

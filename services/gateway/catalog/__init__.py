@@ -1,0 +1,1 @@
+"""What the totals' codes stand for: projects, and who answers for them."""
