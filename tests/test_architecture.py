@@ -19,7 +19,7 @@ HTTP = ("aiohttp",)
 DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
     *("donations/platforms/*.py", "donations/donors/*.py"),
-    "donations/pledges/*.py",
+    *("donations/pledges/*.py", "donations/review/*.py"),
     *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
     *("ledger/rules.py", "ledger/plan.py", "ledger/calendar.py", "ledger/tree.py"),
     "ledger/note.py",

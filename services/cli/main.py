@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "totals",
     "audit",
+    "review",
     "accounts",
     "balance",
     "statement",

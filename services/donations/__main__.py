@@ -12,6 +12,7 @@ from watersmeet.donations.v1 import (
     donor_service_pb2_grpc,
     notification_service_pb2_grpc,
     pledge_service_pb2_grpc,
+    review_service_pb2_grpc,
 )
 
 from services.donations.batch_service import BatchService
@@ -32,6 +33,8 @@ from services.donations.pledge_service import PledgeService
 from services.donations.pledges.memory import PledgeBook
 from services.donations.pledging import Pledging
 from services.donations.relay import Relay
+from services.donations.review_desk import ReviewDesk
+from services.donations.review_service import ReviewService
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
 from services.donations.store.donors import DonorStore
@@ -41,6 +44,7 @@ from services.donations.store.outbox import Outbox
 from services.donations.store.pledges import PledgeStore
 from services.donations.store.quarantine import QuarantineStore
 from services.donations.store.reading import GiftReader
+from services.donations.store.review import ReviewStore
 from services.donations.store.summary import BatchReader
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
@@ -155,6 +159,12 @@ async def compose(
             donor_service_pb2_grpc.add_DonorServiceServicer_to_server,
             DonorService(DonorDesk(donors, vault, tokens, catalog, clock), clock),
             f"{_PACKAGE}.DonorService",
+        )
+        review = ReviewStore(engine)
+        server.add(
+            review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
+            ReviewService(review, ReviewDesk(review, desk, clock), catalog),
+            f"{_PACKAGE}.ReviewService",
         )
         server.add_background(committer.run, "committer")
         server.add_background(sweeper.run, "sweeper")

@@ -29,6 +29,11 @@ WAITING_REFUNDS = Gauge("watersmeet_waiting_refunds", "Refunds that wait for the
 QUARANTINED = Counter(
     "watersmeet_quarantined", "Notices kept in quarantine.", ["platform", "reason"]
 )
+REPLAYS = Counter(
+    "watersmeet_quarantine_replays",
+    "Notices read again from quarantine, by what it came to.",
+    ["platform", "outcome"],
+)
 QUARANTINE_DROPPED = Counter(
     "watersmeet_quarantine_dropped", "Notices not kept, as too much was kept already.", ["platform"]
 )

@@ -7,6 +7,7 @@ the row, and the audit adds up the rows again.
 """
 
 from sqlalchemy import (
+    ARRAY,
     CHAR,
     TIMESTAMP,
     UUID,
@@ -192,6 +193,8 @@ conflicts = Table(
     Column("received_time", _TIME, nullable=False),
     PrimaryKeyConstraint("bucket", "partner_id", "external_id", "refund_id", "claim_hash"),
 )
+Index(None, conflicts.c.received_time)
+Index(None, conflicts.c.partner_id, conflicts.c.received_time)
 
 # One row a transaction that accepted something. posted_sequence: the ledger's entry; NULL until it
 # acknowledged it.
@@ -291,6 +294,21 @@ quarantine = Table(
     Column("body", LargeBinary, nullable=False),
 )
 Index(None, quarantine.c.platform, quarantine.c.received_time)
+Index(None, quarantine.c.received_time)
+
+# What reading a notice again came to. reason: why it was refused again; NULL if it was taken in.
+quarantine_replays = Table(
+    "quarantine_replays",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("request_id", UUID, nullable=False),
+    Column("caller", _ASCII, nullable=False),
+    Column("replay_time", _TIME, nullable=False),
+    Column("outcomes", ARRAY(SmallInteger), nullable=False),
+    Column("reason", _ASCII),
+    Column("message", Text, nullable=False),
+    PrimaryKeyConstraint("digest", "request_id"),
+)
 
 # Contacts that partners sent, sealed; or when they were erased. donor_token as in donations.
 donors = Table(

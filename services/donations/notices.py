@@ -131,6 +131,14 @@ class _Taken(NamedTuple):
         return error
 
 
+class RefusedAgain(Exception):
+    """A notice from quarantine cannot be taken in now either; fault says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
 class NoticeDesk:
     """Takes notices in."""
 
@@ -209,6 +217,24 @@ class NoticeDesk:
             )
         except Exception as error:  # noqa: BLE001  handed to whoever sent this notice
             return error
+
+    async def accept_again(
+        self, code: str, notice: Notice, received_time: datetime
+    ) -> list[Outcome]:
+        """As `accept`, of a notice from quarantine, as if it came now with the time of then: what
+        was fresh when it came counts as fresh. No quota is asked; what is refused again is known.
+
+        Raises RefusedAgain for what `accept` would quarantine, and Fault(QUEUE_FULL).
+        """
+        try:
+            platform = self._require_platform(code)
+            reports = platform.read(notice, received_time)
+            submission = self._submission(platform.code, reports)
+        except Fault as fault:
+            raise RefusedAgain(fault) from fault
+        if not reports:
+            return [Outcome.IGNORED]
+        return _outcomes(reports, await self._committer.commit(submission))
 
     def _require_platform(self, code: str) -> Platform:
         platform = self._platforms.get(code)

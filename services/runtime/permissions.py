@@ -62,6 +62,12 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
     "watersmeet.donations.v1.NotificationService": {
         "AcceptNotifications": frozenset({"service/gateway"}),
     },
+    "watersmeet.donations.v1.ReviewService": {
+        "ListConflicts": _PARTNER_AND_OFFICE,
+        "ListQuarantine": _OFFICE,
+        "GetQuarantined": frozenset({"finance"}),
+        "ReplayQuarantine": frozenset({"finance"}),
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

@@ -5,22 +5,22 @@ The services are processes of a real mesh, at the most talkative log level.
 
 import json
 import sys
-from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-import grpc
-import psycopg
 import pytest
+from google.protobuf.text_format import MessageToString
 from watersmeet.donations.v1 import catalog_service_pb2 as catalog_pb
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donor_service_pb2 as donor_pb
+from watersmeet.donations.v1 import review_service_pb2 as review_pb
 from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 from watersmeet.donations.v1.donor_service_pb2_grpc import DonorServiceStub
+from watersmeet.donations.v1.review_service_pb2_grpc import ReviewServiceStub
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
@@ -29,6 +29,7 @@ from services.runtime.supervisor.mesh import Mesh
 from services.runtime.supervisor.services import STAGES, Service, Stages
 from tests.e2e.canaries import ADDRESS, BUYER_ID, EMAIL, NAME, OPENID, PERSONAL, PHONE, found_in
 from tests.e2e.canary_orders import report_orders
+from tests.e2e.witness import Witness, metrics_of, tables_of
 from tests.integration.donations.messages import (
     batch,
     donation_request,
@@ -37,7 +38,6 @@ from tests.integration.donations.messages import (
     request_id,
     stamp,
 )
-from tests.support.meshes import environment_of
 from tests.unit.donations.gifts import a_gift, a_refund
 from tests.unit.donations.platforms import senders
 from tests.unit.donations.platforms.senders import SENDERS, Gift, Refund, with_content
@@ -63,42 +63,6 @@ def stages() -> Stages:
 def make_platforms(folder: Path) -> None:
     tables = [sender.configure(folder) for sender in SENDERS]
     (folder / "platforms.toml").write_text("\n".join(tables), encoding="utf-8")
-
-
-class Witness:
-    """Sends, and keeps all that is said in answer to what is refused."""
-
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
-        self.said: list[str] = []
-        self.refused = 0
-
-    def channel(self, role: str, name: str, service: str = "donations") -> grpc.aio.Channel:
-        ca, certificate, key = self.mesh.state.credentials(role, name)
-        credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-        return grpc.aio.secure_channel(self.mesh.state.address(service), credentials)
-
-    async def call(self, call: Awaitable[Any]) -> Any:
-        """The answer; or None, and what the error says is kept."""
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            self.refused += 1
-            self.said += [repr(error), str(error.details()), error.debug_error_string() or ""]
-            for _, value in error.trailing_metadata() or ():
-                self.said.append(value if isinstance(value, str) else value.decode("latin-1"))
-            return None
-
-    async def post(self, session: aiohttp.ClientSession, platform: str, notice: Notice) -> int:
-        """Sends a notice as the platform does; returns the status."""
-        url = f"{self.mesh.state.http_url}/callbacks/{quote(platform)}"
-        url += f"?{notice.query}" if notice.query else ""
-        headers = dict(notice.headers)
-        async with session.request(
-            notice.http_method, url, data=notice.body, headers=headers
-        ) as answer:
-            self.said += [await answer.text(), repr(answer.headers)]
-            return answer.status
 
 
 async def fill_catalog(witness: Witness) -> None:
@@ -301,29 +265,26 @@ async def ask_for_what_is_not_there(witness: Witness) -> None:
                 await witness.call(call)
 
 
-async def metrics_of(mesh: Mesh) -> dict[str, str]:
-    found = {}
-    async with aiohttp.ClientSession() as session:
-        for name, addresses in mesh.state.services.items():
-            async with session.get(f"http://{addresses.metrics}/metrics") as answer:
-                found[f"metrics of {name}"] = await answer.text()
-    return found
-
-
-def tables_of(mesh: Mesh, service: str, but: tuple[str, ...] = ()) -> dict[str, str]:
-    """Every row of every table, as text; what is bytes, in hex."""
-    name = f"WATERSMEET_{service.upper()}_MIGRATION_DATABASE_URL"
-    found = {}
-    with psycopg.connect(environment_of(mesh.pids[service])[name]) as connection:
-        tables = connection.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' "
-            "AND relnamespace = 'public'::regnamespace"
-        ).fetchall()
-        for (table,) in tables:
-            if table not in but:
-                rows = connection.execute(f"SELECT t::text FROM {table} t".encode()).fetchall()
-                found[f"table {service}.{table}"] = "\n".join(row for (row,) in rows)
-    return found
+async def review(witness: Witness) -> None:
+    """What finance sees of conflicts and quarantine, contents apart; and each notice read again."""
+    async with witness.channel("finance", "local") as channel:
+        stub: Any = ReviewServiceStub(channel)
+        conflicts = await stub.ListConflicts(review_pb.ListConflictsRequest(), timeout=10)
+        listed = await stub.ListQuarantine(review_pb.ListQuarantineRequest(), timeout=10)
+        assert conflicts.conflicts
+        assert listed.notices
+        # As a log shows them, and as text that is not escaped.
+        witness.said += [str(conflicts), str(listed), MessageToString(listed, as_utf8=True)]
+        for notice in listed.notices:
+            replay = review_pb.ReplayQuarantineRequest(request_id=request_id(), id=notice.id)
+            witness.said.append(str(await stub.ReplayQuarantine(replay, timeout=10)))
+        for canary in PERSONAL:
+            for call in (
+                stub.GetQuarantined(review_pb.GetQuarantinedRequest(id=canary), timeout=10),
+                stub.ListConflicts(review_pb.ListConflictsRequest(page_token=canary), timeout=10),
+                stub.ListQuarantine(review_pb.ListQuarantineRequest(page_token=canary), timeout=10),
+            ):
+                assert await witness.call(call) is None
 
 
 async def entries_of(witness: Witness) -> str:
@@ -351,6 +312,7 @@ async def test_personal_data_shows_up_nowhere(
         await report_gifts(witness)
         await send_contacts(witness)
         await send_notices(witness)
+        await review(witness)
         await ask_for_what_is_not_there(witness)
         evidence: dict[str, str] = {
             "answers": "\n".join(witness.said),

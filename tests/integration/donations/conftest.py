@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def quotas_file() -> Path | None:
 
 
 @pytest.fixture
-async def server(
+async def settings(
     urls: DatabaseUrls,
     clock: FixedClock,
     ledger: LedgerProcess,
@@ -86,15 +86,18 @@ async def server(
     platforms_file: Path | None,
     quotas_file: Path | None,
     tmp_path: Path,
-) -> AsyncIterator[Server]:
-    """Intake, serving, with a catalog like that of the unit tests."""
+) -> Settings:
+    """Intake's settings, and in its database a catalog like that of the unit tests."""
     key = tmp_path / "donor.key"
     key.write_bytes(bytes(range(32)))
     donor_keys = tmp_path / "donor-keys"
     donor_keys.mkdir()
     (donor_keys / "1.key").write_bytes(bytes(range(32, 64)))
+    engine = open_engine(urls.service, name="test", pool_size=1)
+    await fill(CatalogStore(engine), clock)
+    await engine.dispose()
     files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
-    settings = Settings(
+    return Settings(
         **files,
         database_url=urls.service,  # type: ignore[arg-type]  # read as a secret
         ledger_address=ledger.address,
@@ -104,9 +107,11 @@ async def server(
         quotas_file=quotas_file,
         stream_in_flight=3,
     )
-    engine = open_engine(urls.service, name="test", pool_size=1)
-    await fill(CatalogStore(engine), clock)
-    await engine.dispose()
+
+
+@asynccontextmanager
+async def serving(settings: Settings, clock: FixedClock) -> AsyncIterator[Server]:
+    """Intake, serving for as long as the block."""
     async with compose(settings, clock) as (opened, catalog):
         await catalog.refresh()
         await opened.start()
@@ -114,7 +119,22 @@ async def server(
         await opened.stop()
 
 
+@pytest.fixture
+async def server(settings: Settings, clock: FixedClock) -> AsyncIterator[Server]:
+    """Intake, serving."""
+    async with serving(settings, clock) as opened:
+        yield opened
+
+
 Connect = Callable[[str, str], grpc.aio.Channel]
+
+
+def channel_to(
+    server: Server, certificates: Certificates, role: str, name: str
+) -> grpc.aio.Channel:
+    """A channel of an identity to a server, to be closed."""
+    files: dict[str, Any] = dict(certificates.settings_for(role, name))
+    return open_channel(server.address, TlsSettings(**files))
 
 
 @pytest.fixture
@@ -123,8 +143,7 @@ async def connect(server: Server, certificates: Certificates) -> AsyncIterator[C
     async with AsyncExitStack() as stack:
 
         def channel(role: str, name: str) -> grpc.aio.Channel:
-            files: dict[str, Any] = dict(certificates.settings_for(role, name))
-            opened = open_channel(server.address, TlsSettings(**files))
+            opened = channel_to(server, certificates, role, name)
             stack.push_async_callback(opened.close)
             return opened
 

@@ -73,6 +73,8 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "DELETE FROM conflicts",
         "UPDATE conflicts SET claim = '{}'",
         "DELETE FROM quarantine",
+        "UPDATE quarantine_replays SET reason = NULL",
+        "DELETE FROM quarantine_replays",
         "UPDATE donors SET donor_token = ''",
         "DELETE FROM donors",
         "UPDATE donor_readings SET reader = 'x'",

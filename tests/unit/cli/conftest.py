@@ -22,6 +22,7 @@ def serve_mesh(tmp_path: Path) -> Iterator[ServeMesh]:
     """`serve_mesh(gateway=(add_…_to_server, servicer))` returns the state directory of a mesh."""
     authority = Authority(tmp_path / "certs")
     authority.issue(Caller(Role.OPERATOR, "local"))
+    authority.issue(Caller(Role.FINANCE, "local"))
     with ExitStack() as stack:
 
         def serve(**services: tuple[Callable[[Any, grpc.Server], None], object]) -> Path:

@@ -1,0 +1,230 @@
+"""`watersmeet review`: claims that contradict the books, and notices that could not be read."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
+from watersmeet.donations.v1 import review_service_pb2 as pb
+from watersmeet.donations.v1 import review_service_pb2_grpc as pb_grpc
+from watersmeet.errors.v1.errors_pb2 import ErrorReason
+
+from services.cli.asking import asking
+from services.cli.console import make_console
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.render import amount, moment, print_json, rfc3339
+from services.runtime.errors import Fault, Reason
+
+_TIMEOUT_S = 30.0
+_PAGE = 1_000
+
+review = typer.Typer(
+    help="Look after conflicts and quarantined notices, as finance.", no_args_is_help=True
+)
+
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest first.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Platform = Annotated[str | None, typer.Option(metavar="CODE", help="Only this platform's notices.")]
+
+
+@review.command()
+def conflicts(
+    partner: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only this partner's claims.")
+    ] = None,
+    limit: Limit = 100,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """List claims that contradict what is recorded, with what stands."""
+    with asking(state, "donations", role="finance") as channel:
+        stub = pb_grpc.ReviewServiceStub(channel)
+        found = list(_conflicts(stub, partner or "", limit))
+    if as_json:
+        print_json({"conflicts": [_conflict_document(conflict) for conflict in found]})
+    elif not found:
+        make_console().print("No conflicts.")
+    else:
+        table = Table("received", "partner", "gift", "refund", "claims", "stands", "reason")
+        for one in found:
+            kinds = [kind for kind in ("order", "refund", "gift") if one.HasField(kind)]
+            stands = _told(getattr(one, kinds[0])) if kinds else ""
+            table.add_row(
+                moment(one.received_time),
+                one.partner,
+                one.external_id,
+                one.refund_id,
+                _told(one.claim),
+                stands,
+                _reason(one.reason),
+            )
+        make_console().print(table)
+
+
+@review.command()
+def quarantine(
+    platform: Platform = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also notices that a replay has taken in.")
+    ] = False,
+    limit: Limit = 100,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """List notices that could not be verified or read, without their contents."""
+    with asking(state, "donations", role="finance") as channel:
+        stub = pb_grpc.ReviewServiceStub(channel)
+        found = list(_notices(stub, platform or "", limit, include_resolved=everything))
+    if as_json:
+        print_json({"notices": [_notice_document(notice) for notice in found]})
+    elif not found:
+        make_console().print("No notices in quarantine.")
+    else:
+        table = Table("received", "platform", "reason", "replays", "id")
+        for one in found:
+            replays = f"{one.replays}, taken in" if one.resolved else str(one.replays)
+            table.add_row(
+                moment(one.received_time), one.platform, _reason(one.reason), replays, one.id
+            )
+        make_console().print(table)
+
+
+@review.command()
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="As `quarantine` lists them.")
+    ] = None,
+    platform: Platform = None,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Read notices again, after a key was added, and record what they report.
+
+    Name them, or a platform for all that is open of it. A gift counts once however often its notice
+    is read. Exit status 0: all were taken in. 1: one was refused again.
+    """
+    if bool(ids) == bool(platform):
+        raise Fault(Reason.FIELD_REQUIRED, "name either notices by their ids, or a --platform")
+    done: list[tuple[str, pb.Replay]] = []
+    with asking(state, "donations", role="finance") as channel:
+        stub = pb_grpc.ReviewServiceStub(channel)
+        wanted = ids or [one.id for one in _notices(stub, platform or "", 100_000)]
+        for notice in wanted:
+            request = pb.ReplayQuarantineRequest(request_id=str(uuid.uuid4()), id=notice)
+            answer = stub.ReplayQuarantine(request, timeout=_TIMEOUT_S)
+            done.append((notice, answer.replay))
+    if as_json:
+        print_json({"replays": [_replay_document(notice, one) for notice, one in done]})
+    elif not done:
+        make_console().print("Nothing to replay.")
+    else:
+        table = Table("id", "came to", "why")
+        for notice, one in done:
+            refused = one.HasField("problem")
+            came_to = "refused again" if refused else ", ".join(_outcomes(one))
+            table.add_row(notice, came_to, _reason(one.problem.reason) if refused else "")
+        make_console().print(table)
+    if any(one.HasField("problem") for _, one in done):
+        raise typer.Exit(1)
+
+
+def _conflicts(stub: pb_grpc.ReviewServiceStub, partner: str, limit: int) -> Iterator[pb.Conflict]:
+    """The newest claims, as many as the limit says, page by page."""
+    request = pb.ListConflictsRequest(partner=partner)
+    while limit > 0:
+        request.page_size = min(limit, _PAGE)
+        answer = stub.ListConflicts(request, timeout=_TIMEOUT_S)
+        yield from answer.conflicts
+        limit -= len(answer.conflicts)
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            return
+
+
+def _notices(
+    stub: pb_grpc.ReviewServiceStub, platform: str, limit: int, *, include_resolved: bool = False
+) -> Iterator[pb.QuarantinedNotice]:
+    """The newest notices, as many as the limit says, page by page."""
+    request = pb.ListQuarantineRequest(platform=platform, include_resolved=include_resolved)
+    while limit > 0:
+        request.page_size = min(limit, _PAGE)
+        answer = stub.ListQuarantine(request, timeout=_TIMEOUT_S)
+        yield from answer.notices
+        limit -= len(answer.notices)
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            return
+
+
+def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:
+    return {
+        "partner": conflict.partner,
+        "external_id": conflict.external_id,
+        "refund_id": conflict.refund_id,
+        "reason": _reason(conflict.reason),
+        "received_time": rfc3339(conflict.received_time),
+        "claim": _content_document(conflict.claim),
+        "gift": _content_document(conflict.gift) if conflict.HasField("gift") else None,
+        "refund": _content_document(conflict.refund) if conflict.HasField("refund") else None,
+        "order": _content_document(conflict.order) if conflict.HasField("order") else None,
+        "recorded_time": (
+            rfc3339(conflict.recorded_time) if conflict.HasField("recorded_time") else None
+        ),
+        "donor_differs": conflict.donor_differs,
+    }
+
+
+def _content_document(content: pb.ReportedContent) -> dict[str, Any]:
+    return {
+        "micros": str(content.amount.micros),
+        "currency": content.amount.currency_code,
+        "project": content.project,
+        "campaign": content.campaign,
+        "event_time": rfc3339(content.event_time),
+        "cumulative": content.cumulative,
+        "paid_micros": str(content.paid.micros) if content.HasField("paid") else None,
+        "pledge": content.pledge,
+    }
+
+
+def _notice_document(notice: pb.QuarantinedNotice) -> dict[str, Any]:
+    return {
+        "id": notice.id,
+        "platform": notice.platform,
+        "reason": _reason(notice.reason),
+        "message": notice.message,
+        "received_time": rfc3339(notice.received_time),
+        "body_bytes": notice.body_bytes,
+        "resolved": notice.resolved,
+        "replays": notice.replays,
+    }
+
+
+def _replay_document(notice: str, replay: pb.Replay) -> dict[str, Any]:
+    refused = replay.HasField("problem")
+    return {
+        "id": notice,
+        "request_id": replay.request_id,
+        "replay_time": rfc3339(replay.replay_time),
+        "outcomes": _outcomes(replay),
+        "reason": _reason(replay.problem.reason) if refused else None,
+        "message": replay.problem.message,
+    }
+
+
+def _told(content: pb.ReportedContent) -> str:
+    """A report in a line; a total of refunds is marked so."""
+    total = " in all" if content.cumulative else ""
+    codes = " ".join(filter(None, (content.project, content.campaign, content.pledge)))
+    return f"{content.amount.currency_code} {amount(content.amount.micros)}{total} {codes}".strip()
+
+
+def _outcomes(replay: pb.Replay) -> list[str]:
+    names = map(intake_pb.Outcome.Name, replay.outcomes)
+    return [name.removeprefix("OUTCOME_").lower() for name in names]
+
+
+def _reason(reason: "ErrorReason.ValueType") -> str:
+    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")

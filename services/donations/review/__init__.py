@@ -1,0 +1,1 @@
+"""What finance looks after: claims, and notices that could not be read."""
