@@ -8,7 +8,7 @@ from watersmeet.donations.v1 import notification_service_pb2_grpc as pb_grpc
 
 from services.donations import convert_notices
 from services.donations.notices import Accepted, NoticeDesk
-from services.runtime.errors import Fault
+from services.runtime.errors import Fault, Reason
 from services.runtime.faults import fault_of
 
 _log = structlog.get_logger()
@@ -37,7 +37,8 @@ def _told(notification: pb.Notification, result: Accepted | Exception) -> Accept
     fault = fault_of(result)
     _log.info(
         "a notice was refused",
-        platform=notification.platform,
+        # One that is not configured is a piece of somebody's address, and may be anything.
+        platform=None if fault.reason is Reason.PLATFORM_UNKNOWN else notification.platform,
         reason=fault.reason.value,
         request_id=notification.request_id,
     )
