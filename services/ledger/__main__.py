@@ -4,15 +4,20 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from watersmeet.ledger.v1 import (
+    account_service_pb2_grpc,
     audit_service_pb2_grpc,
+    hold_service_pb2_grpc,
     ledger_service_pb2_grpc,
     log_service_pb2_grpc,
+    reversal_service_pb2_grpc,
     statement_service_pb2_grpc,
 )
 
 from services.ledger import metrics
+from services.ledger.account_service import AccountService
 from services.ledger.archive import Archive
 from services.ledger.audit import Auditor
 from services.ledger.audit_donations import DonationsBatches
@@ -20,6 +25,8 @@ from services.ledger.audit_service import AuditService
 from services.ledger.domain import Cause, CauseKind, Entry, Head
 from services.ledger.feed import Feed, FeedPace
 from services.ledger.history import History
+from services.ledger.hold_service import HoldService
+from services.ledger.holds import Holds
 from services.ledger.leadership import Leadership
 from services.ledger.ledger_service import LedgerService
 from services.ledger.log import Log, LogPace
@@ -27,6 +34,8 @@ from services.ledger.log_service import LogService
 from services.ledger.note import Signer
 from services.ledger.proofs import Proofs
 from services.ledger.reader import Reader, Snapshots
+from services.ledger.reversal_service import ReversalService
+from services.ledger.reversals import Reversals
 from services.ledger.rollup import Rollups
 from services.ledger.settings import Settings
 from services.ledger.statement_service import StatementService
@@ -171,6 +180,21 @@ async def compose(
             "watersmeet.ledger.v1.StatementService",
         )
         server.add(
+            account_service_pb2_grpc.add_AccountServiceServicer_to_server,
+            AccountService(writer, reader),
+            "watersmeet.ledger.v1.AccountService",
+        )
+        server.add(
+            hold_service_pb2_grpc.add_HoldServiceServicer_to_server,
+            HoldService(Holds(writer, reading)),
+            "watersmeet.ledger.v1.HoldService",
+        )
+        server.add(
+            reversal_service_pb2_grpc.add_ReversalServiceServicer_to_server,
+            ReversalService(Reversals(writer, reading)),
+            "watersmeet.ledger.v1.ReversalService",
+        )
+        server.add(
             audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
             AuditService(auditor),
             "watersmeet.ledger.v1.AuditService",
@@ -185,6 +209,7 @@ async def compose(
         )
         server.add_background(leadership.run, "leadership")
         server.add_background(writer.run, "writer")
+        server.add_background(partial(writer.expire, settings.expire_every_s), "expiry")
         server.add_background(rollups.run, "rollups")
         server.add_background(log.run, "log")
 

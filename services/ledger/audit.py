@@ -18,6 +18,7 @@ from services.ledger.audit_balances import (
 from services.ledger.audit_batches import EntriesNow, Summaries, check_batches
 from services.ledger.audit_chain import Chain
 from services.ledger.audit_check import Check
+from services.ledger.audit_holds import check_holds
 from services.ledger.audit_log import check_log
 from services.ledger.audit_totals import check_totals
 from services.ledger.domain import Head
@@ -80,6 +81,7 @@ class Auditor:
             ("balances", lambda: check_balances(books)),
             ("daily_balances", lambda: check_daily_balances(books)),
             ("trial_balance", lambda: check_trial_balance(books)),
+            ("holds", lambda: check_holds(books)),
             ("totals", lambda: check_totals(books, chain.watermarks)),
             ("batches", lambda: check_batches(books, self._summaries, self._entries_now)),
         ]

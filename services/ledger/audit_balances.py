@@ -2,20 +2,30 @@
 
 from services.ledger.audit_check import Check, Findings
 from services.ledger.chart import place
+from services.ledger.decisions import account_decision_of
+from services.ledger.domain import AccountName, CauseKind
 from services.ledger.store.snapshot import HeldAccount, Snapshot
 from services.runtime.errors import Fault
 
 
 async def check_balances(books: Snapshot) -> Check:
-    """Adds up every account's transfers again, and looks its kind and owner up in the chart."""
+    """Adds up every account's transfers again, looks its kind and owner up in the chart, and its
+    state and limit in the entries that decided on them.
+    """
     findings = Findings()
     covered = 0
+    decided = await _decided(books, findings)
     async for held in books.held_accounts():
         covered += 1
         if held.name is None:
             findings.add(f"id {held.id} has transfers or a balance, and is no account")
             continue
         _check_chart(held, findings)
+        if (held.state, held.limit) != decided.get(held.name, (None, None)):
+            findings.add(
+                f"{held.name.code} in {held.name.currency} has another state or limit than was "
+                "decided"
+            )
         stored = (held.stored_debits, held.stored_credits)
         moved = (held.moved_debits, held.moved_credits)
         if stored != moved:
@@ -64,6 +74,22 @@ async def check_trial_balance(books: Snapshot) -> Check:
         ties.append(f"{sums.currency} {sums.debits:,}")
     what = f"debits equal credits, in micros: {', '.join(ties)}" if ties else "there is no account"
     return findings.check("trial_balance", covered, what)
+
+
+async def _decided(
+    books: Snapshot, findings: Findings
+) -> dict[AccountName, tuple[int | None, int | None]]:
+    """The states and limits that entries decided on."""
+    decided: dict[AccountName, tuple[int | None, int | None]] = {}
+    async for entry in books.steps.decisions(CauseKind.ACCOUNT):
+        try:
+            decision = account_decision_of(entry.cause_id, entry.metadata)
+        except Fault as fault:
+            findings.add(f"entry {entry.sequence}: {fault.message}")
+            continue
+        state, limit = decided.get(decision.name, (None, None))
+        decided[decision.name] = (decision.state or state, decision.limit or limit)
+    return decided
 
 
 def _check_chart(held: HeldAccount, findings: Findings) -> None:

@@ -1,24 +1,44 @@
 """The chart of accounts: which accounts there can be, what each is, and whose.
 
 Assets say where the money is, liabilities whose it is. `{…}` stands for the owner: a partner's,
-project's or charity's code.
+project's, charity's or sponsor's code.
 """
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
-from services.ledger.domain import AccountKind
+from services.ledger.domain import AccountKind, AccountLimit, AccountName
+from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
+
+
+class Unit(Enum):
+    """What the amounts of an account count."""
+
+    MONEY = "money"
+    MINUTES = "minutes"
+
+
+MINUTES = "MIN"
+"""Stands where a currency does for minutes of volunteers' time; 1,000,000 micros are one minute.
+ISO 4217 has no such currency, and no account that holds money takes it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the chart: a pattern of account codes, and what they stand for."""
+    """One row of the chart: a pattern of account codes, and what they stand for.
+
+    limit: of every such account, until a decision on one of them says otherwise.
+    """
 
     pattern: str
     kind: AccountKind
     holds: str
+    limit: AccountLimit = AccountLimit.NONE
+    unit: Unit = Unit.MONEY
 
 
 CLAIMED = Row("partner/{partner}/claimed", AccountKind.ASSET, "what a platform says was paid")
@@ -29,9 +49,37 @@ FUND = Row("project/{project}/fund", AccountKind.LIABILITY, "what is restricted 
 APPEAL_FUND = Row(
     "appeal/{project}/fund", AccountKind.LIABILITY, "what is restricted to a personal appeal"
 )
+CLEARING = Row(
+    "charity/{charity}/clearing", AccountKind.ASSET, "what was paid out and is not yet at the bank"
+)
 BANK = Row("charity/{charity}/bank", AccountKind.ASSET, "what is on a charity's bank statement")
+PLEDGED = Row(
+    "sponsor/{sponsor}/pledged", AccountKind.ASSET, "what a sponsor promised and has not yet paid"
+)
+POOL = Row(
+    "sponsor/{sponsor}/pool",
+    AccountKind.LIABILITY,
+    "what of a sponsor's pledge has not yet gone to a project",
+    limit=AccountLimit.DEBITS_WITHIN_CREDITS,
+)
+GIVEN_TIME = Row(
+    "charity/{charity}/minutes",
+    AccountKind.INCOME,
+    "the time that volunteers gave to a charity",
+    unit=Unit.MINUTES,
+)
+USED_TIME = Row(
+    "project/{project}/minutes",
+    AccountKind.EXPENSE,
+    "the time of volunteers that went into a project",
+    unit=Unit.MINUTES,
+)
 
-CHART: tuple[Row, ...] = (CLAIMED, SETTLED, SUSPENSE, FEES, FUND, APPEAL_FUND, BANK)
+CHART: tuple[Row, ...] = (
+    *(CLAIMED, SETTLED, SUSPENSE, FEES, FUND, APPEAL_FUND, CLEARING, BANK),
+    *(PLEDGED, POOL),
+    *(GIVEN_TIME, USED_TIME),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +91,7 @@ class Place:
 
 
 CODE = re.compile(r"[a-z0-9._-]{1,64}")
-"""The codes of partners, projects, campaigns and charities."""
+"""The codes of partners, projects, campaigns, charities and sponsors."""
 
 _MATCHERS = tuple(
     (row, re.compile(re.sub(r"\{\w+\}", f"({CODE.pattern})", row.pattern))) for row in CHART
@@ -62,3 +110,20 @@ def place(code: str) -> Place:
         f"account {code[:160]!r} fits no row of the chart of accounts; use one of {patterns}",
         account=code[:160],
     )
+
+
+def require_unit(name: AccountName) -> None:
+    """That the chart provides for the account, in this currency or unit.
+
+    Raises Fault(CURRENCY_UNKNOWN), Fault(ACCOUNT_NOT_IN_CHART) and Fault(UNIT_MISMATCH).
+    """
+    if name.currency != MINUTES:
+        require_currency(name.currency)
+    unit = place(name.code).row.unit
+    if (unit is Unit.MINUTES) != (name.currency == MINUTES):
+        raise Fault(
+            Reason.UNIT_MISMATCH,
+            f"account {name.code} holds {unit.value}, and {name.currency} is none; "
+            f"time is counted in {MINUTES}, on accounts for time alone",
+            account=name.code,
+        )

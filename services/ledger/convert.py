@@ -20,7 +20,9 @@ from services.ledger.convert_steps import put_step, step_of
 from services.ledger.domain import (
     Account,
     AccountKind,
+    AccountLimit,
     AccountName,
+    AccountState,
     Balance,
     Cause,
     CauseKind,
@@ -50,7 +52,7 @@ def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
         return EntryDraft(
             entry_id=uuid_of(message.entry_id, "entry_id"),
             cause=cause_of(message.cause),
-            value_time=_required_time(message, "value_time"),
+            value_time=required_time(message),
             metadata=dict(message.metadata),
             transfers=tuple(
                 _transfer_of(transfer, position)
@@ -162,10 +164,11 @@ def _transfer_of(message: pb.Transfer, position: int) -> Transfer:
     )
 
 
-def _required_time(message: pb.EntryDraft, field: str) -> datetime:
+def required_time(message: Any) -> datetime:
+    """The value_time of a message that has one. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     if not message.HasField("value_time"):
-        raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
-    return time_of(message.value_time, field)
+        raise Fault(Reason.FIELD_REQUIRED, "value_time is required", field="value_time")
+    return time_of(message.value_time, "value_time")
 
 
 def time_of(stamp: Timestamp, field: str) -> datetime:
@@ -223,6 +226,8 @@ def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
 # To the wire.
 
 _ACCOUNT_KINDS = {kind: pb.AccountKind.Value(f"ACCOUNT_KIND_{kind.name}") for kind in AccountKind}
+_ACCOUNT_STATES = {s: pb.AccountState.Value(f"ACCOUNT_STATE_{s.name}") for s in AccountState}
+_ACCOUNT_LIMITS = {x: pb.AccountLimit.Value(f"ACCOUNT_LIMIT_{x.name}") for x in AccountLimit}
 _CAUSE_KINDS = {kind: pb.CauseKind.Value(f"CAUSE_KIND_{kind.name}") for kind in CauseKind}
 _PURPOSES = {purpose: purpose_pb2.Purpose.Value(f"PURPOSE_{purpose.name}") for purpose in Purpose}
 _TOTAL_STATES = {state: pb.TotalState.Value(f"TOTAL_STATE_{state.name}") for state in TotalState}
@@ -260,7 +265,7 @@ def entry_message(entry: Entry) -> pb.Entry:
         value_time=stamp_of(draft.value_time),
         recorded_time=stamp_of(entry.recorded_time),
         metadata=draft.metadata,
-        transfers=map(_transfer_message, draft.transfers),
+        transfers=map(transfer_message, draft.transfers),
         previous_hash=entry.previous_hash,
         hash=entry.hash,
         reverses=draft.reverses or 0,
@@ -278,6 +283,8 @@ def account_message(account: Account) -> pb.Account:
         kind=_ACCOUNT_KINDS[account.kind],
         owner=account.owner,
         create_time=stamp_of(account.create_time),
+        state=_ACCOUNT_STATES[account.state],
+        limit=_ACCOUNT_LIMITS[account.limit],
     )
 
 
@@ -290,6 +297,8 @@ def balance_message(balance: Balance) -> pb.Balance:
         debits=money(currency, balance.debits),
         credits=money(currency, balance.credits),
         balance=money(currency, balance.micros),
+        held=None if balance.held is None else money(currency, balance.held),
+        available=None if balance.available is None else money(currency, balance.available),
     )
 
 
@@ -353,7 +362,8 @@ def _hour_stamp(hour: datetime) -> Timestamp:
     return stamp_of(hour)
 
 
-def _transfer_message(transfer: Transfer) -> pb.Transfer:
+def transfer_message(transfer: Transfer) -> pb.Transfer:
+    """A transfer."""
     debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
     message = pb.Transfer(
         debit_account=debit,

@@ -6,7 +6,7 @@ from watersmeet.type.v1 import money_pb2
 from services.ledger.convert import cause_message, money, stamp_of
 from services.ledger.domain import AccountKind, StatementLine
 from services.ledger.history import Statement
-from services.ledger.plan import Turnover
+from services.ledger.standing import Turnover
 
 
 def page_message(currency: str, statement: Statement) -> pb.GetStatementResponse:
@@ -33,7 +33,7 @@ def part_message(currency: str, statement: Statement) -> pb.StreamStatementRespo
 
 def _lines(currency: str, statement: Statement) -> tuple[list[pb.StatementLine], money_pb2.Money]:
     """The lines, each with the balance after it, and the last of these balances."""
-    debits, credits_ = statement.opening
+    debits, credits_ = statement.opening.debits, statement.opening.credits
     messages = []
     for line in statement.lines:
         if line.is_debit:

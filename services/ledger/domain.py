@@ -34,6 +34,28 @@ class AccountKind(IntEnum):
         return self in (AccountKind.ASSET, AccountKind.EXPENSE)
 
 
+class AccountState(IntEnum):
+    """Whether an account takes part in entries; numbered as in the proto and in the database.
+
+    FROZEN: nothing goes in or out until it is open again. CLOSED: never again.
+    """
+
+    OPEN = 1
+    FROZEN = 2
+    CLOSED = 3
+
+
+class AccountLimit(IntEnum):
+    """What an account may not come to; numbered as in the proto and in the database.
+
+    What is held counts as if it had moved.
+    """
+
+    NONE = 1
+    DEBITS_WITHIN_CREDITS = 2
+    CREDITS_WITHIN_DEBITS = 3
+
+
 class CauseKind(IntEnum):
     """What made an entry necessary; numbered as in the proto and in the database."""
 
@@ -85,7 +107,7 @@ class Purpose(IntEnum):
 
 
 class AccountName(NamedTuple):
-    """What names an account: one code has one account for each currency."""
+    """What names an account: one code has one account for each currency, or unit."""
 
     code: str
     currency: str
@@ -99,22 +121,39 @@ class Account:
     kind: AccountKind
     owner: str
     create_time: datetime
+    state: AccountState
+    limit: AccountLimit
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account holds, in micros: the sums of all its debits and of all its credits."""
+    """What an account holds, in micros: the sums of all its debits and of all its credits.
+
+    held_debits, held_credits: what open holds would add to either; None of a moment in the past.
+    """
 
     name: AccountName
     kind: AccountKind
     debits: int
     credits: int
+    held_debits: int | None = None
+    held_credits: int | None = None
 
     @property
     def micros(self) -> int:
         """Debits less credits for assets and expenses, credits less debits for the others."""
         signed = self.debits - self.credits
         return signed if self.kind.debit_normal else -signed
+
+    @property
+    def held(self) -> int | None:
+        """What open holds would take from it."""
+        return self.held_credits if self.kind.debit_normal else self.held_debits
+
+    @property
+    def available(self) -> int | None:
+        """What it holds less what is held."""
+        return None if self.held is None else self.micros - self.held
 
 
 class TransferName(NamedTuple):

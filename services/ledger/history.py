@@ -16,7 +16,6 @@ from services.ledger.domain import (
     StatementLine,
     TransferName,
 )
-from services.ledger.plan import Turnover
 from services.ledger.reader import (
     TRIAL_BALANCE_ACCOUNTS_MAX,
     TrialBalance,
@@ -24,6 +23,7 @@ from services.ledger.reader import (
     sums_of,
     too_many_accounts,
 )
+from services.ledger.standing import Turnover
 from services.ledger.store.history import HistoryStore
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
@@ -97,8 +97,8 @@ class History:
         account_id, kind = await self._account(name)
         through = await self.through(as_of, head)
         value_date = as_of.value_date or LATEST
-        debits, credits_ = await self._store.turnover(account_id, through, value_date)
-        return Balance(name, kind, debits, credits_), through
+        turnover = await self._store.turnover(account_id, through, value_date)
+        return Balance(name, kind, turnover.debits, turnover.credits), through
 
     async def span(
         self, start: datetime | None, end: datetime | None, last: int

@@ -7,13 +7,15 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
-from services.ledger.domain import INT64_MAX, AccountName
+from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
 from services.ledger.feed import Feed, Posted
 from services.ledger.history import History
 from services.ledger.reader import Reader
 from services.ledger.rules import ENTRIES_MAX
 from services.ledger.writer import Writer
+from services.runtime.call import current_call
 from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Role
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 
@@ -77,7 +79,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 f"a call takes at most {ENTRIES_MAX} entries; send several calls",
                 field="entries",
             )
-        drafts = [convert.draft_of(message) for message in request.entries]
+        of_service = current_call().caller.role is Role.SERVICE
+        drafts = [_allowed(convert.draft_of(entry), of_service) for entry in request.entries]
         posted = iter(
             await self._writer.post([draft for draft in drafts if not isinstance(draft, Fault)])
         )
@@ -202,3 +205,15 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                         for partner, until in page.watermarks.items()
                     },
                 )
+
+
+def _allowed(draft: EntryDraft | Fault, of_service: bool) -> EntryDraft | Fault:
+    """What intake counted is recorded whatever binds the accounts, so only services may say it."""
+    if isinstance(draft, Fault) or of_service or draft.cause.kind is not CauseKind.INTAKE_BATCH:
+        return draft
+    return Fault(
+        Reason.PERMISSION_DENIED,
+        "only a service posts what intake counted; name the document that the entry rests on, as "
+        "a manual cause",
+        field="cause.kind",
+    )

@@ -7,15 +7,16 @@ lock, plans, and hands the plan to the store.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from services.ledger import seal
 from services.ledger.calendar import day_of
+from services.ledger.decisions import AccountDecision, account_decision_of
 from services.ledger.domain import (
-    INT64_MAX,
     AccountName,
+    Cause,
+    CauseKind,
     Cell,
     Dates,
     Entry,
@@ -24,8 +25,11 @@ from services.ledger.domain import (
     Posting,
     Sums,
     Transfer,
+    TransferName,
 )
 from services.ledger.rules import require_valid, watermarks_of
+from services.ledger.standing import Accounts, Effect, Guard, Turnover, sides_of
+from services.ledger.steps import End, Named, effects_of, expired
 from services.ledger.totals import changes_of
 from services.runtime.errors import Fault, Reason
 
@@ -34,18 +38,30 @@ Outcome = Posting | Fault
 
 
 class Prepared(NamedTuple):
-    """A valid draft with its part of the canonical text, made once for all attempts."""
+    """A valid draft with its part of the canonical text, made once for all attempts.
+
+    about: the transfers in the books that its own are about. is_plain: whether all of its transfers
+    are plain movements, as nearly all are.
+    """
 
     draft: EntryDraft
     content: bytes
     content_hash: bytes
+    is_plain: bool
+    about: Sequence[TransferName]
 
 
 def prepare(draft: EntryDraft) -> Prepared:
     """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
-    require_valid(draft)
+    steps = require_valid(draft)
     content = seal.content_of(draft)
-    return Prepared(draft, content, seal.content_hash(content))
+    return Prepared(
+        draft,
+        content,
+        seal.content_hash(content),
+        is_plain=not steps and bool(draft.transfers),
+        about=[step.of for step in steps if step.of is not None],
+    )
 
 
 class Posted(NamedTuple):
@@ -56,11 +72,11 @@ class Posted(NamedTuple):
     hash: bytes
 
 
-class Turnover(NamedTuple):
-    """The sums of all debits and all credits of one account, in micros."""
+class Due(NamedTuple):
+    """A hold whose time is over."""
 
-    debits: int
-    credits: int
+    name: TransferName
+    hold: Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +85,18 @@ class Books:
 
     posted: of the drafts' entry ids, those that stand in the books.
     turnovers: of the accounts that the other drafts use, those that are opened.
+    guards: what binds the accounts that they use, where anything does.
+    named: the transfers that they are about, as far as they stand in the books.
+    due: open holds that are over, the first ones. next_expiry: no other open hold is over before.
     """
 
     head: Head
-    posted: Mapping[UUID, Posted]
-    turnovers: Mapping[AccountName, Turnover]
+    posted: Mapping[UUID, Posted] = field(default_factory=dict)
+    turnovers: Mapping[AccountName, Turnover] = field(default_factory=dict)
+    guards: Mapping[AccountName, Guard] = field(default_factory=dict)
+    named: Mapping[TransferName, Named] = field(default_factory=dict)
+    due: Sequence[Due] = ()
+    next_expiry: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -81,13 +104,18 @@ class Plan:
     """What to write, and what to answer for each draft in their order.
 
     entries: the new ones. turnovers: of every account that they use, opened or not, as they will
-    be. totals: what to add. watermarks: what they state; the later time wins.
+    be; stepped: those of them on which holds may be other than before. decisions: what they decide
+    on accounts, in order. totals: what to add. watermarks: what they state; the later time wins.
+    next_expiry: no open hold is over before.
     """
 
     head: Head
+    next_expiry: datetime | None
     outcomes: list[Outcome] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
+    stepped: set[AccountName] = field(default_factory=set)
+    decisions: list[AccountDecision] = field(default_factory=list)
     totals: dict[Cell, Sums] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
 
@@ -98,88 +126,131 @@ def accounts_of(drafts: Iterable[EntryDraft]) -> set[AccountName]:
     for draft in drafts:
         for transfer in draft.transfers:
             names.update(sides_of(transfer.debit, transfer.credit, transfer.currency))
+        if draft.cause.kind is CauseKind.ACCOUNT:
+            names.add(account_decision_of(draft.cause.id, draft.metadata).name)
     return names
 
 
-@lru_cache(maxsize=65_536)
-def sides_of(debit: str, credit: str, currency: str) -> tuple[AccountName, AccountName]:
-    """The debited and the credited account of a transfer."""
-    return AccountName(debit, currency), AccountName(credit, currency)
+def recorded_time(head: Head, now: datetime) -> datetime:
+    """When entries after head are recorded: never before it, whatever the clock does."""
+    return max(now, head.recorded_time or now)
 
 
 def plan_group(group: Sequence[Prepared], books: Books, now: datetime) -> Plan:
     """Plans the drafts in their order, each all or nothing.
 
-    An entry id that is posted, or that an earlier draft of the group takes, is a replay or an
-    ENTRY_CONFLICT. A draft that would carry an account beyond 64 bits is BALANCE_OVERFLOW.
+    Holds whose time is over end first, in an entry of the ledger's own. An entry id that is posted,
+    or that an earlier draft of the group takes, is a replay or an ENTRY_CONFLICT. What the accounts
+    or the transfers that it is about do not allow is refused.
     """
-    plan = Plan(head=books.head)
-    posted = dict(books.posted)
-    sums = _Sums(books.turnovers)
-    # Recording times never run backwards along the chain, whatever the clock does.
-    recorded_time = max(now, books.head.recorded_time or now)
+    planning = _Planning(books, recorded_time(books.head, now))
+    planning.expire(books.due)
     for prepared in group:
+        planning.take(prepared)
+    return planning.finish()
+
+
+class _Planning:
+    """A plan in the making."""
+
+    def __init__(self, books: Books, now: datetime) -> None:
+        self._first = books.head.sequence + 1
+        self._now = now
+        self._posted = dict(books.posted)
+        self._accounts = Accounts(books.turnovers, books.guards)
+        self._named = dict(books.named)
+        self._plan = Plan(books.head, books.next_expiry)
+
+    def expire(self, due: Sequence[Due]) -> None:
+        """Ends holds that are over."""
+        if not due:
+            return
+        head = self._plan.head
+        transfers = tuple(expired(name, hold) for name, hold in due)
+        cause = Cause(CauseKind.HOLD, str(due[0].name))
+        entry_id = uuid5(_EXPIRIES, head.hash.hex())  # which nobody can have taken before
+        draft = EntryDraft(entry_id, cause, self._now, {}, transfers)
+        sequence = head.sequence + 1
+        effects = [Effect(transfer, -transfer.micros) for transfer in transfers]
+        self._accounts.take(effects)
+        for (name, hold), transfer in zip(due, transfers, strict=True):
+            assert transfer.step is not None, "an expiry is a step"
+            self._named[name] = Named(hold, End(transfer.step.kind, sequence))
+        content = seal.content_of(draft)
+        self._append(Prepared(draft, content, seal.content_hash(content), False, ()))
+
+    def take(self, prepared: Prepared) -> None:
+        """Plans a draft, and notes what became of it."""
         draft = prepared.draft
-        if before := posted.get(draft.entry_id):
-            plan.outcomes.append(_repeated(prepared, before))
-            continue
-        if overflowing := sums.add(draft.transfers):
-            plan.outcomes.append(_overflow(overflowing))
-            continue
-        entry = _sealed(prepared, plan.head, recorded_time)
-        posted[draft.entry_id] = Posted(entry.sequence, prepared.content_hash, entry.hash)
-        plan.head = Head(entry.sequence, entry.hash, recorded_time)
-        plan.outcomes.append(Posting(entry.sequence, entry.hash, replayed=False))
+        if before := self._posted.get(draft.entry_id):
+            self._plan.outcomes.append(_repeated(prepared, before))
+            return
+        try:
+            if prepared.is_plain:
+                self._accounts.move(
+                    draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
+                )
+            elif draft.transfers:
+                self._take_steps(draft)
+            else:
+                self._decide(draft)
+        except Fault as fault:
+            self._plan.outcomes.append(fault)
+            return
+        entry = self._append(prepared)
+        self._posted[draft.entry_id] = Posted(entry.sequence, entry.content_hash, entry.hash)
+        self._plan.outcomes.append(Posting(entry.sequence, entry.hash, replayed=False))
+
+    def finish(self) -> Plan:
+        """The plan."""
+        plan = self._plan
+        plan.turnovers = self._accounts.changed()
+        plan.stepped = self._accounts.stepped
+        plan.totals = changes_of(
+            transfer for entry in plan.entries for transfer in entry.draft.transfers
+        )
+        return plan
+
+    def _take_steps(self, draft: EntryDraft) -> None:
+        sequence = self._plan.head.sequence + 1
+        effects, named = effects_of(draft, self._find, sequence, self._now)
+        self._accounts.take(effects)
+        self._named |= named
+        for found in named.values():
+            step = found.transfer.step
+            if step is not None and step.expire_time is not None and found.end is None:
+                known = self._plan.next_expiry
+                self._plan.next_expiry = min(step.expire_time, known or step.expire_time)
+
+    def _find(self, name: TransferName) -> Named | None:
+        """A transfer in the books, or in an entry of this plan."""
+        if found := self._named.get(name):
+            return found
+        place = name.sequence - self._first
+        if not 0 <= place < len(self._plan.entries):
+            return None
+        transfers = self._plan.entries[place].draft.transfers
+        return Named(transfers[name.position]) if 0 <= name.position < len(transfers) else None
+
+    def _decide(self, draft: EntryDraft) -> None:
+        decision = account_decision_of(draft.cause.id, draft.metadata)
+        self._accounts.decide(decision.name, decision.state, decision.limit)
+        self._plan.decisions.append(decision)
+
+    def _append(self, prepared: Prepared) -> Entry:
+        plan = self._plan
+        draft = prepared.draft
+        value_date = day_of(draft.value_time)
+        entry = _sealed(prepared, plan.head, self._now, Dates(value_date, value_date))
+        plan.head = Head(entry.sequence, entry.hash, self._now)
         plan.entries.append(entry)
         for partner, time in watermarks_of(draft.metadata).items():
             plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
-    plan.turnovers = sums.changed()
-    plan.totals = changes_of(
-        transfer for entry in plan.entries for transfer in entry.draft.transfers
-    )
-    return plan
+        return entry
 
 
-class _Sums:
-    """What has gone through the accounts, entry by entry."""
-
-    def __init__(self, before: Mapping[AccountName, Turnover]) -> None:
-        self._before = before
-        self._debits = {name: turnover.debits for name, turnover in before.items()}
-        self._credits = {name: turnover.credits for name, turnover in before.items()}
-
-    def add(self, transfers: Sequence[Transfer]) -> AccountName | None:
-        """Adds all of the transfers; or none of them, and returns the account that overflows."""
-        debits, credits_ = self._debits, self._credits
-        for number, transfer in enumerate(transfers, start=1):
-            debit, credit = sides_of(transfer.debit, transfer.credit, transfer.currency)
-            debits[debit] = debited = debits.get(debit, 0) + transfer.micros
-            credits_[credit] = credited = credits_.get(credit, 0) + transfer.micros
-            if debited > INT64_MAX or credited > INT64_MAX:
-                self._take_back(transfers[:number])
-                return debit if debited > INT64_MAX else credit
-        return None
-
-    def changed(self) -> dict[AccountName, Turnover]:
-        """The accounts through which something has gone, and how much by now."""
-        now = {
-            name: Turnover(self._debits.get(name, 0), self._credits.get(name, 0))
-            for name in self._debits.keys() | self._credits.keys()
-        }
-        return {
-            name: turnover
-            for name, turnover in now.items()
-            if turnover != self._before.get(name, _NONE)
-        }
-
-    def _take_back(self, transfers: Sequence[Transfer]) -> None:
-        for transfer in transfers:
-            debit, credit = sides_of(transfer.debit, transfer.credit, transfer.currency)
-            self._debits[debit] -= transfer.micros
-            self._credits[credit] -= transfer.micros
-
-
-_NONE = Turnover(0, 0)
+_EXPIRIES = UUID("5b0bb5de-8f3c-5d0e-9d4c-0d0f2b1c7a11")
+"""The namespace of the ids of the entries by which holds expire."""
 
 
 def _repeated(prepared: Prepared, before: Posted) -> Outcome:
@@ -193,19 +264,8 @@ def _repeated(prepared: Prepared, before: Posted) -> Outcome:
     )
 
 
-def _overflow(name: AccountName) -> Fault:
-    return Fault(
-        Reason.BALANCE_OVERFLOW,
-        f"account {name.code} in {name.currency} would turn over more than 64 bits of micros hold; "
-        "use another account",
-        account=name.code,
-    )
-
-
-def _sealed(prepared: Prepared, head: Head, recorded_time: datetime) -> Entry:
+def _sealed(prepared: Prepared, head: Head, recorded_time: datetime, dates: Dates) -> Entry:
     sequence = head.sequence + 1
-    value_date = day_of(prepared.draft.value_time)
-    dates = Dates(value_date, value_date)
     text = seal.text_of(sequence, recorded_time, dates, prepared.content)
     return Entry(
         sequence=sequence,

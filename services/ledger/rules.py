@@ -1,13 +1,32 @@
 """What a draft must fulfil before it is sealed: checked once, before the database is touched."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
-from services.ledger.chart import APPEAL_FUND, CODE, FUND, SUSPENSE, place
-from services.ledger.domain import Cause, CauseKind, EntryDraft, Transfer
+from services.ledger.chart import (
+    APPEAL_FUND,
+    CODE,
+    FUND,
+    MINUTES,
+    SUSPENSE,
+    place,
+    require_unit,
+)
+from services.ledger.decisions import DECISIONS, account_decision_of
+from services.ledger.domain import (
+    INT64_MAX,
+    AccountName,
+    Cause,
+    CauseKind,
+    EntryDraft,
+    Step,
+    StepKind,
+    Transfer,
+)
 from services.ledger.totals import movement_of
 from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
@@ -18,6 +37,7 @@ ENTRIES_MAX = 1_000
 TRANSFERS_MAX = 20_000
 """Transfers in one entry."""
 
+MINUTE_MICROS = 1_000_000
 METADATA_MAX = 32
 COUNT_MAX = 1_000_000_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -33,17 +53,20 @@ _METADATA_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,256}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def require_valid(draft: EntryDraft) -> None:
-    """Raises the Fault of the first thing that is wrong; its metadata "field" names where.
+def require_valid(draft: EntryDraft) -> Sequence[Step]:
+    """The steps of its transfers; of nearly all drafts there are none.
 
-    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN or ACCOUNT_NOT_IN_CHART.
+    Raises the Fault of the first thing that is wrong; its metadata "field" names where.
+    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN, UNIT_MISMATCH or
+    ACCOUNT_NOT_IN_CHART.
     """
     _require_cause(draft.cause)
     if not EARLIEST <= draft.value_time < LATEST:
         raise _invalid("value_time", "must lie in the years 2000 to 2999")
     _require_metadata(draft)
-    if draft.reverses is not None:
-        raise _invalid("reverses", "must be none: only plain entries are posted so far")
+    if draft.cause.kind in DECISIONS:
+        _require_decision(draft)
+        return ()
     if not draft.transfers:
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
@@ -58,6 +81,18 @@ def require_valid(draft: EntryDraft) -> None:
             inner = fault.metadata.get("field")
             fault.metadata["field"] = f"{field}.{inner}" if inner else field
             raise
+    steps = [transfer.step for transfer in draft.transfers if transfer.step is not None]
+    if steps or draft.reverses is not None:
+        _require_reversal(draft, steps)
+    return steps
+
+
+def require_postable(draft: EntryDraft) -> None:
+    """That a draft may be posted as it comes. Raises Fault(FIELD_INVALID) of decisions."""
+    if draft.cause.kind in DECISIONS:
+        raise _invalid(
+            "cause.kind", "is of a decision; decide on accounts and periods by their calls"
+        )
 
 
 def watermarks_of(metadata: Mapping[str, str]) -> dict[str, datetime]:
@@ -74,6 +109,25 @@ def _require_cause(cause: Cause) -> None:
         raise _invalid("cause.id", "must be 1 to 128 printable ASCII characters without spaces")
     if cause.kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause.id):
         raise _invalid("cause.id", "must be the batch's UUID, in lower case with hyphens")
+
+
+def _require_decision(draft: EntryDraft) -> None:
+    if draft.transfers or draft.reverses is not None:
+        raise _invalid("transfers", "must be none in a decision")
+    if draft.cause.kind is CauseKind.ACCOUNT:
+        require_unit(account_decision_of(draft.cause.id, draft.metadata).name)
+
+
+def _require_reversal(draft: EntryDraft, steps: Sequence[Step]) -> None:
+    """Either all transfers reverse one entry, and the draft says which, or none does."""
+    entries = {step.of.sequence for step in steps if step.of and step.kind is StepKind.REVERSE}
+    if draft.reverses is None:
+        if entries:
+            raise _invalid("reverses", "must name the entry that the transfers reverse")
+        return
+    of_it = [s for s in steps if s.kind is StepKind.REVERSE]
+    if entries != {draft.reverses} or len(of_it) < len(draft.transfers):
+        raise _invalid("reverses", "must be the one entry that all of the transfers reverse")
 
 
 def _require_metadata(draft: EntryDraft) -> None:
@@ -93,38 +147,71 @@ def _require_metadata(draft: EntryDraft) -> None:
 
 def _require_transfer(transfer: Transfer) -> None:
     debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
-    if step is not None:
-        raise _invalid("step", "must be none: only plain movements are posted so far")
     if micros <= 0:
         raise Fault(
             Reason.AMOUNT_NOT_POSITIVE,
             "a transfer moves a positive amount; to move money back swap the accounts",
             field="amount",
         )
-    require_currency(currency)
-    if debit == credit:
-        raise _invalid("credit_account", "must not be the debited account")
-    restricted_to = _project_of(debit, credit)
+    restricted_to, needs_hour, is_time = _between(debit, credit, currency)
     if restricted_to is not None and project != restricted_to:
         raise _invalid("project", f"must be {restricted_to!r}, as the accounts say")
+    if is_time and micros % MINUTE_MICROS:
+        raise _invalid("amount", "must be whole minutes, of 1,000,000 micros each")
     if campaign and not _is_code(campaign):
         raise _invalid("campaign", "must be empty or 1 to 64 of a-z 0-9 . _ -")
     if project and not _is_code(project):
         raise _invalid("project", "must be empty or 1 to 64 of a-z 0-9 . _ -")
     if hour is None:
-        if movement_of(debit, credit) is not None:
+        # A reversal has the hour of what it reverses, whatever its own accounts are.
+        if needs_hour and (step is None or step.kind is not StepKind.REVERSE):
             raise Fault(
                 Reason.FIELD_REQUIRED,
                 "a movement that the totals count needs the UTC hour of its gifts",
                 field="hour",
             )
-    elif hour.minute or hour.second or hour.microsecond or hour < EARLIEST:
-        raise _invalid("hour", "must be a whole UTC hour since the year 2000")
+    elif hour.minute or hour.second or hour.microsecond or not EARLIEST <= hour < LATEST:
+        raise _invalid("hour", "must be a whole UTC hour of the years 2000 to 2999")
     if not 0 <= tally <= COUNT_MAX:
         raise _invalid("count", f"must be 0 to {COUNT_MAX:,}")
+    if step is not None:
+        _require_step(step)
+
+
+def _require_step(step: Step) -> None:
+    if step.kind is StepKind.EXPIRE:
+        raise _invalid("expires", "is the ledger's own; void the hold, or let its time run out")
+    if step.of is not None and not (0 < step.of.sequence <= INT64_MAX and step.of.position >= 0):
+        raise _invalid("step", "must name an entry's sequence, from 1, and a position, from 0")
+    if step.expire_time is not None and not EARLIEST <= step.expire_time < LATEST:
+        raise _invalid("hold.expire_time", "must lie in the years 2000 to 2999")
+
+
+class _Between(NamedTuple):
+    """What transfers between two accounts must be.
+
+    project: theirs; "" in suspense; None if open. needs_hour: totals count them. is_time: their
+    amounts are minutes.
+    """
+
+    project: str | None
+    needs_hour: bool
+    is_time: bool
 
 
 @lru_cache(maxsize=65_536)
+def _between(debit: str, credit: str, currency: str) -> _Between:
+    if currency != MINUTES:
+        require_currency(currency)
+    if debit == credit:
+        raise _invalid("credit_account", "must not be the debited account")
+    for code in (debit, credit):
+        require_unit(AccountName(code, currency))
+    return _Between(
+        _project_of(debit, credit), movement_of(debit, credit) is not None, currency == MINUTES
+    )
+
+
 def _project_of(debit: str, credit: str) -> str | None:
     """The project that a transfer between these accounts is for; "" in suspense; None if open."""
     places = (place(debit), place(credit))

@@ -24,6 +24,8 @@ class Settings(ServerSettings, DatabaseSettings):
     # How long this process's right to write holds without being renewed, which it is four times as
     # often. Another ledger on the same database takes over at most this and a quarter after a kill.
     lease_s: float = Field(default=3.0, ge=0.2, le=60)
+    # How soon a hold ends whose time is over while nobody posts.
+    expire_every_s: float = Field(default=1.0, gt=0)
     # How soon readers of the feed see what another process has written.
     feed_poll_s: float = Field(default=0.5, gt=0)
     # Entries in one rollup, which is the most that a question about the past adds up by itself.

@@ -2,11 +2,14 @@
 
 A transfer moves totals by the pair of accounts it stands between. Each row below says to which
 states its amount is added or taken from, and to which its tally is added: tallies say how many
-gifts or refunds came into a state, so nothing is ever taken from them. Every other pair moves no
-total.
+gifts or refunds came into a state, so nothing but a reversal ever takes from them. Every other pair
+moves no total.
 
 Whether charity or personal appeals get the money is read from the accounts alone, so no total can
 hold both.
+
+A hold moves no total until it is committed. A reversal takes back what the movement that it
+reverses has done, amount and tally, and is never taken for a refund.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +17,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.ledger.chart import APPEAL_FUND, CLAIMED, FUND, SUSPENSE, Row, place
-from services.ledger.domain import Cell, Purpose, Sums, TotalState, Transfer
+from services.ledger.domain import (
+    RESERVING,
+    Cell,
+    Purpose,
+    StepKind,
+    Sums,
+    TotalState,
+    Transfer,
+)
 
 
 class Effect(NamedTuple):
@@ -73,8 +84,15 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     The transfers must be valid (rules.py): a movement that totals count has its hour.
     """
     changes: dict[Cell, Sums] = {}
-    for debit, credit, micros, currency, campaign, project, hour, tally, _ in transfers:
-        movement = movement_of(debit, credit)
+    for debit, credit, micros, currency, campaign, project, hour, tally, step in transfers:
+        if step is None:
+            movement, direction = movement_of(debit, credit), 1
+        elif step.kind in RESERVING:
+            continue
+        elif step.kind is StepKind.REVERSE:
+            movement, direction = movement_of(credit, debit), -1
+        else:
+            movement, direction = movement_of(debit, credit), 1
         if movement is None:
             continue
         assert hour is not None, "a movement that totals count has its hour"
@@ -84,7 +102,8 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
             )
             before_micros, before_tally = changes.get(cell, UNMOVED)
             changes[cell] = Sums(
-                before_micros + sign * micros, before_tally + tally if counted else before_tally
+                before_micros + direction * sign * micros,
+                before_tally + direction * tally if counted else before_tally,
             )
     return changes
 

@@ -9,19 +9,31 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
 from services.ledger import metrics
-from services.ledger.chart import place
+from services.ledger.chart import require_unit
 from services.ledger.domain import AccountName, EntryDraft, Head, Posting
 from services.ledger.leadership import Tenure, standing_by
-from services.ledger.plan import Books, Outcome, Plan, Prepared, accounts_of, plan_group, prepare
-from services.ledger.store.posting import PostingStore
+from services.ledger.plan import (
+    Books,
+    Outcome,
+    Plan,
+    Prepared,
+    accounts_of,
+    plan_group,
+    prepare,
+    recorded_time,
+)
+from services.ledger.rules import require_postable
+from services.ledger.standing import names_of
+from services.ledger.store.posting import Locked, PostingStore, PostingTransaction, Standing
+from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock
-from services.runtime.currency import require_currency
 from services.runtime.database import OutcomeUnknown, fault_of
 from services.runtime.errors import Fault, Reason
 
@@ -86,6 +98,7 @@ class Writer:
         group: list[Prepared] = []
         for draft in drafts:
             try:
+                require_postable(draft)
                 group.append(prepare(draft))
                 outcomes.append(None)
             except Fault as fault:
@@ -93,13 +106,24 @@ class Writer:
         answers = iter(await self._enqueue(group) if group else ())
         return [next(answers) if outcome is None else outcome for outcome in outcomes]
 
+    async def post_one(self, draft: EntryDraft) -> Posting:
+        """Posts a draft, and answers when it is durable. Raises its Fault, and those of `post`."""
+        (outcome,) = await self.post([draft])
+        return _posting(outcome)
+
+    async def decide(self, draft: EntryDraft) -> Posting:
+        """Posts a decision, which moves nothing. Raises as `post_one`."""
+        self._tenure.require_term()
+        (outcome,) = await self._enqueue([prepare(draft)])
+        return _posting(outcome)
+
     async def open_account(self, name: AccountName) -> None:
         """Opens an account unless it is open; durable when it returns.
 
-        Raises Fault(ACCOUNT_NOT_IN_CHART), Fault(CURRENCY_UNKNOWN) and Fault(LEDGER_STANDBY).
+        Raises Fault(ACCOUNT_NOT_IN_CHART), Fault(CURRENCY_UNKNOWN), Fault(UNIT_MISMATCH) and
+        Fault(LEDGER_STANDBY).
         """
-        place(name.code)
-        require_currency(name.currency)
+        require_unit(name)
         if not await self._store.open_account(name, self._clock(), self._tenure.require_term()):
             raise standing_by()
 
@@ -118,6 +142,25 @@ class Writer:
                 _refuse(job, _shutting_down())
             self._jobs.clear()
             self._count_queue(-self._queued_transfers)
+
+    async def expire(self, every_s: float) -> None:
+        """Ends holds whose time is over also while nobody posts; until cancelled.
+
+        Under load there is nothing left for it: each group begins with the holds that are over.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                self._tenure.require_term()
+                next_expiry = await self._store.next_expiry()
+                if next_expiry is not None and next_expiry <= self._clock():
+                    await self._enqueue(())
+            except Exception as error:
+                fault = error if isinstance(error, Fault) else fault_of(error)
+                if fault is None:
+                    raise
+                if fault.reason is not Reason.LEDGER_STANDBY:
+                    _log.warning("holds expire later", reason=fault.reason)
 
     async def _enqueue(self, group: Sequence[Prepared]) -> list[Outcome]:
         if self._closed:
@@ -208,14 +251,13 @@ class Writer:
         term = self._tenure.require_term()
         try:
             async with self._store.begin() as transaction:
-                head = await transaction.lock_head(term)
-                if head is None:
+                locked = await transaction.lock_head(term)
+                if locked is None:
                     raise standing_by()
-                posted = await transaction.posted({prepared.draft.entry_id for prepared in group})
-                fresh = [p.draft for p in group if p.draft.entry_id not in posted]
-                turnovers = await transaction.turnovers(accounts_of(fresh)) if fresh else {}
-                plan = plan_group(group, Books(head, posted, turnovers), self._clock())
-                if plan.entries:
+                now = recorded_time(locked.head, self._clock())
+                books = await _read(transaction, locked, group, now)
+                plan = plan_group(group, books, now)
+                if plan.entries or plan.next_expiry != locked.next_expiry:
                     await transaction.append(plan)
         except OutcomeUnknown:
             unsure |= {entry.hash for entry in plan.entries}
@@ -225,6 +267,29 @@ class Writer:
     def _count_queue(self, transfers: int) -> None:
         self._queued_transfers += transfers
         metrics.QUEUE_TRANSFERS.set(self._queued_transfers)
+
+
+async def _read(
+    transaction: PostingTransaction, locked: Locked, group: Sequence[Prepared], now: datetime
+) -> Books:
+    """What the group's plan needs to know: for plain entries, two looks."""
+    posted = await transaction.posted({p.draft.entry_id for p in group}) if group else {}
+    fresh = [prepared for prepared in group if prepared.draft.entry_id not in posted]
+    due, next_expiry = DueHolds([], locked.next_expiry)
+    if next_expiry is not None and next_expiry <= now:
+        due, next_expiry = await transaction.due(next_expiry, now)
+    about = {name for prepared in fresh for name in prepared.about}
+    named = await transaction.named(about) if about else {}
+    names = accounts_of(prepared.draft for prepared in fresh)
+    names |= names_of([hold for _, hold in due])
+    turnovers, guards = await transaction.standing(names) if names else Standing({}, {})
+    return Books(locked.head, posted, turnovers, guards, named, due, next_expiry)
+
+
+def _posting(outcome: Outcome) -> Posting:
+    if isinstance(outcome, Fault):
+        raise outcome
+    return outcome
 
 
 def _first_posting(outcome: Outcome, unsure: set[bytes]) -> Outcome:

@@ -88,6 +88,18 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "StreamStatement": _OFFICE,
         "StreamTrialBalance": _OFFICE,
     },
+    "watersmeet.ledger.v1.AccountService": {
+        "ChangeAccount": frozenset({"finance"}),
+    },
+    "watersmeet.ledger.v1.HoldService": {
+        "CommitHold": frozenset({"finance"}),
+        "VoidHold": frozenset({"finance"}),
+        "GetHold": _OFFICE,
+        "ListHolds": _OFFICE,
+    },
+    "watersmeet.ledger.v1.ReversalService": {
+        "ReverseEntry": frozenset({"finance"}),
+    },
     "watersmeet.ledger.v1.AuditService": {
         "RunAudit": _OFFICE,
     },

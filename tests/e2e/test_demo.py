@@ -13,7 +13,9 @@ KEYS = {
     *("ledger_entries", "expected_total_micros", "ledger_total_micros", "gateway_total_micros"),
     *("audit", "elapsed_s", "gifts_per_s"),
 }
-CHECKS = {"chain", "log", "balances", "daily_balances", "trial_balance", "totals", "batches"}
+CHECKS = {
+    *("chain", "log", "balances", "daily_balances", "trial_balance", "holds", "totals", "batches")
+}
 
 
 def assert_the_books_hold(status: int, output: str, file: Path, gifts: int, kills: int) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.chart import place
-from services.ledger.domain import Account, AccountKind, AccountName
+from services.ledger.domain import Account, AccountKind, AccountLimit, AccountName, AccountState
 from services.ledger.store.arrays import array
 
 _REMEMBERED_MAX = 200_000
@@ -89,12 +89,14 @@ async def open_accounts(
 
 
 def account_of(row: Row[tuple[object, ...]]) -> Account:
-    """An account from a row with its columns."""
+    """An account from a row with its columns and those of its balance."""
     return Account(
         name=AccountName(row.code, row.currency),
         kind=AccountKind(row.kind),
         owner=row.owner,
         create_time=row.create_time,
+        state=AccountState(row.state or AccountState.OPEN),
+        limit=AccountLimit(row.account_limit or place(row.code).row.limit),
     )
 
 

@@ -116,32 +116,37 @@ class Page:
         for expected, row in enumerate(self.transfers.get(sequence, ())):
             if row.position != expected:
                 raise Unreadable(f"entry {sequence} has no transfer at position {expected}")
-            debit = self.names.get(row.debit_account_id)
-            credit = self.names.get(row.credit_account_id)
-            if debit is None or credit is None:
-                raise Unreadable(
-                    f"entry {sequence} names an unknown account in transfer {expected}"
-                )
-            if debit.currency != credit.currency:
-                raise Unreadable(f"entry {sequence} crosses currencies in transfer {expected}")
-            transfer = Transfer(
-                debit.code,
-                credit.code,
-                row.amount_micros,
-                debit.currency,
-                row.campaign,
-                row.project,
-                row.hour,
-                row.tally,
-                None if row.step is None else _step(row, row.step),
-            )
-            if transfer.moves != row.moves:
-                raise Unreadable(
-                    f"entry {sequence} keeps transfer {expected} among those that "
-                    + ("move nothing" if transfer.moves else "move money")
-                )
-            transfers.append(transfer)
+            transfers.append(transfer_of(row, self.names))
         return transfers
+
+
+def transfer_of(row: TransferRow, names: Mapping[int, AccountName]) -> Transfer:
+    """The transfer that a row is. Raises Unreadable."""
+    debit = names.get(row.debit_account_id)
+    credit = names.get(row.credit_account_id)
+    if debit is None or credit is None:
+        raise Unreadable(
+            f"entry {row.sequence} names an unknown account in transfer {row.position}"
+        )
+    if debit.currency != credit.currency:
+        raise Unreadable(f"entry {row.sequence} crosses currencies in transfer {row.position}")
+    transfer = Transfer(
+        debit.code,
+        credit.code,
+        row.amount_micros,
+        debit.currency,
+        row.campaign,
+        row.project,
+        row.hour,
+        row.tally,
+        None if row.step is None else _step(row, row.step),
+    )
+    if transfer.moves != row.moves:
+        raise Unreadable(
+            f"entry {row.sequence} keeps transfer {row.position} among those that "
+            + ("move nothing" if transfer.moves else "move money")
+        )
+    return transfer
 
 
 async def page_after(

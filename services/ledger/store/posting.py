@@ -1,19 +1,38 @@
 """What the writer does in the database: one transaction under the head's lock."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums
-from services.ledger.plan import Plan, Posted, Turnover
+from services.ledger.decisions import AccountDecision
+from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums, TransferName
+from services.ledger.plan import Plan, Posted
+from services.ledger.standing import Guard, Turnover, guard_of
+from services.ledger.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.arrays import array
+from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 from services.runtime.database import transaction
+
+
+class Locked(NamedTuple):
+    """The head's row. next_expiry: no open hold is over before; None if none ever is."""
+
+    head: Head
+    next_expiry: datetime | None
+
+
+class Standing(NamedTuple):
+    """How opened accounts stand, and what binds those that anything binds, opened or not."""
+
+    turnovers: dict[AccountName, Turnover]
+    guards: dict[AccountName, Guard]
 
 
 class PostingStore:
@@ -33,6 +52,12 @@ class PostingStore:
             posting = PostingTransaction(connection, self._accounts)
             yield posting
         self._accounts.remember(posting.opened)
+
+    async def next_expiry(self) -> datetime | None:
+        """No open hold is over before this; None if none ever is."""
+        async with self._engine.connect() as connection:
+            time: datetime | None = await connection.scalar(_NEXT_EXPIRY)
+        return time
 
     async def open_account(self, name: AccountName, now: datetime, term: int) -> bool:
         """Opens an account of the chart unless it is open; durable when it returns.
@@ -56,32 +81,58 @@ class PostingTransaction:
         self._ids: dict[AccountName, int] = {}
         self.opened: dict[AccountName, int] = {}
 
-    async def lock_head(self, term: int) -> Head | None:
+    async def lock_head(self, term: int) -> Locked | None:
         """Waits for other writers to finish, and returns where the chain ends.
 
         None if the term is over: another process writes, and this one must not.
         """
         row = (await self._connection.execute(_LOCK_HEAD)).one()
-        return Head(row.sequence, row.hash, row.recorded_time) if row.term == term else None
+        if row.term != term:
+            return None
+        return Locked(Head(row.sequence, row.hash, row.recorded_time), row.next_expiry)
 
     async def posted(self, entry_ids: Collection[UUID]) -> dict[UUID, Posted]:
         """Those of the entry ids that stand in the books."""
         rows = await self._connection.execute(_POSTED, {"entry_ids": array(entry_ids)})
         return {row.entry_id: Posted(row.sequence, row.content_hash, row.hash) for row in rows}
 
-    async def turnovers(self, names: Collection[AccountName]) -> dict[AccountName, Turnover]:
-        """What has gone through those of the accounts that are opened."""
+    async def standing(self, names: Collection[AccountName]) -> Standing:
+        """How those of the accounts stand that are opened, and what binds any of them."""
         self._ids = await self._accounts.ids_of(self._connection, names)
-        rows = await self._connection.execute(_TURNOVERS, {"ids": array(self._ids.values())})
-        by_id = {row.account_id: Turnover(row.debits, row.credits) for row in rows}
-        return {name: by_id[id_] for name, id_ in self._ids.items() if id_ in by_id}
+        result = await self._connection.execute(_STANDING, {"ids": array(self._ids.values())})
+        rows = {row[0]: row for row in result}
+        turnovers: dict[AccountName, Turnover] = {}
+        guards: dict[AccountName, Guard] = {}
+        for name in names:
+            state = limit = None
+            id_ = self._ids.get(name)
+            if id_ is not None and (row := rows.get(id_)):
+                _, debits, credits_, held_debits, held_credits, state, limit = row
+                turnovers[name] = Turnover(debits, credits_, held_debits, held_credits)
+            if guard := guard_of(name.code, state, limit):
+                guards[name] = guard
+        return Standing(turnovers, guards)
+
+    async def named(self, names: Collection[TransferName]) -> dict[TransferName, Named]:
+        """Those of the transfers that stand in the books, and what became of them."""
+        return await named_transfers(self._connection, self._accounts, names)
+
+    async def due(self, since: datetime, now: datetime) -> DueHolds:
+        """The open holds whose time is over. since: none was over before."""
+        return await due_holds(self._connection, self._accounts, since, now)
 
     async def append(self, plan: Plan) -> None:
         """Writes a plan that was made from this transaction's reads."""
-        assert plan.head.recorded_time is not None, "a plan with entries has a recording time"
+        if plan.entries:
+            await self._append(plan, plan.entries[-1].recorded_time)
+        await self._connection.execute(
+            _MOVE_HEAD, {**plan.head._asdict(), "next_expiry": plan.next_expiry}
+        )
+
+    async def _append(self, plan: Plan, now: datetime) -> None:
         missing = plan.turnovers.keys() - self._ids.keys()
         if missing:
-            self.opened = await open_accounts(self._connection, missing, plan.head.recorded_time)
+            self.opened = await open_accounts(self._connection, missing, now)
         ids = self._ids | self.opened
         await self._copy(copy.ENTRIES, copy.entry_rows(plan.entries))
         rows = copy.transfer_rows(plan.entries, ids)
@@ -89,9 +140,10 @@ class PostingTransaction:
         await self._copy(copy.RESERVED, rows.reserved)
         await self._copy(copy.STEPS, rows.steps)
         await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
+        await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
+        await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
         await self._add_totals(plan.totals)
         await self._raise_watermarks(plan.watermarks)
-        await self._connection.execute(_MOVE_HEAD, plan.head._asdict())
 
     async def _copy(self, statement: str, rows: str) -> None:
         if not rows:
@@ -110,6 +162,33 @@ class PostingTransaction:
                 "ids": array(ids),
                 "debits": array(turnovers[id_].debits for id_ in ids),
                 "credits": array(turnovers[id_].credits for id_ in ids),
+            },
+        )
+
+    async def _put_held(self, turnovers: Mapping[int, Turnover]) -> None:
+        if not turnovers:
+            return
+        await self._connection.execute(
+            _PUT_HELD,
+            {
+                "ids": array(turnovers),
+                "debits": array(sums.held_debits for sums in turnovers.values()),
+                "credits": array(sums.held_credits for sums in turnovers.values()),
+            },
+        )
+
+    async def _decide(self, decisions: Sequence[tuple[int, AccountDecision]]) -> None:
+        if not decisions:
+            return
+        states = {id_: decision.state for id_, decision in decisions if decision.state}
+        limits = {id_: decision.limit for id_, decision in decisions if decision.limit}
+        ids = sorted(states.keys() | limits.keys())
+        await self._connection.execute(
+            _DECIDE,
+            {
+                "ids": array(ids),
+                "states": array(int(states.get(id_, 0)) for id_ in ids),
+                "limits": array(int(limits.get(id_, 0)) for id_ in ids),
             },
         )
 
@@ -148,7 +227,11 @@ class PostingTransaction:
         )
 
 
-_LOCK_HEAD = text("SELECT sequence, hash, recorded_time, term FROM head FOR UPDATE")
+_LOCK_HEAD = text("""
+    SELECT sequence, hash, recorded_time, term, next_expiry FROM head FOR UPDATE
+""")
+
+_NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 
 # Without a lock: should the term end just now, an account too many is open, and holds nothing.
 _TERM_IS = text("SELECT term FROM head WHERE term = :term")
@@ -158,9 +241,9 @@ _POSTED = text("""
     WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))
 """)
 
-_TURNOVERS = text("""
-    SELECT account_id, debits, credits FROM balances
-    WHERE account_id = ANY(CAST(:ids AS integer[]))
+_STANDING = text("""
+    SELECT account_id, debits, credits, held_debits, held_credits, state, account_limit
+    FROM balances WHERE account_id = ANY(CAST(:ids AS integer[]))
 """)
 
 _OPEN_BALANCE = text("""
@@ -174,6 +257,25 @@ _PUT_TURNOVERS = text("""
         CAST(:ids AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[])
     )
     ON CONFLICT (account_id) DO UPDATE SET debits = excluded.debits, credits = excluded.credits
+""")
+
+_PUT_HELD = text("""
+    UPDATE balances b SET held_debits = held.debits, held_credits = held.credits
+    FROM unnest(
+        CAST(:ids AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[])
+    ) AS held (account_id, debits, credits)
+    WHERE b.account_id = held.account_id
+""")
+
+# 0 leaves what was decided before, if anything was.
+_DECIDE = text("""
+    UPDATE balances b
+    SET state = coalesce(nullif(decided.state, 0), b.state),
+        account_limit = coalesce(nullif(decided.account_limit, 0), b.account_limit)
+    FROM unnest(
+        CAST(:ids AS integer[]), CAST(:states AS smallint[]), CAST(:limits AS smallint[])
+    ) AS decided (account_id, state, account_limit)
+    WHERE b.account_id = decided.account_id
 """)
 
 _ADDING = """
@@ -199,5 +301,6 @@ _RAISE_WATERMARKS = text("""
 """)
 
 _MOVE_HEAD = text("""
-    UPDATE head SET sequence = :sequence, hash = :hash, recorded_time = :recorded_time
+    UPDATE head SET sequence = :sequence, hash = :hash, recorded_time = :recorded_time,
+        next_expiry = CAST(:next_expiry AS timestamptz)
 """)

@@ -1,10 +1,10 @@
 """What the service reads for its callers. Every method is one look at the books."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.domain import (
@@ -15,10 +15,13 @@ from services.ledger.domain import (
     Cause,
     Entry,
     Head,
+    TransferName,
 )
+from services.ledger.steps import Named
 from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import page_after, page_of
+from services.ledger.store.steps import named_transfers
 
 
 class EntryPage(NamedTuple):
@@ -101,6 +104,35 @@ class ReadingStore:
             page = await page_of(connection, self._accounts, [sequence])
             return next(iter(page.entries()), None)
 
+    async def named(self, name: TransferName) -> Named | None:
+        """A transfer, and what became of it."""
+        async with self._engine.connect() as connection:
+            return (await named_transfers(connection, self._accounts, [name])).get(name)
+
+    async def left_of(self, sequence: int) -> dict[TransferName, Named]:
+        """All transfers of an entry, and what became of them; none if there is no such entry."""
+        async with self._engine.connect() as connection:
+            count = await connection.scalar(_COUNT_TRANSFERS, {"sequence": sequence})
+            names = [TransferName(sequence, position) for position in range(count or 0)]
+            return await named_transfers(connection, self._accounts, names)
+
+    async def holds(
+        self, account: AccountName, *, open_only: bool, after: TransferName, limit: int
+    ) -> dict[TransferName, Named]:
+        """The holds of an account after one, in order, at most limit."""
+        parameters = {
+            **account._asdict(),
+            "open_only": open_only,
+            "sequence": after.sequence,
+            "position": after.position,
+            "limit": limit,
+        }
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_HOLDS, parameters)
+            names = [TransferName(row.sequence, row.position) for row in rows]
+            found = await named_transfers(connection, self._accounts, names) if names else {}
+        return {name: found[name] for name in names}
+
     # Accounts and balances.
 
     async def account(self, name: AccountName) -> Account | None:
@@ -124,7 +156,7 @@ class ReadingStore:
             row = (await connection.execute(_BALANCE, name._asdict())).one_or_none()
         if row is None:
             return None
-        return Balance(name, AccountKind(row.kind), row.debits, row.credits), row.sequence
+        return _balance(name, row), row.sequence
 
     async def balances(self, currency: str, limit: int) -> tuple[list[Balance], int]:
         """All balances by code and currency at one moment, and the last entry that they count.
@@ -137,13 +169,17 @@ class ReadingStore:
                 await connection.execute(_BALANCES, {"currency": currency, "limit": limit})
             ).all()
         balances = [
-            Balance(
-                AccountName(row.code, row.currency), AccountKind(row.kind), row.debits, row.credits
-            )
+            _balance(AccountName(row.code, row.currency), row)
             for row in rows
             if row.code is not None
         ]
         return balances, rows[0].sequence
+
+
+def _balance(name: AccountName, row: Row[Any]) -> Balance:
+    return Balance(
+        name, AccountKind(row.kind), row.debits, row.credits, row.held_debits, row.held_credits
+    )
 
 
 _HEAD = text("SELECT sequence, hash, recorded_time FROM head")
@@ -186,27 +222,49 @@ _OF_ACCOUNTS = text("""
     ORDER BY touched.sequence LIMIT :limit
 """)
 
+_COUNT_TRANSFERS = text("""
+    SELECT (SELECT count(*) FROM transfers WHERE sequence = :sequence)
+           + (SELECT count(*) FROM reserved WHERE sequence = :sequence)
+""")
+
+_HOLDS = text("""
+    SELECT r.sequence, r.position
+    FROM accounts a
+    JOIN reserved r ON a.id IN (r.debit_account_id, r.credit_account_id)
+    JOIN steps s ON (s.sequence, s.position) = (r.sequence, r.position) AND s.kind = 1
+    WHERE a.code = :code AND a.currency = :currency
+    AND (r.sequence, r.position) > (:sequence, :position)
+    AND NOT (:open_only AND EXISTS (
+        SELECT FROM steps e
+        WHERE (e.of_sequence, e.of_position) = (r.sequence, r.position) AND e.kind IN (2, 3, 4)
+    ))
+    ORDER BY r.sequence, r.position LIMIT :limit
+""")
+
 _ACCOUNT = text("""
-    SELECT code, currency, kind, owner, create_time FROM accounts
+    SELECT code, currency, kind, owner, create_time, state, account_limit
+    FROM accounts LEFT JOIN balances ON account_id = id
     WHERE code = :code AND currency = :currency
 """)
 
 _ACCOUNTS = text("""
-    SELECT code, currency, kind, owner, create_time FROM accounts
+    SELECT code, currency, kind, owner, create_time, state, account_limit
+    FROM accounts LEFT JOIN balances ON account_id = id
     WHERE starts_with(code, :prefix) AND (code, currency) > (:code, :currency)
     ORDER BY code, currency LIMIT :limit
 """)
 
 _BALANCE = text("""
-    SELECT a.kind, b.debits, b.credits, h.sequence
+    SELECT a.kind, b.debits, b.credits, b.held_debits, b.held_credits, h.sequence
     FROM accounts a JOIN balances b ON b.account_id = a.id CROSS JOIN head h
     WHERE a.code = :code AND a.currency = :currency
 """)
 
 _BALANCES = text("""
-    SELECT h.sequence, held.code, held.currency, held.kind, held.debits, held.credits
+    SELECT h.sequence, held.code, held.currency, held.kind, held.debits, held.credits,
+           held.held_debits, held.held_credits
     FROM head h LEFT JOIN (
-        SELECT a.code, a.currency, a.kind, b.debits, b.credits
+        SELECT a.code, a.currency, a.kind, b.debits, b.credits, b.held_debits, b.held_credits
         FROM accounts a JOIN balances b ON b.account_id = a.id
         WHERE :currency IN ('', a.currency)
     ) AS held ON true

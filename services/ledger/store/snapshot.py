@@ -23,6 +23,8 @@ from services.ledger.domain import (
     Entry,
     Head,
     Purpose,
+    Step,
+    StepKind,
     Sums,
     TotalsRow,
     TotalState,
@@ -32,6 +34,8 @@ from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
 from services.ledger.store.fragments import VALUE_DATE
 from services.ledger.store.log_snapshot import LogSnapshot
+from services.ledger.store.step_faults import STRAY_TRANSFER
+from services.ledger.store.step_snapshot import StepSnapshot
 
 CHUNK = 5_000
 
@@ -52,7 +56,7 @@ class HeldAccount(NamedTuple):
     """An account beside its stored balance and what its transfers add up to.
 
     name, kind and owner are None where no account has the id; the stored sums where it has no
-    balance.
+    balance. state, limit: what was decided on it, as kept; None if nothing was.
     """
 
     id: int
@@ -63,6 +67,8 @@ class HeldAccount(NamedTuple):
     stored_credits: int | None
     moved_debits: int
     moved_credits: int
+    state: int | None
+    limit: int | None
 
 
 class Rollup(NamedTuple):
@@ -172,7 +178,7 @@ class Snapshot:
 
     async def stray_transfer(self) -> int | None:
         """The sequence of a transfer that belongs to no entry, if there is one."""
-        sequence: int | None = await self._connection.scalar(_STRAY_TRANSFER)
+        sequence: int | None = await self._connection.scalar(STRAY_TRANSFER)
         return sequence
 
     async def held_accounts(self) -> AsyncIterator[HeldAccount]:
@@ -189,6 +195,8 @@ class Snapshot:
                     row.credits,
                     int(row.moved_debits),
                     int(row.moved_credits),
+                    row.state,
+                    row.account_limit,
                 )
 
     async def rollups(self) -> list[Rollup]:
@@ -219,6 +227,11 @@ class Snapshot:
         """The log at the same moment."""
         return LogSnapshot(self._connection, self._stream)
 
+    @property
+    def steps(self) -> StepSnapshot:
+        """Holds, reversals and decisions at the same moment."""
+        return StepSnapshot(self._connection, self._stream)
+
     async def currency_sums(self) -> list[CurrencySums]:
         """The sums of the stored balances."""
         rows = await self._connection.execute(_CURRENCY_SUMS)
@@ -230,7 +243,8 @@ class Snapshot:
     async def summed_transfers(self) -> AsyncIterator[Transfer]:
         """All transfers that have an hour, those that differ in amount and count alone summed up.
 
-        By campaign, project and hour. The sums may exceed 64 bits.
+        By campaign, project and hour. The sums may exceed 64 bits. Reversals are apart, with a step
+        that says only that they are.
         """
         async for rows in self._stream(_SUMMED_TRANSFERS):
             for row in rows:
@@ -243,6 +257,7 @@ class Snapshot:
                     row.project,
                     row.hour,
                     int(row.tally),
+                    _REVERSAL if row.is_reversal else None,
                 )
 
     async def _stream(
@@ -256,6 +271,9 @@ class Snapshot:
             async for rows in result.partitions(chunk):
                 yield rows
             self._open.remove(result)
+
+
+_REVERSAL = Step(StepKind.REVERSE)
 
 
 def _totals_row(row: Row[Any]) -> TotalsRow:
@@ -292,22 +310,6 @@ _BATCH_ENTRIES = text("""
     ORDER BY cause_id, sequence
 """)
 
-_STRAY_TRANSFER = text("""
-    SELECT sequence FROM transfers t
-    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = t.sequence)
-    UNION ALL
-    SELECT sequence FROM reserved r
-    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = r.sequence)
-    UNION ALL
-    SELECT sequence FROM steps s
-    WHERE NOT EXISTS (
-        SELECT FROM transfers t WHERE (t.sequence, t.position) = (s.sequence, s.position)
-    ) AND NOT EXISTS (
-        SELECT FROM reserved r WHERE (r.sequence, r.position) = (s.sequence, s.position)
-    )
-    LIMIT 1
-""")
-
 _HELD_ACCOUNTS = text("""
     WITH moved AS (
         SELECT account_id, sum(debits) AS debits, sum(credits) AS credits
@@ -321,7 +323,8 @@ _HELD_ACCOUNTS = text("""
         GROUP BY account_id
     )
     SELECT account_id, a.code, a.currency, a.kind, a.owner, b.debits, b.credits,
-           coalesce(m.debits, 0) AS moved_debits, coalesce(m.credits, 0) AS moved_credits
+           coalesce(m.debits, 0) AS moved_debits, coalesce(m.credits, 0) AS moved_credits,
+           b.state, b.account_limit
     FROM moved m
     FULL JOIN balances b USING (account_id)
     FULL JOIN (SELECT id AS account_id, code, currency, kind, owner FROM accounts) a
@@ -359,7 +362,8 @@ _WRONG_TURNOVERS = text(f"""
 """)  # noqa: S608  made of constants
 
 _ACCOUNTS = text("""
-    SELECT a.code, a.currency, a.kind, a.owner, a.create_time, b.debits, b.credits
+    SELECT a.code, a.currency, a.kind, a.owner, a.create_time, b.state, b.account_limit,
+           b.debits, b.credits
     FROM accounts a JOIN balances b ON b.account_id = a.id
     ORDER BY a.code, a.currency LIMIT :limit
 """)
@@ -372,12 +376,15 @@ _CURRENCY_SUMS = text("""
 
 _SUMMED_TRANSFERS = text("""
     SELECT d.code AS debit, c.code AS credit, d.currency, t.campaign, t.project, t.hour,
-           t.micros, t.tally
+           t.micros, t.tally, t.is_reversal
     FROM (
         SELECT debit_account_id, credit_account_id, campaign, project, hour,
+               s.sequence IS NOT NULL AS is_reversal,
                sum(amount_micros) AS micros, sum(count) AS tally
-        FROM transfers WHERE hour IS NOT NULL
-        GROUP BY debit_account_id, credit_account_id, campaign, project, hour
+        FROM transfers m
+        LEFT JOIN steps s ON (s.sequence, s.position) = (m.sequence, m.position) AND s.kind = 5
+        WHERE hour IS NOT NULL
+        GROUP BY debit_account_id, credit_account_id, campaign, project, hour, is_reversal
     ) AS t
     JOIN accounts d ON d.id = t.debit_account_id
     JOIN accounts c ON c.id = t.credit_account_id

@@ -86,6 +86,7 @@ async def server(
             donations_address=donations,
             feed_poll_s=0.1,
             checkpoint_s=0.3,
+            expire_every_s=0.1,
         )
         async with compose(settings, clock) as (server, ready):
             await ready()

@@ -231,10 +231,14 @@ TAMPERING = [
     ),
     (
         "INSERT INTO steps VALUES (2, 0, 5, NULL, NULL, NULL)",
-        {"chain"},
+        {"chain", "holds", "totals"},
         ["entry 2 has a transfer 0 that names what it may not"],
     ),
-    ("INSERT INTO steps VALUES (2, 0, 5, 1, 0, NULL)", {"chain"}, ["entry 2 is not what"]),
+    (
+        "INSERT INTO steps VALUES (2, 0, 5, 1, 0, NULL)",
+        {"chain", "holds", "totals"},
+        ["entry 2 is not what", "transfer 2/0 reverses nothing that moved before it"],
+    ),
     ("INSERT INTO steps VALUES (2, 9, 5, 1, 0, NULL)", {"chain"}, ["transfers of an entry 2"]),
     (
         """INSERT INTO reserved
@@ -275,6 +279,7 @@ async def test_books_in_order(parts: Parts) -> None:
         ("balances", True, 6),
         ("daily_balances", True, 0),
         ("trial_balance", True, 6),
+        ("holds", True, 0),
         ("totals", True, 6),
         ("batches", True, 0),
     ]

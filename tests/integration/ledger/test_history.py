@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from services.ledger.calendar import day_of
 from services.ledger.domain import AccountName, Balance, Entry, StatementLine, TransferName
 from services.ledger.history import AsOf, after_lines, end_of
-from services.ledger.plan import Turnover
 from services.ledger.rollup import Rollups
+from services.ledger.standing import Turnover
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
@@ -298,7 +298,7 @@ async def _assert_statement(parts: Parts, balance: Balance, entries: Sequence[En
         if not page.more:
             break
         place = page.lines[-1].name
-    assert after_lines(Turnover(0, 0), lines) == (balance.debits, balance.credits)
+    assert after_lines(Turnover(0, 0), lines) == Turnover(balance.debits, balance.credits)
     assert [line.name for line in lines] == [
         TransferName(entry.sequence, position)
         for entry in entries

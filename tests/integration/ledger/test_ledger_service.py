@@ -104,6 +104,8 @@ async def test_an_account_is_opened_once(ledger: Any, clock: FixedClock) -> None
         kind=pb.ACCOUNT_KIND_ASSET,
         owner="amity",
         create_time=stamp_of(NOON),
+        state=pb.ACCOUNT_STATE_OPEN,
+        limit=pb.ACCOUNT_LIMIT_NONE,
     )
     named = pb.GetAccountRequest(code="charity/amity/bank", currency_code="CNY")
     assert (await ledger.GetAccount(named)).account == opened
@@ -124,6 +126,8 @@ async def test_balances_and_the_trial_balance(ledger: Any) -> None:
         debits=money(0),
         credits=money(12),
         balance=money(12),
+        held=money(0),
+        available=money(12),
     )
     assert held == pb.GetBalanceResponse(balance=expected, as_of_sequence=1)
     trial = await ledger.GetTrialBalance(pb.GetTrialBalanceRequest())

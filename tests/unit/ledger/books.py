@@ -6,15 +6,32 @@ from uuid import UUID
 
 from services.ledger import seal
 from services.ledger.calendar import day_of
-from services.ledger.domain import NO_HASH, AccountName, Cell, Entry, Head, Sums
+from services.ledger.domain import (
+    NO_HASH,
+    AccountLimit,
+    AccountName,
+    AccountState,
+    Cell,
+    Entry,
+    Head,
+    StepKind,
+    Sums,
+    Transfer,
+    TransferName,
+)
 from services.ledger.plan import (
     Books,
+    Due,
     Outcome,
     Posted,
     Prepared,
-    Turnover,
+    accounts_of,
     plan_group,
+    prepare,
+    recorded_time,
 )
+from services.ledger.standing import Guard, Turnover, guard_of
+from services.ledger.steps import End, Named
 
 
 class MemoryBooks:
@@ -24,21 +41,92 @@ class MemoryBooks:
         self.head = Head(0, NO_HASH, None)
         self.entries: list[Entry] = []
         self.turnovers: dict[AccountName, Turnover] = {}
+        self.decided: dict[AccountName, tuple[AccountState | None, AccountLimit | None]] = {}
         self.totals: dict[Cell, Sums] = {}
         self.watermarks: dict[str, datetime] = {}
+        self.next_expiry: datetime | None = None
 
     def post(self, group: Sequence[Prepared], now: datetime) -> list[Outcome]:
         """Plans the group and writes the plan down."""
-        plan = plan_group(group, Books(self.head, self._posted(), self.turnovers), now)
+        plan = plan_group(group, self._books(group, recorded_time(self.head, now)), now)
         self.head = plan.head
         self.entries += plan.entries
         self.turnovers |= plan.turnovers
+        for name, state, limit in plan.decisions:
+            before = self.decided.get(name, (None, None))
+            self.decided[name] = (state or before[0], limit or before[1])
         for cell, sums in plan.totals.items():
-            before = self.totals.get(cell, Sums(0, 0))
-            self.totals[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+            was = self.totals.get(cell, Sums(0, 0))
+            self.totals[cell] = Sums(was.micros + sums.micros, was.tally + sums.tally)
         for partner, time in plan.watermarks.items():
             self.watermarks[partner] = max(time, self.watermarks.get(partner, time))
+        self.next_expiry = plan.next_expiry
         return plan.outcomes
+
+    def post_all(self, *drafts: object, now: datetime) -> list[Outcome]:
+        """As post, with drafts as they are."""
+        return self.post([prepare(draft) for draft in drafts], now)  # type: ignore[arg-type]
+
+    def named(self) -> dict[TransferName, Named]:
+        """Every transfer, and what became of it."""
+        found: dict[TransferName, Named] = {}
+        for entry in self.entries:
+            for position, transfer in enumerate(entry.draft.transfers):
+                found[TransferName(entry.sequence, position)] = Named(transfer)
+                step = transfer.step
+                if step is None or step.of is None:
+                    continue
+                of = found[step.of]
+                if step.kind is StepKind.REVERSE:
+                    back = Sums(
+                        of.reversed.micros + transfer.micros, of.reversed.tally + transfer.tally
+                    )
+                    found[step.of] = of._replace(reversed=back)
+                else:
+                    assert of.end is None, "a hold ends once"
+                    found[step.of] = of._replace(end=End(step.kind, entry.sequence))
+        return found
+
+    def open_holds(self) -> dict[TransferName, Transfer]:
+        """The holds that have not ended."""
+        return {
+            name: named.transfer
+            for name, named in self.named().items()
+            if named.end is None
+            and named.transfer.step is not None
+            and named.transfer.step.kind is StepKind.HOLD
+        }
+
+    def _books(self, group: Sequence[Prepared], now: datetime) -> Books:
+        due: list[Due] = []
+        next_expiry = self.next_expiry
+        if next_expiry is not None and next_expiry <= now:
+            ends = {
+                name: hold.step.expire_time
+                for name, hold in self.open_holds().items()
+                if hold.step is not None and hold.step.expire_time is not None
+            }
+            holds = self.open_holds()
+            due = [Due(name, holds[name]) for name, end in ends.items() if end <= now]
+            next_expiry = min((end for end in ends.values() if end > now), default=None)
+        names = accounts_of(prepared.draft for prepared in group) | self.turnovers.keys()
+        return Books(
+            self.head,
+            self._posted(),
+            self.turnovers,
+            self._guards(names),
+            self.named(),
+            due,
+            next_expiry,
+        )
+
+    def _guards(self, names: set[AccountName]) -> dict[AccountName, Guard]:
+        guards = {}
+        for name in names:
+            guard = guard_of(name.code, *self.decided.get(name, (None, None)))
+            if guard is not None:
+                guards[name] = guard
+        return guards
 
     def _posted(self) -> Mapping[UUID, Posted]:
         return {

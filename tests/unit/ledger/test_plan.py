@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.domain import INT64_MAX, AccountName, Entry, EntryDraft, Posting, Sums
-from services.ledger.plan import Outcome, Turnover, prepare
+from services.ledger.plan import Outcome, prepare
+from services.ledger.standing import Turnover
 from services.ledger.totals import changes_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
@@ -36,8 +37,8 @@ def assert_whole(books: MemoryBooks) -> None:
         c: s for c, s in derived.items() if s != Sums(0, 0)
     }
     sums: dict[str, int] = defaultdict(int)
-    for name, (debits, credits_) in books.turnovers.items():
-        sums[name.currency] += debits - credits_
+    for name, turnover in books.turnovers.items():
+        sums[name.currency] += turnover.debits - turnover.credits
     assert set(sums.values()) <= {0}
 
 

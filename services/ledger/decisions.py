@@ -1,0 +1,76 @@
+"""Entries that move nothing: what people decided on an account, as sealed metadata.
+
+A decision is an entry like any other: numbered, sealed, never changed. What it decided is read from
+its metadata, so what holds now can be derived from the entries alone.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.ledger.domain import (
+    AccountLimit,
+    AccountName,
+    AccountState,
+    Cause,
+    CauseKind,
+    EntryDraft,
+)
+from services.runtime.errors import Fault, Reason
+
+DECISIONS = frozenset({CauseKind.ACCOUNT, CauseKind.PERIOD})
+"""The causes of entries that move nothing."""
+
+BY = "by"
+"""The metadata key of who decided: role and name of the certificate."""
+
+DOCUMENT = "document"
+"""The metadata key of what the decision rests on."""
+
+_STATE = "account/state"
+_LIMIT = "account/limit"
+
+
+class AccountDecision(NamedTuple):
+    """What was decided on an account; None leaves it as it is."""
+
+    name: AccountName
+    state: AccountState | None
+    limit: AccountLimit | None
+
+
+def draft_of_account(
+    entry_id: UUID, decision: AccountDecision, *, value_time: datetime, by: str, document: str
+) -> EntryDraft:
+    """The entry that a decision on an account is. document: may be empty."""
+    metadata = {BY: by}
+    if document:
+        metadata[DOCUMENT] = document
+    if decision.state is not None:
+        metadata[_STATE] = decision.state.name
+    if decision.limit is not None:
+        metadata[_LIMIT] = decision.limit.name
+    cause = Cause(CauseKind.ACCOUNT, f"{decision.name.code}:{decision.name.currency}")
+    return EntryDraft(entry_id, cause, value_time, metadata, ())
+
+
+def account_decision_of(cause_id: str, metadata: Mapping[str, str]) -> AccountDecision:
+    """What an entry of the cause ACCOUNT decided. Raises Fault(FIELD_INVALID)."""
+    code, colon, currency = cause_id.rpartition(":")
+    state, limit = metadata.get(_STATE), metadata.get(_LIMIT)
+    try:
+        decision = AccountDecision(
+            AccountName(code, currency),
+            None if state is None else AccountState[state],
+            None if limit is None else AccountLimit[limit],
+        )
+    except KeyError:
+        colon = ""
+    if not colon or (state is None and limit is None):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "a decision on an account names it as code:currency, and a state or a limit",
+            field="metadata",
+        )
+    return decision

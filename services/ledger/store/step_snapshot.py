@@ -1,0 +1,76 @@
+"""Holds, reversals and decisions as they stood at the moment of a snapshot."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ledger.domain import CauseKind
+from services.ledger.store.log_snapshot import Stream
+from services.ledger.store.step_faults import COUNT_STEPS, HELD, HOLD_FAULTS
+
+
+class Decision(NamedTuple):
+    """An entry that moves nothing, as stored."""
+
+    sequence: int
+    cause_id: str
+    metadata: Mapping[str, str]
+
+
+class StepFault(NamedTuple):
+    """A transfer that is not what its step may be. what: in words."""
+
+    what: str
+    sequence: int
+    position: int
+
+
+class HeldDifference(NamedTuple):
+    """What is kept of an account's holds (debits, credits), and what its open holds add up to."""
+
+    account_id: int
+    kept: tuple[int, int]
+    held: tuple[int, int]
+
+
+class StepSnapshot:
+    """Reads on a snapshot's connection, for as long as the snapshot is there."""
+
+    def __init__(self, connection: AsyncConnection, stream: Stream) -> None:
+        self._connection = connection
+        self._stream = stream
+
+    async def decisions(self, kind: CauseKind) -> AsyncIterator[Decision]:
+        """All entries of a cause that decides, in order."""
+        async for rows in self._stream(_DECISIONS.bindparams(cause_kind=int(kind))):
+            for row in rows:
+                yield Decision(row.sequence, row.cause_id, row.metadata)
+
+    async def hold_faults(self) -> AsyncIterator[StepFault]:
+        """What does not fit among holds and their ends."""
+        for what, statement in HOLD_FAULTS.items():
+            async for rows in self._stream(statement):
+                for row in rows:
+                    yield StepFault(what, row.sequence, row.position)
+
+    async def held_differences(self) -> AsyncIterator[HeldDifference]:
+        """The accounts whose kept sums of holds are not those of their open holds."""
+        async for rows in self._stream(HELD):
+            for row in rows:
+                yield HeldDifference(
+                    row.account_id,
+                    (row.kept_debits, row.kept_credits),
+                    (int(row.held_debits), int(row.held_credits)),
+                )
+
+    async def count_steps(self) -> int:
+        """How many transfers are more than plain movements."""
+        return int(await self._connection.scalar(COUNT_STEPS) or 0)
+
+
+_DECISIONS = text("""
+    SELECT sequence, cause_id, metadata FROM entries
+    WHERE cause_kind = :cause_kind ORDER BY sequence
+""")
