@@ -23,7 +23,7 @@ const ABOUT = {
   received: ["已进入慈善组织银行账户", "On charities' bank statements"],
   spent: ["慈善组织已报告用途", "Charities report its use"],
   refunded: ["已退还捐赠人", "Given back"],
-  suspense: ["真实捐赠，所属项目待确认", "Real gifts, project not yet known"],
+  suspense: ["真实捐赠，尚待归属", "Real gifts, not yet attributed"],
   disputed: ["付款人或平台有异议", "Contested by payer or platform"],
 };
 const WORDS = {
@@ -252,7 +252,7 @@ function header(words) {
 function projectRow(line, columns, isUpdate) {
   const name = element("th", { scope: "row" });
   name.setAttribute("role", "rowheader");
-  name.append(...(line.project ? [nameOf(line.project)] : both(["待归属（项目待确认）", "Not yet attributed"])));
+  name.append(...(line.project ? [nameOf(line.project)] : both(["待归属", "Not yet attributed"])));
   name.append(element("span", { className: "currency", textContent: line.currency }));
   name.append(...standing(line.project).map((words) => element("span", { className: "standing" }, ...both(words))));
   const cells = columns.map((state) => {
