@@ -28,7 +28,7 @@ $(VENV)/stubs: $(VENV)/packages $(PROTOS) protos/generate.py
 
 setup: $(VENV)/stubs ## Make .venv with everything in it
 
-demo: setup ## The main job: six platforms' gifts in, one balanced ledger, one combined total out
+demo: setup ## The main job: seven platforms' gifts in, one balanced ledger, one combined total out
 	@$(BIN)/watersmeet demo
 
 up: setup ## Run the mesh here until Ctrl-C

@@ -1,4 +1,4 @@
-"""`watersmeet demo`: six partners, one campaign, one kill, and three sums that must agree."""
+"""`watersmeet demo`: seven partners, one campaign, one kill, and three sums that must agree."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary directory.")] = False,
 ) -> None:
-    """Six platforms' gifts in, one balanced ledger, one combined total out.
+    """Seven platforms' gifts in, one balanced ledger, one combined total out.
 
     Exit status 0 only if the gateway's totals, the ledger's balances and the
     simulator's own sum agree to the micro, the audit finds nothing, and every

@@ -31,7 +31,7 @@ _SEEDS = 2**31
 def simulate(
     platform: Annotated[
         list[str] | None,
-        typer.Option(help=f"One of {', '.join(PARTNERS)}; may be repeated. (all six)"),
+        typer.Option(help=f"One of {', '.join(PARTNERS)}; may be repeated. (all)"),
     ] = None,
     gifts: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many gifts.")] = 1_000,
     rate: Annotated[

@@ -30,7 +30,8 @@ def assert_the_books_hold(status: int, output: str, file: Path, gifts: int, kill
     assert result["refunds"] > 0
     assert result["kills"] == kills
     assert result["ledger_entries"] > 0
-    assert result["expected_total_micros"] > 0
+    assert set(result["expected_total_micros"]) == {"CNY", "EUR", "JPY", "USD"}
+    assert all(micros > 0 for micros in result["expected_total_micros"].values())
     assert result["ledger_total_micros"] == result["expected_total_micros"]
     assert result["gateway_total_micros"] == result["expected_total_micros"]
     assert result["audit"]["ok"] is True

@@ -12,8 +12,9 @@ from watersmeet.ledger.v1 import audit_service_pb2 as audit
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger
 from watersmeet.ledger.v1.audit_service_pb2_grpc import AuditServiceStub
 from watersmeet.ledger.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from watersmeet.type.v1 import purpose_pb2 as purpose
 
-from services.cli.simulator.expectation import Cell, State
+from services.cli.simulator.expectation import Cell, Purpose, State
 
 _TIMEOUT_S = 10.0
 _AUDIT_TIMEOUT_S = 120.0
@@ -24,10 +25,16 @@ _STATES = {
     ledger.TOTAL_STATE_REFUNDED: State.REFUNDED,
 }
 
+_PURPOSES = {
+    purpose.PURPOSE_CHARITY: Purpose.CHARITY,
+    purpose.PURPOSE_APPEAL: Purpose.APPEAL,
+    purpose.PURPOSE_UNATTRIBUTED: Purpose.UNATTRIBUTED,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayTotals:
-    """The gateway's totals by partner, project and state, cells of zero left out.
+    """The gateway's totals by partner, project, state, currency and purpose, without zeros.
 
     sequence: the last ledger entry that they count.
     """
@@ -39,13 +46,13 @@ class GatewayTotals:
 
 @dataclass(frozen=True, slots=True)
 class LedgerBalances:
-    """The ledger's trial balance, by account code: (debits, credits) in micros.
+    """The ledger's trial balance, by account code and currency: (debits, credits) in micros.
 
     sequence: the last entry, which is also how many there are. ties: whether the sums of all debits
-    and of all credits are equal, both as the ledger states them and added up here.
+    and of all credits are equal in each currency, as the ledger states them and added up here.
     """
 
-    accounts: Mapping[str, tuple[int, int]]
+    accounts: Mapping[tuple[str, str], tuple[int, int]]
     sequence: int
     ties: bool
 
@@ -85,8 +92,17 @@ class Books:
             group_by=[totals.DIMENSION_PARTNER, totals.DIMENSION_PROJECT]
         )
         answer = await self._totals.GetTotals(request, timeout=_TIMEOUT_S)
-        cells = {Cell(row.partner, row.project, _STATES[row.state]): row for row in answer.rows}
-        assert len(cells) == len(answer.rows), "one row a cell, in one currency"
+        cells = {
+            Cell(
+                row.partner,
+                row.project,
+                _STATES[row.state],
+                row.amount.currency_code,
+                _PURPOSES[row.purpose],
+            ): row
+            for row in answer.rows
+        }
+        assert len(cells) == len(answer.rows), "one row a cell"
         return GatewayTotals(
             {cell: row.amount.micros for cell, row in cells.items() if row.amount.micros},
             {cell: row.count for cell, row in cells.items() if row.count},
@@ -98,11 +114,17 @@ class Books:
         answer = await self._ledger.GetTrialBalance(
             ledger.GetTrialBalanceRequest(), timeout=_TIMEOUT_S
         )
-        accounts = {b.code: (b.debits.micros, b.credits.micros) for b in answer.balances}
-        assert len(accounts) == len(answer.balances), "one account a code, in one currency"
-        added = tuple(map(sum, zip(*accounts.values(), strict=True))) or (0, 0)
-        stated = [(s.debits.micros, s.credits.micros) for s in answer.sums] or [(0, 0)]
-        ties = stated == [added] and added[0] == added[1]
+        accounts = {
+            (b.code, b.debits.currency_code): (b.debits.micros, b.credits.micros)
+            for b in answer.balances
+        }
+        assert len(accounts) == len(answer.balances), "one account a code and currency"
+        added: dict[str, tuple[int, int]] = {}
+        for (_, currency), (debited, credited) in accounts.items():
+            debits, credits_ = added.get(currency, (0, 0))
+            added[currency] = debits + debited, credits_ + credited
+        stated = {s.debits.currency_code: (s.debits.micros, s.credits.micros) for s in answer.sums}
+        ties = stated == added and all(debits == credits_ for debits, credits_ in added.values())
         return LedgerBalances(accounts, answer.as_of_sequence, ties)
 
     async def everything_is_posted(self) -> bool:

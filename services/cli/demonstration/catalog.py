@@ -4,6 +4,7 @@ import uuid
 
 from watersmeet.donations.v1 import catalog_service_pb2 as catalog
 from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL
 
 from services.cli.simulator.occasion import TIME_ZONE, Occasion
 from services.cli.simulator.wire import Access, open_channel, timestamp
@@ -12,7 +13,7 @@ _TIMEOUT_S = 10.0
 
 
 async def open_occasion(occasion: Occasion, access: Access) -> None:
-    """Creates the occasion's charities with their certificates, its projects and its campaign.
+    """Creates the occasion's charities with their certificates, projects, appeals and campaign.
 
     Those that exist stay as they are.
 
@@ -50,6 +51,19 @@ async def open_occasion(occasion: Occasion, access: Access) -> None:
                     request_id=_request_id(),
                     project=catalog.Project(
                         code=project.code, name=project.name, charity=project.charity
+                    ),
+                ),
+                timeout=_TIMEOUT_S,
+            )
+        for appeal in occasion.appeals:
+            await stub.CreateProject(
+                catalog.CreateProjectRequest(
+                    request_id=_request_id(),
+                    project=catalog.Project(
+                        code=appeal.code,
+                        name=appeal.name,
+                        purpose=PURPOSE_APPEAL,
+                        organiser=appeal.organiser,
                     ),
                 ),
                 timeout=_TIMEOUT_S,

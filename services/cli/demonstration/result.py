@@ -9,11 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.demonstration.verdict import Check, Findings
-from services.cli.simulator.expectation import State
+from services.cli.simulator.expectation import Cell, Purpose, State
+from services.cli.simulator.wire import CURRENCY
 
 
 def as_json(found: Findings, elapsed_s: float) -> dict[str, Any]:
-    """What `watersmeet demo --json` writes. Amounts are micros of CNY.
+    """What `watersmeet demo --json` writes. Amounts are micros, by currency.
 
     accepted: gifts that stand in the books, suspense included. replayed: reports of gifts that were
     acknowledged and recorded nothing, because the gift was recorded already. refused: reports, an
@@ -31,7 +32,7 @@ def as_json(found: Findings, elapsed_s: float) -> dict[str, Any]:
         "refunds": found.refunds,
         "kills": sum(kill.came_back for kill in found.kills),
         "ledger_entries": found.ledger.sequence,
-        "expected_total_micros": found.plan.expectation.total_micros,
+        "expected_total_micros": dict(found.plan.expectation.total_micros),
         "ledger_total_micros": found.ledger_total_micros,
         "gateway_total_micros": found.gateway_total_micros,
         "audit": {
@@ -51,12 +52,17 @@ def show_result(
 ) -> None:
     """Prints the totals, what came of the mishaps, the audit and the verdict."""
     console.print(_totals_table(found))
+    console.print(_currencies_table(found))
     console.print(_mishaps_table(found, elapsed_s))
     console.print(_audit_table(found))
     console.print(_checks_table(checks))
     if all(check.ok for check in checks):
-        total = in_units(found.gateway_total_micros)
-        console.print(f"Three sums, one total: [bold]{total} CNY[/bold], equal to the micro.")
+        totals = " · ".join(
+            f"[bold]{in_units(micros)} {currency}[/bold]"
+            for currency, micros in found.gateway_total_micros.items()
+        )
+        console.print("Three sums, one total in each currency, equal to the micro:")
+        console.print(totals)
     else:
         failed = ", ".join(check.name for check in checks if not check.ok)
         console.print(f"[bold red]The books do not hold:[/bold red] {failed}", highlight=False)
@@ -69,25 +75,69 @@ def in_units(micros: int) -> str:
 
 
 def _totals_table(found: Findings) -> Table:
+    """What was given in CNY, a line for each project; of personal appeals one for all."""
     title = f"Combined totals of {found.plan.occasion.campaign}, CNY"
-    table = Table(title=title, title_justify="left")
-    table.add_column("project")
-    for name in ("gifts", "claimed", "suspense", "refunded"):
-        table.add_column(name, justify="right")
-    sums: Counter[tuple[str, State]] = Counter()
-    gifts: Counter[str] = Counter()
-    for cell, micros in found.gateway.micros.items():
-        sums[cell.project, cell.state] += micros
-    for cell, count in found.gateway.counts.items():
-        if cell.state is not State.REFUNDED:
-            gifts[cell.project] += count
-    for project in sorted(gifts, key=lambda code: (code == "", code)):
-        amounts = (in_units(sums[project, state]) for state in State)
-        table.add_row(project or "(not yet attributed)", f"{gifts[project]:,}", *amounts)
-    table.add_section()
-    columns = [sum(sums[project, state] for project in gifts) for state in State]
-    table.add_row("all", f"{gifts.total():,}", *map(in_units, columns), style="bold")
+    table = _amounts_table(title, "project")
+    lines: dict[tuple[Purpose, str], _Sums] = {}
+    for cell in {*found.gateway.micros, *found.gateway.counts}:
+        if cell.currency == CURRENCY:
+            name = cell.project if cell.purpose is Purpose.CHARITY else _LINES[cell.purpose]
+            line = lines.setdefault((cell.purpose, name), _Sums())
+            line.add(cell, found)
+    order = list(Purpose)
+    last = Purpose.CHARITY
+    for purpose, name in sorted(lines, key=lambda key: (order.index(key[0]), key[1])):
+        if purpose is not last:
+            table.add_section()
+            last = purpose
+        table.add_row(name, *lines[purpose, name].cells())
     return table
+
+
+def _currencies_table(found: Findings) -> Table:
+    """What was given in all, apart by purpose and currency, which are never added up."""
+    table = _amounts_table("In all: purposes and currencies stand apart", "purpose", "currency")
+    lines: dict[tuple[Purpose, str], _Sums] = {}
+    for cell in {*found.gateway.micros, *found.gateway.counts}:
+        lines.setdefault((cell.purpose, cell.currency), _Sums()).add(cell, found)
+    order = list(Purpose)
+    for purpose, currency in sorted(lines, key=lambda key: (order.index(key[0]), key[1])):
+        table.add_row(purpose.value, currency, *lines[purpose, currency].cells())
+    return table
+
+
+def _amounts_table(title: str, *names: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name)
+    for name in ("gifts", *State):
+        table.add_column(str(name), justify="right")
+    return table
+
+
+class _Sums:
+    """One line of a table: gifts, and an amount for each state."""
+
+    def __init__(self) -> None:
+        self._gifts = 0
+        self._micros: Counter[State] = Counter()
+
+    def add(self, cell: Cell, found: Findings) -> None:
+        """Adds what the gateway says of a cell."""
+        self._micros[cell.state] += found.gateway.micros.get(cell, 0)
+        if cell.state is not State.REFUNDED:
+            self._gifts += found.gateway.counts.get(cell, 0)
+
+    def cells(self) -> Sequence[str]:
+        """As they are shown; what is nothing is left empty."""
+        amounts = (self._micros[state] for state in State)
+        return [f"{self._gifts:,}", *(in_units(amount) if amount else "" for amount in amounts)]
+
+
+_LINES = {
+    Purpose.APPEAL: "(personal appeals)",
+    Purpose.UNATTRIBUTED: "(not yet attributed)",
+}
 
 
 def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
@@ -102,7 +152,7 @@ def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
         (found.refunds, "refunds, some of them before their payment"),
         (found.suspended, "gifts to unknown projects, in suspense"),
         (found.conflicts, "claims of another amount, kept for finance"),
-        (found.refused, "forged or altered reports, refused"),
+        (found.refused, "forged or altered reports and signature tests, refused"),
         (found.retries, "attempts repeated, because a service was away or busy"),
         (found.ledger.sequence, "ledger entries"),
     ):

@@ -15,7 +15,7 @@ from services.cli.demonstration.verdict import Findings
 from services.cli.demonstration.waiting import wait_until_posted
 from services.cli.simulator.campaign import Doors, run_campaign
 from services.cli.simulator.keys import load_keys
-from services.cli.simulator.plan import DIRECT_PARTNERS, NATIVE_PARTNERS, Plan
+from services.cli.simulator.plan import DIRECT_PARTNERS, Plan
 from services.cli.simulator.tally import Pace, Tally
 from services.cli.simulator.wire import Access, open_channel
 from services.runtime.errors import Fault, Reason
@@ -81,7 +81,5 @@ def doors(state: MeshState, plan: Plan) -> Doors:
             for name in plan.partners
             if name in DIRECT_PARTNERS
         },
-        keys=load_keys(state.directory / "platforms")
-        if any(name in NATIVE_PARTNERS for name in plan.partners)
-        else None,
+        keys=load_keys(state.directory / "platforms"),
     )

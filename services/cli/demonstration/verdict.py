@@ -7,7 +7,13 @@ from typing import TypeVar
 
 from services.cli.demonstration.books import Audit, GatewayTotals, LedgerBalances
 from services.cli.demonstration.killing import Kill
-from services.cli.simulator.expectation import Expectation, State
+from services.cli.simulator.expectation import (
+    Cell,
+    Expectation,
+    Purpose,
+    State,
+    claimed_in_all,
+)
 from services.cli.simulator.plan import Plan
 from services.cli.simulator.reports import Kind
 from services.cli.simulator.tally import Answer, Tally
@@ -37,18 +43,18 @@ class Findings:
     kills: Sequence[Kill]
 
     @property
-    def ledger_total_micros(self) -> int:
-        """What stands in all partners' claimed accounts."""
-        return sum(
-            debited - credited
-            for code, (debited, credited) in self.ledger.accounts.items()
-            if code.startswith("partner/") and code.endswith("/claimed")
-        )
+    def ledger_total_micros(self) -> dict[str, int]:
+        """What stands in all partners' claimed accounts, by currency."""
+        sums: Counter[str] = Counter()
+        for (code, currency), (debited, credited) in self.ledger.accounts.items():
+            if code.startswith("partner/") and code.endswith("/claimed"):
+                sums[currency] += debited - credited
+        return dict(sorted(sums.items()))
 
     @property
-    def gateway_total_micros(self) -> int:
-        """Claimed and suspense, which is the same money; refunded is what left it."""
-        return sum(m for c, m in self.gateway.micros.items() if c.state is not State.REFUNDED)
+    def gateway_total_micros(self) -> dict[str, int]:
+        """Claimed and suspense, which is the same money, by currency; refunded has left it."""
+        return claimed_in_all(self.gateway.micros)
 
     @property
     def recorded(self) -> int:
@@ -109,8 +115,8 @@ def judge(found: Findings) -> list[Check]:
         _equal_cells("gateway, gifts counted", expected.counts, found.gateway.counts),
         _equal_cells("ledger, to the micro", _accounts(expected), _balances(found.ledger)),
         Check("ledger, debits = credits", found.ledger.ties, f"{found.ledger.sequence} entries"),
-        _equal("ledger's total, micros", expected.total_micros, found.ledger_total_micros),
-        _equal("gateway's total, micros", expected.total_micros, found.gateway_total_micros),
+        _equal_sums("ledger's total, micros", expected.total_micros, found.ledger_total_micros),
+        _equal_sums("gateway's total, micros", expected.total_micros, found.gateway_total_micros),
         _equal("gifts recorded once", expected.gift_count, found.recorded),
         _equal("gifts in suspense", expected.suspended_count, found.suspended),
         _equal("refunds", expected.refunds, found.refunds),
@@ -134,6 +140,12 @@ def _equal(name: str, expected: object, actual: object) -> Check:
     return Check(name, False, f"{actual} where the plan says {expected}")
 
 
+def _equal_sums(name: str, expected: Mapping[str, int], actual: Mapping[str, int]) -> Check:
+    if expected == actual:
+        return Check(name, True, ", ".join(f"{code} {sum_}" for code, sum_ in actual.items()))
+    return _equal(name, dict(expected), dict(actual))
+
+
 def _equal_cells(name: str, expected: Mapping[_Key, int], actual: Mapping[_Key, int]) -> Check:
     wrong = [
         f"{key}: {actual.get(key, 0)} where the plan says {expected.get(key, 0)}"
@@ -146,33 +158,44 @@ def _equal_cells(name: str, expected: Mapping[_Key, int], actual: Mapping[_Key, 
     return Check(name, False, f"{len(wrong)} of {len(expected)} cells differ: {shown}")
 
 
-def _accounts(expected: Expectation) -> Counter[str]:
-    """The expected sums in the ledger's accounts.
+def _accounts(expected: Expectation) -> Counter[tuple[str, str]]:
+    """The expected sums in the ledger's accounts, by currency.
 
-    A project's fund and a partner's suspense are credited with gifts and debited with refunds; a
-    partner's claimed account holds the sum of both, net.
+    A project's or an appeal's fund and a partner's suspense are credited with gifts and debited
+    with refunds; a partner's claimed account holds the sum of both, net.
     """
-    sums: Counter[str] = Counter()
+    sums: Counter[tuple[str, str]] = Counter()
     for cell, micros in expected.micros.items():
         partner = f"partner/{cell.partner}"
-        account = f"project/{cell.project}/fund" if cell.project else f"{partner}/suspense"
+        account = fund_of(cell)
         if cell.state is State.REFUNDED:
-            sums[f"{account} refunded"] += micros
+            sums[f"{account} refunded", cell.currency] += micros
         else:
-            sums[f"{account} balance"] += micros
-            sums[f"{partner}/claimed balance"] += micros
+            sums[f"{account} balance", cell.currency] += micros
+            sums[f"{partner}/claimed balance", cell.currency] += micros
     return +sums
 
 
-def _balances(ledger: LedgerBalances) -> Counter[str]:
+def fund_of(cell: Cell) -> str:
+    """The account that says whose a cell's money is."""
+    match cell.purpose:
+        case Purpose.CHARITY:
+            return f"project/{cell.project}/fund"
+        case Purpose.APPEAL:
+            return f"appeal/{cell.project}/fund"
+        case Purpose.UNATTRIBUTED:
+            return f"partner/{cell.partner}/suspense"
+
+
+def _balances(ledger: LedgerBalances) -> Counter[tuple[str, str]]:
     """The ledger's accounts in the same words. An account of another kind would be a difference."""
-    sums: Counter[str] = Counter()
-    for code, (debited, credited) in ledger.accounts.items():
+    sums: Counter[tuple[str, str]] = Counter()
+    for (code, currency), (debited, credited) in ledger.accounts.items():
         if code.endswith("/claimed"):
-            sums[f"{code} balance"] += debited - credited
+            sums[f"{code} balance", currency] += debited - credited
         else:
-            sums[f"{code} balance"] += credited - debited
-            sums[f"{code} refunded"] += debited
+            sums[f"{code} balance", currency] += credited - debited
+            sums[f"{code} refunded", currency] += debited
     return Counter({account: micros for account, micros in sums.items() if micros})
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.cli.simulator.reports import Gift, Refund
@@ -16,13 +16,26 @@ class State(StrEnum):
     REFUNDED = "refunded"
 
 
+class Purpose(StrEnum):
+    """What money is for, in the contract's words."""
+
+    CHARITY = "charity"
+    APPEAL = "appeal"
+    UNATTRIBUTED = "unattributed"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One total: a project ("" in suspense) and a state, of one partner's gifts."""
+    """One total: of one partner's gifts in one currency to a project or an appeal ("" in suspense).
+
+    purpose: what the project is; nothing is ever added up over purposes, or over currencies.
+    """
 
     partner: str
     project: str
     state: State
+    currency: str = "CNY"
+    purpose: Purpose = Purpose.CHARITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +53,9 @@ class Expectation:
     refunds: int
 
     @property
-    def total_micros(self) -> int:
-        """What stands in the partners' claimed accounts: claimed and suspense, net of refunds."""
-        return sum(m for cell, m in self.micros.items() if cell.state is not State.REFUNDED)
+    def total_micros(self) -> Mapping[str, int]:
+        """What stands in the partners' claimed accounts, by currency: net of refunds."""
+        return claimed_in_all(self.micros)
 
     @property
     def gift_count(self) -> int:
@@ -55,14 +68,26 @@ class Expectation:
         return sum(n for cell, n in self.counts.items() if cell.state is State.SUSPENSE)
 
 
+def claimed_in_all(micros: Mapping[Cell, int]) -> dict[str, int]:
+    """What cells of claimed and suspense come to, by currency; refunded is what left them."""
+    sums: Counter[str] = Counter()
+    for cell, amount in micros.items():
+        if cell.state is not State.REFUNDED:
+            sums[cell.currency] += amount
+    return dict(sorted(sums.items()))
+
+
 def add_up(
-    gifts: Iterable[Gift], refunds: Iterable[Refund], projects: Iterable[str]
+    gifts: Iterable[Gift],
+    refunds: Iterable[Refund],
+    projects: Iterable[str],
+    appeals: Iterable[str] = (),
 ) -> Expectation:
-    """Adds up gifts and refunds, each given once, against the projects that exist.
+    """Adds up gifts and refunds, each given once, against the projects and appeals that exist.
 
     A gift's refunds together never exceed it: the caller's promise, asserted here.
     """
-    known = frozenset(projects)
+    known = dict.fromkeys(projects, Purpose.CHARITY) | dict.fromkeys(appeals, Purpose.APPEAL)
     micros: Counter[Cell] = Counter()
     counts: Counter[Cell] = Counter()
     left: dict[tuple[str, str], int] = {}
@@ -77,7 +102,7 @@ def add_up(
         gift = refund.gift
         cell = _standing(gift, known)
         micros[cell] -= refund.amount_micros
-        refunded = Cell(cell.partner, cell.project, State.REFUNDED)
+        refunded = replace(cell, state=State.REFUNDED)
         micros[refunded] += refund.amount_micros
         if left[gift.partner, gift.external_id] == gift.amount_micros:
             counts[refunded] += 1
@@ -87,7 +112,8 @@ def add_up(
     return Expectation({c: m for c, m in micros.items() if m}, dict(counts), refund_count)
 
 
-def _standing(gift: Gift, known: frozenset[str]) -> Cell:
+def _standing(gift: Gift, known: Mapping[str, Purpose]) -> Cell:
     if gift.project in known:
-        return Cell(gift.partner, gift.project, State.CLAIMED)
-    return Cell(gift.partner, "", State.SUSPENSE)
+        purpose = known[gift.project]
+        return Cell(gift.partner, gift.project, State.CLAIMED, gift.currency, purpose)
+    return Cell(gift.partner, "", State.SUSPENSE, gift.currency, Purpose.UNATTRIBUTED)

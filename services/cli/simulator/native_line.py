@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import aiohttp
+from yarl import URL
 
 from services.cli.simulator.notice import Platform
 from services.cli.simulator.patience import Patience
@@ -59,8 +60,13 @@ class NativeLine:
         while True:
             notice = self._platform.notice(report, datetime.now(UTC))
             try:
-                async with self._session.post(
-                    self._url, data=notice.body, headers=notice.headers, timeout=_TIMEOUT
+                async with self._session.request(
+                    notice.method,
+                    # As it was encoded: a signature may cover it.
+                    URL(f"{self._url}?{notice.query}" if notice.query else self._url, encoded=True),
+                    data=notice.body or None,
+                    headers=notice.headers,
+                    timeout=_TIMEOUT,
                 ) as response:
                     status, body = response.status, await response.read()
                     outcomes = response.headers.get(_OUTCOMES_HEADER, "")
@@ -78,8 +84,8 @@ class NativeLine:
             await patience.wait(why)
 
     def _acknowledged(self, report: Report, outcomes: str) -> None:
-        if report.kind is Kind.FORGED:
-            self._tally.surprise(f"a forged notice was acknowledged as {outcomes}")
+        if report.kind in (Kind.FORGED, Kind.PROBE):
+            self._tally.surprise(f"a {report.kind.name} notice was acknowledged as {outcomes}")
             return
         answers = [Answer(name.strip().lower()) for name in outcomes.split(",") if name.strip()]
         if isinstance(report.subject, Refund):
@@ -98,7 +104,7 @@ class NativeLine:
             )
 
     def _refused(self, report: Report, why: str) -> None:
-        if report.kind is Kind.FORGED:
+        if report.kind in (Kind.FORGED, Kind.PROBE):
             self._tally.refused += 1
         else:
             self._tally.surprise(f"a genuine notice was refused: {why}")

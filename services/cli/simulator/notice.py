@@ -1,5 +1,6 @@
 """A platform's notice as an HTTP request, and how a platform makes one."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +11,12 @@ from services.cli.simulator.reports import Report
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is POSTed to the callback address."""
+    """What is sent to the callback address. query: encoded, without the question mark."""
 
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
+    query: str = ""
 
 
 class Platform(Protocol):
@@ -37,8 +40,21 @@ def yuan(micros: int) -> str:
     return f"{fen // 100}.{fen % 100:02d}"
 
 
-def whole_fen(micros: int) -> int:
-    """An amount of whole fen as their number."""
-    fen, rest = divmod(micros, 10_000)
-    assert rest == 0, "native notices state whole fen"
-    return fen
+# The micros of the smallest unit of a currency, where it is no hundredth.
+_UNITS = {"JPY": 1_000_000}
+
+
+def whole_units(micros: int, currency: str = "CNY") -> int:
+    """An amount as the number of its currency's smallest units, such as fen."""
+    units, rest = divmod(micros, _UNITS.get(currency, 10_000))
+    assert rest == 0, "native notices state whole units"
+    return units
+
+
+def is_json_with(body: bytes, name: str, value: object) -> bool:
+    """Whether an answer is a JSON object in which name stands for value."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get(name) == value

@@ -12,6 +12,8 @@ GIVING_DAYS = 2
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 _CAUSES = ("water", "school-meals", "forest", "clinic", "library", "rescue")
+_ORGANISER = "qingsongchou"
+_APPEALS = 5
 _REGIONS = ("guizhou", "qinghai", "yunnan", "gansu", "sichuan")
 
 
@@ -41,6 +43,15 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Appeal:
+    """One person's need, for which a partner's platform collects; organiser is its code."""
+
+    code: str
+    name: str
+    organiser: str
+
+
+@dataclass(frozen=True, slots=True)
 class Occasion:
     """One campaign with everything that one can give to in it. Times are aware UTC.
 
@@ -54,6 +65,7 @@ class Occasion:
     gifts_end_time: datetime
     charities: tuple[Charity, ...]
     projects: tuple[Project, ...]
+    appeals: tuple[Appeal, ...]
 
 
 def make_occasion(day: date, projects: int = 30) -> Occasion:
@@ -78,6 +90,10 @@ def make_occasion(day: date, projects: int = 30) -> Occasion:
         gifts_end_time=midnight.astimezone(UTC),
         charities=charities,
         projects=tuple(_project(index) for index in range(projects)),
+        appeals=tuple(
+            Appeal(f"appeal-{number}", f"Appeal {number}", _ORGANISER)
+            for number in range(1, _APPEALS + 1)
+        ),
     )
 
 

@@ -4,7 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import cycle
 
+from services.cli.simulator.manner import Manner
 from services.cli.simulator.occasion import GIVING_DAYS, SHANGHAI, Occasion
 from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
 
@@ -17,14 +19,19 @@ _DISPLACED_PERMILLE = 205
 _REFUNDED_PERMILLE = 20
 _EARLY_REFUND_PERCENT = 25
 _FORGED_PERMILLE = 1
+_PROBED_PERMILLE = 5
 _CONFLICT_PERMILLE = 1
 _UNKNOWN_PROJECT_PERMILLE = 5
-# Of the gifts of a partner that streams, those it reports one by one.
-_CALLED_PERMILLE = 20
+# Of the gifts of a partner that streams, those it reports one by one; of the repeats of the others,
+# those that come another way than their gift.
+_SINGLE_PERMILLE = 20
+_OTHER_WAY_PERCENT = 5
+# Of the gifts on a platform with personal appeals, those to one.
+_APPEAL_PERCENT = 30
 
 _FEN = 10_000
-# Typical gifts in fen, and how often each is seen.
-_AMOUNTS_FEN = {1: 8, 10: 6, 100: 10, 500: 8, 666: 3, 950: 4, 1000: 9, 2000: 6, 9999: 2, 52000: 1}
+# Typical gifts in fen or another currency's least unit, and how often each is seen.
+_AMOUNTS = {1: 8, 10: 6, 100: 10, 500: 8, 666: 3, 950: 4, 1000: 9, 2000: 6, 9999: 2, 52000: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +53,23 @@ class PartnerPlan:
 
 
 def plan_partner(
-    seed: int, partner: str, gifts: int, occasion: Occasion, *, native: bool
+    seed: int, partner: str, gifts: int, occasion: Occasion, manner: Manner
 ) -> PartnerPlan:
-    """Plans one partner's gifts, at least one.
-
-    native: whether every report is a notice of its own, with amounts in fen and times in seconds.
-    """
+    """Plans one partner's gifts, at least one."""
     chance = random.Random(f"{seed}/{partner}")  # noqa: S311  (a plan, not a secret)
-    given = _give(chance, partner, gifts, occasion, native=native)
-    refunds = _give_back(chance, given)
+    given = _give(chance, partner, gifts, occasion, manner)
+    refunds = _give_back(chance, given, manner) if manner.gives_back else []
     return PartnerPlan(
         partner,
         tuple(given),
         tuple(refund for refund, _ in refunds),
-        _say(chance, given, refunds, native=native),
-        altered_batches=0 if native else 1,
+        _say(chance, given, refunds, manner),
+        altered_batches=0 if manner.is_native else 1,
     )
 
 
 def _give(
-    chance: random.Random, partner: str, count: int, occasion: Occasion, *, native: bool
+    chance: random.Random, partner: str, count: int, occasion: Occasion, manner: Manner
 ) -> list[Gift]:
     """Gifts in the order in which they were made."""
     moments = sorted(chance.randrange(GIVING_DAYS * 86_400_000_000) for _ in range(count))
@@ -73,47 +77,56 @@ def _give(
     # The first project is given to most, as pages with a ranking bring about.
     popularity = [len(codes) + 5 - place for place in range(len(codes))]
     projects = chance.choices(codes, popularity, k=count)
+    if manner.appeals:
+        for index in _some(chance, count, 10 * _APPEAL_PERCENT):
+            projects[index] = chance.choice(occasion.appeals).code
     for index in _some(chance, count, _UNKNOWN_PROJECT_PERMILLE):
-        projects[index] = "" if native and index % 2 else f"unheard-of-{chance.randrange(9)}"
+        unheard_of = f"unheard-of-{chance.randrange(9)}"
+        projects[index] = "" if manner.is_native and index % 2 else unheard_of
     gifts = []
     for index, moment in enumerate(moments):
-        if native:
+        if manner.whole_seconds:
             moment -= moment % 1_000_000
         event_time = occasion.start_time + timedelta(microseconds=moment)
         # Platforms' ids begin with the time: local date, then a number that only they understand.
         local = event_time.astimezone(SHANGHAI)
-        external_id = f"{local:%Y%m%d%H%M%S}{index:07d}{chance.randrange(10**7):07d}"
+        external_id = f"{manner.prefix}{local:%Y%m%d%H%M%S}{index:07d}{chance.randrange(10**7):07d}"
+        currency = chance.choice(list(manner.grains))
         gifts.append(
             Gift(
                 partner,
                 external_id,
                 projects[index],
                 occasion.campaign,
-                _amount(chance, native=native),
+                _amount(chance, manner.grains[currency]),
                 event_time,
                 f"2088{chance.randrange(10**12):012d}",
+                currency,
             )
         )
     return gifts
 
 
-def _amount(chance: random.Random, *, native: bool) -> int:
-    """A gift in micros. Partners that share orders' prices also give parts of a fen."""
-    if not native and chance.randrange(3) == 0:
-        return chance.randrange(1, 20_000) * 10
-    [fen] = chance.choices(list(_AMOUNTS_FEN), list(_AMOUNTS_FEN.values()))
-    return fen * _FEN
+def _amount(chance: random.Random, grain: int) -> int:
+    """A gift in micros; a third of those that may have parts of a fen have."""
+    if grain < _FEN and chance.randrange(3) == 0:
+        return chance.randrange(1, 20_000) * grain
+    [units] = chance.choices(list(_AMOUNTS), list(_AMOUNTS.values()))
+    return units * max(grain, _FEN)
 
 
-def _give_back(chance: random.Random, gifts: Sequence[Gift]) -> list[tuple[Refund, bool]]:
+def _give_back(
+    chance: random.Random, gifts: Sequence[Gift], manner: Manner
+) -> list[tuple[Refund, bool]]:
     """Refunds in full, in one part, and in parts that add up; each with whether it comes early.
 
-    Every part is at least one fen, so a gift below two fen is refunded in full.
+    Every part is at least one fen, or another currency's unit, so less than two of them are
+    refunded in full.
     """
     refunds = []
     for index in _some(chance, len(gifts), _REFUNDED_PERMILLE):
         gift = gifts[index]
-        parts = _parts(chance, gift.amount_micros)
+        parts = _parts(chance, gift.amount_micros, _step(gift, manner))
         early = index >= len(gifts) // 2 and chance.randrange(100) < 2 * _EARLY_REFUND_PERCENT
         total = 0
         for number, part in enumerate(parts, 1):
@@ -124,11 +137,16 @@ def _give_back(chance: random.Random, gifts: Sequence[Gift]) -> list[tuple[Refun
     return refunds
 
 
-def _parts(chance: random.Random, amount: int) -> list[int]:
-    fen = amount // _FEN
-    if fen < 2 or chance.randrange(2):
+def _step(gift: Gift, manner: Manner) -> int:
+    """By which amounts of a gift's currency differ: a fen, a cent, a yen."""
+    return max(manner.grains[gift.currency], _FEN)
+
+
+def _parts(chance: random.Random, amount: int, step: int) -> list[int]:
+    units = amount // step
+    if units < 2 or chance.randrange(2):
         return [amount]
-    first = chance.randrange(1, fen) * _FEN
+    first = chance.randrange(1, units) * step
     return [first, amount - first] if chance.randrange(2) else [first]
 
 
@@ -136,8 +154,7 @@ def _say(
     chance: random.Random,
     gifts: Sequence[Gift],
     refunds: Sequence[tuple[Refund, bool]],
-    *,
-    native: bool,
+    manner: Manner,
 ) -> tuple[tuple[Report, ...], ...]:
     """All reports in their rounds.
 
@@ -145,39 +162,42 @@ def _say(
     repeated ones get a later place than their own, refunds before their payment an earlier one.
     """
     count = len(gifts)
-    called = frozenset(() if native else _some(chance, count, _CALLED_PERMILLE))
+    single = frozenset(() if manner.is_native else _some(chance, count, _SINGLE_PERMILLE))
     displaced = frozenset(_some(chance, count, _DISPLACED_PERMILLE))
-    gift_way = Way.NOTICE if native else Way.STREAM
-    single_way = Way.NOTICE if native else Way.CALL
+    ways = cycle(manner.singly)
+    way_of = [next(ways) if index in single else manner.bulk for index in range(count)]
     line: list[tuple[int, Report]] = []
     place: dict[str, int] = {}
     for index, gift in enumerate(gifts):
         at = index + (chance.randrange(1, max(2, count // 3)) if index in displaced else 0)
         # What is new is said before the last round.
         place[gift.external_id] = at = min(at, count - 1)
-        line.append((at, Report(gift, Kind.FIRST, single_way if index in called else gift_way)))
+        line.append((at, Report(gift, Kind.FIRST, way_of[index])))
     for index in _some(chance, count, _REPEATED_PERMILLE):
         at = place[gifts[index].external_id] + chance.randrange(max(1, count // 2))
-        way = single_way if index in called else gift_way
+        other_way = not manner.is_native and chance.randrange(100) < _OTHER_WAY_PERCENT
+        way = next(ways) if other_way else way_of[index]
         line.append((at, Report(gifts[index], Kind.REPEAT, way)))
     for refund, early in refunds:
         step = chance.randrange(count // 4, max(1, count // 2) + 1)
         at = place[refund.gift.external_id]
         at = max(0, at - step) if early else min(at + step, count - 1)
-        line.append((at, Report(refund, Kind.FIRST, single_way)))
+        line.append((at, Report(refund, Kind.FIRST, next(ways))))
         if chance.randrange(1000) < _REPEATED_PERMILLE:
             again = at + chance.randrange(max(1, count // 2))
-            line.append((again, Report(refund, Kind.REPEAT, single_way)))
+            line.append((again, Report(refund, Kind.REPEAT, next(ways))))
     for index in _some(chance, count, _CONFLICT_PERMILLE):
         gift = gifts[index]
-        other = replace(gift, amount_micros=gift.amount_micros + chance.randrange(1, 9) * _FEN)
+        more = chance.randrange(1, 9) * _step(gift, manner)
+        other = replace(gift, amount_micros=gift.amount_micros + more)
         next_round = _round(place[gift.external_id], count) + 1
         at = chance.randrange(-(-next_round * count // LAST_ROUND), count + 1)
-        way = single_way if index in called else gift_way
-        line.append((at, Report(other, Kind.CONFLICT, way)))
+        line.append((at, Report(other, Kind.CONFLICT, way_of[index])))
     for index in _some(chance, count, _FORGED_PERMILLE):
         false = replace(gifts[index], external_id="F" + gifts[index].external_id[1:])
-        line.append((index, Report(false, Kind.FORGED, single_way)))
+        line.append((index, Report(false, Kind.FORGED, next(ways))))
+    probed = _some(chance, count, _PROBED_PERMILLE) if manner.tests_us else ()
+    line += [(index, Report(gifts[index], Kind.PROBE, Way.NOTICE)) for index in probed]
     rounds: list[list[Report]] = [[] for _ in range(LAST_ROUND + 1)]
     for at, report in sorted(line, key=lambda placed: placed[0]):
         rounds[_round(at, count)].append(report)

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from itertools import chain
 
 from services.cli.simulator.expectation import Expectation, add_up
+from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import Occasion
 from services.cli.simulator.partner_plan import LAST_ROUND, PartnerPlan, plan_partner
 from services.cli.simulator.reports import Kind, Refund
 
-NATIVE_PARTNERS = ("alipay", "tencent")
-# Each with its share of what the native platforms leave.
-DIRECT_PARTNERS = {"weibo": 3, "bytedance": 4, "xiaomi": 2, "qingsongchou": 2}
-PARTNERS = (*NATIVE_PARTNERS, *DIRECT_PARTNERS)
+PARTNERS = tuple(MANNERS)
+DIRECT_PARTNERS = tuple(name for name, manner in MANNERS.items() if not manner.is_native)
 
-# A native notice is a request of its own, with a signature of half a millisecond on either side, so
-# these platforms take a smaller share; the others report in bulk.
-_NATIVE_GIFTS_MAX = 2_500
+# A native notice is a request of its own, with a signature on either side, so these platforms take
+# a smaller share; the others report in bulk.
+_NATIVE_GIFTS_MAX = 1_000
 _NATIVE_SHARE_PERCENT = 5
 
 
@@ -61,16 +60,16 @@ class Plan:
 
     @property
     def refused(self) -> int:
-        """What must be refused: forged reports and altered batches."""
-        return self.count(Kind.FORGED) + self.altered_batches
+        """What must be refused: forged reports, probes and altered batches."""
+        return self.count(Kind.FORGED, Kind.PROBE) + self.altered_batches
 
 
 def make_plan(
     seed: int, gifts: int, occasion: Occasion, partners: Sequence[str] = PARTNERS
 ) -> Plan:
-    """Plans a campaign of so many gifts by some of the six partners.
+    """Plans a campaign of so many gifts by some of the partners.
 
-    Raises ValueError for a partner that is none of the six, twice the same, or no gift for each.
+    Raises ValueError for a partner that is none of them, twice the same, or no gift for each.
     """
     if unknown := set(partners) - set(PARTNERS):
         raise ValueError(f"unknown partners: {', '.join(sorted(unknown))}; known: {PARTNERS}")
@@ -80,21 +79,22 @@ def make_plan(
     if min(shares.values()) < 1:
         raise ValueError(f"{gifts} gifts are too few for {len(partners)} partners")
     plans = {
-        name: plan_partner(seed, name, share, occasion, native=name in NATIVE_PARTNERS)
+        name: plan_partner(seed, name, share, occasion, MANNERS[name])
         for name, share in shares.items()
     }
     expectation = add_up(
         chain.from_iterable(plan.gifts for plan in plans.values()),
         chain.from_iterable(plan.refunds for plan in plans.values()),
         (project.code for project in occasion.projects),
+        (appeal.code for appeal in occasion.appeals),
     )
     return Plan(occasion, plans, expectation)
 
 
 def _shares(gifts: int, partners: Sequence[str]) -> dict[str, int]:
     """Splits the gifts among partners. The parts sum to the whole."""
-    direct = {name: DIRECT_PARTNERS[name] for name in partners if name in DIRECT_PARTNERS}
-    native = [name for name in partners if name in NATIVE_PARTNERS]
+    direct = {name: MANNERS[name].share for name in partners if not MANNERS[name].is_native}
+    native = [name for name in partners if MANNERS[name].is_native]
     if not direct:
         return _split(gifts, dict.fromkeys(native, 1))
     small = min(_NATIVE_GIFTS_MAX, gifts * _NATIVE_SHARE_PERCENT // 100)

@@ -7,11 +7,12 @@ from enum import Enum, auto
 
 @dataclass(frozen=True, slots=True)
 class Gift:
-    """One act of giving, in CNY, as its partner knows it.
+    """One act of giving, as its partner knows it.
 
-    amount_micros: positive; whole fen for platforms whose notices state fen.
+    amount_micros: positive; of the grain that its platform can state.
     event_time: aware UTC; whole seconds for platforms whose notices state seconds.
-    project: "" where the payer's page named none (possible in native notices only).
+    project: "" where the payer's page named none (possible in native notices only); else the code
+        of a charity's project or of a personal appeal.
     """
 
     partner: str
@@ -21,6 +22,7 @@ class Gift:
     amount_micros: int
     event_time: datetime
     donor: str
+    currency: str = "CNY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Refund:
 
     amount_micros: what this refund gives back.
     total_micros: what this one and the gift's refunds before it give back together; Alipay's
-        notices state this one.
+        and Stripe's notices state this one.
     """
 
     gift: Gift
@@ -54,6 +56,7 @@ class Kind(Enum):
     REPEAT = auto()
     CONFLICT = auto()
     FORGED = auto()
+    PROBE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class Report:
     """One message about one gift or refund.
 
     A FORGED one must be refused: a native notice signed by a stranger, or a call that names another
-    partner than the caller's certificate. A CONFLICT tells another amount than was told before.
+    partner than the caller's certificate; so must a PROBE, whose signature its platform made wrong
+    to see whether we look. A CONFLICT tells another amount than was told before.
     """
 
     subject: Gift | Refund

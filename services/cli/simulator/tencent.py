@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.cli.simulator.keys import TencentKeys
-from services.cli.simulator.notice import Notice, whole_fen
+from services.cli.simulator.notice import Notice, whole_units
 from services.cli.simulator.occasion import SHANGHAI
 from services.cli.simulator.reports import Gift, Kind, Refund, Report
 
@@ -29,18 +29,24 @@ class Tencent:
         self._cipher = AESGCM(keys.apiv3_key)
 
     def notice(self, report: Report, now: datetime) -> Notice:
-        """A JSON POST. A forged one is signed by a key that is not WeChat Pay's."""
+        """A JSON POST. A forged one is signed by a key that is not WeChat Pay's.
+
+        A probe's signature is marked as one that must not verify.
+        """
         if isinstance(report.subject, Refund):
             body = self._body("REFUND.SUCCESS", "refund", self._refund(report.subject), now)
         else:
             body = self._body("TRANSACTION.SUCCESS", "transaction", self._gift(report.subject), now)
         timestamp, nonce = str(int(now.timestamp())), secrets.token_hex(16)
         key = self._forger if report.kind is Kind.FORGED else self._keys.private_key
+        signature = sign(timestamp, nonce, body, key)
+        if report.kind is Kind.PROBE:
+            signature = f"WECHATPAY/SIGNTEST/{signature}"
         return Notice(
             {
                 "Content-Type": "application/json",
                 "Wechatpay-Serial": self._keys.serial,
-                "Wechatpay-Signature": sign(timestamp, nonce, body, key),
+                "Wechatpay-Signature": signature,
                 "Wechatpay-Signature-Type": "WECHATPAY2-SHA256-RSA2048",
                 "Wechatpay-Timestamp": timestamp,
                 "Wechatpay-Nonce": nonce,
@@ -83,7 +89,7 @@ class Tencent:
         ).encode("utf-8")
 
     def _gift(self, gift: Gift) -> dict[str, Any]:
-        fen = whole_fen(gift.amount_micros)
+        fen = whole_units(gift.amount_micros)
         resource = {
             "appid": self._keys.appid,
             "mchid": self._keys.mchid,
@@ -107,7 +113,7 @@ class Tencent:
         return resource
 
     def _refund(self, refund: Refund) -> dict[str, Any]:
-        total, back = whole_fen(refund.gift.amount_micros), whole_fen(refund.amount_micros)
+        total, back = whole_units(refund.gift.amount_micros), whole_units(refund.amount_micros)
         return {
             "mchid": self._keys.mchid,
             "out_trade_no": f"M{refund.gift.external_id}",

@@ -57,7 +57,7 @@ def record_donation(gift: Gift, request_id: str, partner: str) -> intake.RecordD
         external_id=gift.external_id,
         project=gift.project,
         campaign=gift.campaign,
-        amount=_money(gift.amount_micros),
+        amount=_money(gift.amount_micros, gift.currency),
         event_time=timestamp(gift.event_time),
         donor_reference=gift.donor,
     )
@@ -70,7 +70,7 @@ def record_refund(refund: Refund, request_id: str) -> intake.RecordRefundRequest
         partner=refund.gift.partner,
         external_id=refund.gift.external_id,
         refund_id=refund.refund_id,
-        amount=_money(refund.amount_micros),
+        amount=_money(refund.amount_micros, refund.gift.currency),
         event_time=timestamp(refund.event_time),
     )
 
@@ -78,9 +78,10 @@ def record_refund(refund: Refund, request_id: str) -> intake.RecordRefundRequest
 def donation_batch(
     offset: int, reports: Sequence[Report], complete_until: datetime | None = None
 ) -> intake.DonationBatch:
-    """A batch with control totals that tie. complete_until: see the contract."""
+    """A batch, in CNY, with control totals that tie. complete_until: see the contract."""
     gifts = [report.subject for report in reports if isinstance(report.subject, Gift)]
     assert len(gifts) == len(reports), "refunds travel one by one"
+    assert all(gift.currency == CURRENCY for gift in gifts), "who streams has one currency"
     projects, project_indexes = _positions(gift.project for gift in gifts)
     campaigns, campaign_indexes = _positions(gift.campaign for gift in gifts)
     amounts = [gift.amount_micros for gift in gifts]
@@ -146,8 +147,8 @@ def _micros(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _money(micros: int) -> Money:
-    return Money(currency_code=CURRENCY, micros=micros)
+def _money(micros: int, currency: str) -> Money:
+    return Money(currency_code=currency, micros=micros)
 
 
 def _positions(codes: Iterable[str]) -> tuple[list[str], list[int]]:

@@ -10,8 +10,9 @@ import pytest
 from services.cli.demonstration.books import Audit, AuditCheck, GatewayTotals, LedgerBalances
 from services.cli.demonstration.killing import Kill
 from services.cli.demonstration.result import as_json, in_units
-from services.cli.demonstration.verdict import Findings, judge
+from services.cli.demonstration.verdict import Findings, fund_of, judge
 from services.cli.simulator.expectation import Cell, State
+from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import make_occasion
 from services.cli.simulator.plan import Plan, make_plan
 from services.cli.simulator.reports import Kind, Refund
@@ -29,12 +30,12 @@ def true_tallies(plan: Plan) -> list[Tally]:
         for report in (report for messages in part.rounds for report in messages):
             tally.reports += 1
             gift = report.subject.gift if isinstance(report.subject, Refund) else report.subject
-            if report.kind is Kind.FORGED:
+            if report.kind in (Kind.FORGED, Kind.PROBE):
                 tally.refused += 1
                 continue
             if isinstance(report.subject, Refund):
                 tally.refund(report.subject.refund_id, Answer.ACCEPTED)
-                if name != "alipay":
+                if not MANNERS[name].repeats_gift:
                     continue
             if report.kind is Kind.CONFLICT:
                 tally.gifts[Answer.CONFLICTING] += 1
@@ -48,12 +49,10 @@ def true_tallies(plan: Plan) -> list[Tally]:
 
 def true_ledger(plan: Plan) -> LedgerBalances:
     """The accounts as transfers would leave them."""
-    debits, credits_ = Counter[str](), Counter[str]()
+    debits, credits_ = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for cell, micros in plan.expectation.micros.items():
-        claimed = f"partner/{cell.partner}/claimed"
-        fund = (
-            f"project/{cell.project}/fund" if cell.project else f"partner/{cell.partner}/suspense"
-        )
+        claimed = f"partner/{cell.partner}/claimed", cell.currency
+        fund = fund_of(cell), cell.currency
         if cell.state is State.REFUNDED:
             # Given, and given back: the balance does not know of it.
             for account in (claimed, fund):
@@ -126,13 +125,21 @@ def one_gift_too_many(found: Findings) -> Findings:
 
 def off_by_a_micro_in_the_ledger(found: Findings) -> Findings:
     accounts = dict(found.ledger.accounts)
-    code = next(code for code in accounts if code.startswith("project/"))
-    accounts[code] = (accounts[code][0] + 1, accounts[code][1])
+    key = next(key for key in accounts if key[0].startswith("project/"))
+    accounts[key] = (accounts[key][0] + 1, accounts[key][1])
     return replace(found, ledger=replace(found.ledger, accounts=accounts, ties=False))
 
 
 def money_in_another_account(found: Findings) -> Findings:
-    accounts = {**found.ledger.accounts, "partner/weibo/fees": (7, 7)}
+    accounts = {**found.ledger.accounts, ("partner/weibo/fees", "CNY"): (7, 7)}
+    return replace(found, ledger=replace(found.ledger, accounts=accounts))
+
+
+def in_another_currency(found: Findings) -> Findings:
+    accounts = dict(found.ledger.accounts)
+    accounts["project/water-guizhou/fund", "GBP"] = accounts.pop(
+        ("project/water-guizhou/fund", "CNY")
+    )
     return replace(found, ledger=replace(found.ledger, accounts=accounts))
 
 
@@ -159,6 +166,7 @@ def not_answered(found: Findings) -> Findings:
         (one_gift_too_many, {"gateway, gifts counted", "gifts recorded once"}),
         (off_by_a_micro_in_the_ledger, {"ledger, to the micro", "ledger, debits = credits"}),
         (money_in_another_account, {"ledger, to the micro"}),
+        (in_another_currency, {"ledger, to the micro"}),
         (forged_and_taken, {"refused"}),
         (surprised, {"every answer as planned"}),
         (not_answered, {"reports answered"}),

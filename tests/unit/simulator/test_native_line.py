@@ -92,12 +92,13 @@ async def test_every_answer_is_counted() -> None:
         told(REFUND, Kind.REPEAT),
         told(replace(GIFT, amount_micros=20_000), Kind.CONFLICT),
         told(GIFT, Kind.FORGED),
+        told(GIFT, Kind.PROBE),
     )
     gifts = {Answer.SUSPENDED: 1, Answer.REPLAYED: 1, Answer.CONFLICTING: 1}
     assert tally.gifts == gifts
     assert tally.refunds == {Answer.WAITING: 1}
     assert tally.refunds_known == {"R1"}
-    assert (tally.refused, tally.reports, tally.surprises) == (1, 4, [])
+    assert (tally.refused, tally.reports, tally.surprises) == (2, 5, [])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,8 @@ async def test_every_answer_is_counted() -> None:
         (Kind.FIRST, success("CONFLICTING"), "FIRST report"),
         (Kind.FIRST, success(""), "answered nothing"),
         (Kind.CONFLICT, success("REPLAYED"), "CONFLICT report"),
-        (Kind.FORGED, success("ACCEPTED"), "forged"),
+        (Kind.FORGED, success("ACCEPTED"), "FORGED notice"),
+        (Kind.PROBE, success("ACCEPTED"), "PROBE notice"),
     ],
 )
 async def test_what_the_plan_does_not_allow_is_a_surprise(

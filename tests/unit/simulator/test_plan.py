@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from itertools import chain
 
@@ -9,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.simulator.expectation import Cell, State
+from services.cli.simulator.expectation import Cell, Purpose, State
+from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import make_occasion
-from services.cli.simulator.plan import NATIVE_PARTNERS, PARTNERS, Plan, make_plan
+from services.cli.simulator.plan import PARTNERS, Plan, make_plan
 from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
 
 OCCASION = make_occasion(date(2019, 9, 5))
 PLANS = st.builds(
     lambda seed, gifts: make_plan(seed, gifts, OCCASION),
     st.integers(0, 2**32),
-    st.integers(40, 1_500),
+    st.integers(150, 1_500),
 )
 
 
@@ -27,20 +29,22 @@ def read_in_any_order(plan: Plan, chance: random.Random) -> tuple[Counter[Cell],
 
     Within a round the messages come in any order.
     """
-    known = {project.code for project in OCCASION.projects}
+    known = {project.code: Purpose.CHARITY for project in OCCASION.projects}
+    known |= {appeal.code: Purpose.APPEAL for appeal in OCCASION.appeals}
     gifts: dict[tuple[str, str], Gift] = {}
     single: dict[tuple[str, str, str], int] = {}
     running: Counter[tuple[str, str]] = Counter()
     for partner in plan.partners.values():
         for messages in partner.rounds:
             for report in chance.sample(messages, len(messages)):
-                if report.kind is Kind.FORGED:
+                if report.kind in (Kind.FORGED, Kind.PROBE):
                     continue
                 if isinstance(report.subject, Refund):
                     refund = report.subject
                     key = refund.gift.partner, refund.gift.external_id
-                    if refund.gift.partner == "alipay":
+                    if MANNERS[partner.partner].repeats_gift:
                         gifts.setdefault(key, refund.gift)
+                    if MANNERS[partner.partner].running_total:
                         running[key] = max(running[key], refund.total_micros)
                     else:
                         single[*key, refund.refund_id] = refund.amount_micros
@@ -53,13 +57,14 @@ def read_in_any_order(plan: Plan, chance: random.Random) -> tuple[Counter[Cell],
     sums: Counter[Cell] = Counter()
     counts: Counter[Cell] = Counter()
     for key, gift in gifts.items():
-        known_project = gift.project in known
-        project = gift.project if known_project else ""
-        cell = Cell(gift.partner, project, State.CLAIMED if known_project else State.SUSPENSE)
+        purpose = known.get(gift.project, Purpose.UNATTRIBUTED)
+        project = gift.project if gift.project in known else ""
+        state = State.CLAIMED if gift.project in known else State.SUSPENSE
+        cell = Cell(gift.partner, project, state, gift.currency, purpose)
         sums[cell] += gift.amount_micros - back[key]
         counts[cell] += 1
         if back[key]:
-            refunded = Cell(gift.partner, project, State.REFUNDED)
+            refunded = replace(cell, state=State.REFUNDED)
             sums[refunded] += back[key]
             counts[refunded] += 1
     return Counter({cell: micros for cell, micros in sums.items() if micros}), counts
@@ -83,7 +88,7 @@ def test_a_claim_of_another_amount_comes_after_its_original_is_acknowledged(plan
                 gift = report.subject if isinstance(report.subject, Gift) else report.subject.gift
                 if report.kind is Kind.CONFLICT:
                     assert first_round[gift.external_id] < number
-                elif report.kind is not Kind.FORGED and isinstance(report.subject, Gift):
+                elif report.kind in (Kind.FIRST, Kind.REPEAT) and isinstance(report.subject, Gift):
                     first_round.setdefault(gift.external_id, number)
         assert len(first_round) == len(partner.gifts)
         assert all(report.kind is not Kind.FIRST for report in partner.rounds[-1])
@@ -92,19 +97,20 @@ def test_a_claim_of_another_amount_comes_after_its_original_is_acknowledged(plan
 @given(PLANS)
 def test_gifts_are_well_formed(plan: Plan) -> None:
     for name, partner in plan.partners.items():
+        manner = MANNERS[name]
         assert len({gift.external_id for gift in partner.gifts}) == len(partner.gifts)
         for gift in partner.gifts:
             assert gift.amount_micros > 0
             assert OCCASION.start_time <= gift.event_time < OCCASION.gifts_end_time
-            assert len(gift.external_id) == 28
-            if name in NATIVE_PARTNERS:
-                assert gift.amount_micros % 10_000 == 0
-                assert gift.event_time.microsecond == 0
-            else:
-                assert gift.project
+            assert len(gift.external_id) == len(manner.prefix) + 28
+            assert gift.amount_micros % manner.grains[gift.currency] == 0
+            assert not manner.whole_seconds or gift.event_time.microsecond == 0
+            assert gift.project or manner.is_native
+            assert manner.appeals or not gift.project.startswith("appeal-")
         for report in chain.from_iterable(partner.rounds):
-            assert (report.way is Way.NOTICE) == (name in NATIVE_PARTNERS)
+            assert report.way in (manner.bulk, *manner.singly)
             if isinstance(report.subject, Refund):
+                assert manner.gives_back
                 assert report.way is not Way.STREAM
                 assert 0 < report.subject.amount_micros <= report.subject.total_micros
                 assert report.subject.total_micros <= report.subject.gift.amount_micros
@@ -114,18 +120,33 @@ def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
     plan = make_plan(95, 50_000, OCCASION)
     expected = plan.expectation
     assert expected.gift_count == plan.count(Kind.FIRST, refunds=False) == 50_000
-    assert len({cell.project for cell in expected.micros if cell.project}) == 30
+    assert len({cell.project for cell in expected.micros if cell.project}) == 30 + 5
     assert plan.count(Kind.REPEAT, refunds=False) >= 5_000
     assert 50 <= plan.count(Kind.FORGED) <= 60
     assert 50 <= plan.count(Kind.CONFLICT) <= 60
     assert 250 <= expected.suspended_count <= 260
-    assert plan.refused == plan.count(Kind.FORGED) + 4
+    assert plan.count(Kind.PROBE) == 5
+    assert plan.refused == plan.count(Kind.FORGED) + 5 + 2
+    assert {cell.currency for cell in expected.micros} == {"CNY", "EUR", "JPY", "USD"}
+    assert {cell.purpose for cell in expected.micros} == set(Purpose)
     messages = [list(chain.from_iterable(part.rounds)) for part in plan.partners.values()]
     assert sum(map(out_of_order, messages)) >= 50_000 // 5
     early, in_full, in_part = refund_kinds(messages)
     assert early > 100
     assert in_full > 400
     assert in_part > 100
+
+
+def test_some_gifts_are_told_in_two_ways() -> None:
+    """By a stream and by signed JSON, and counted once all the same."""
+    plan = make_plan(95, 50_000, OCCASION)
+    for name in ("weibo", "qingsongchou"):
+        ways: dict[str, set[Way]] = {}
+        for report in chain.from_iterable(plan.partners[name].rounds):
+            if isinstance(report.subject, Gift) and report.kind in (Kind.FIRST, Kind.REPEAT):
+                ways.setdefault(report.subject.external_id, set()).add(report.way)
+        assert {Way.STREAM, Way.NOTICE} in ways.values()
+        assert set().union(*ways.values()) == set(Way)
 
 
 def out_of_order(messages: list[Report]) -> int:
