@@ -1,6 +1,7 @@
 # The front door. `make help` lists what there is; each target sets up what it needs.
 
 PYTHON ?= python3
+EXAMPLES ?= 2000
 VENV   := .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard protos/watersmeet/*/v1/*.proto)
@@ -58,8 +59,8 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-fuzz: setup ## The property tests with 2,000 examples each
-	@$(BIN)/pytest --hypothesis-profile=fuzz -m property --timeout=3600
+fuzz: setup ## The property tests with 2,000 examples each (EXAMPLES=n for another number)
+	@WATERSMEET_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --hypothesis-profile=fuzz -m property --timeout=3600
 
 bench: setup ## Measure against bare PostgreSQL and bare gRPC, in one run
 	@$(BIN)/python -m bench

@@ -18,9 +18,14 @@ from tests.support.clock import FixedClock
 from tests.support.databases import DatabaseFactory, fresh_databases
 from tests.support.identities import Certificates
 
-# `--hypothesis-profile=fuzz` looks harder. No deadline: a shared machine stalls now and then.
+# `--hypothesis-profile=fuzz` looks harder; `make fuzz` says how hard. No deadline: a shared machine
+# stalls now and then.
 settings.register_profile("default", max_examples=50, deadline=None)
-settings.register_profile("fuzz", max_examples=2_000, deadline=None)
+settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("WATERSMEET_FUZZ_EXAMPLES", "2000")),
+    deadline=None,
+)
 
 # What a test's data is worth. Crash safety does not depend on it while the machine stays up.
 _FORGETFUL = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}

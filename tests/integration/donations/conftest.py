@@ -1,6 +1,7 @@
 """Intake on a real database: its parts in this process, and the whole over mutual TLS."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,22 @@ def empty(urls: DatabaseUrls) -> None:
     tables = ", ".join(metadata.tables)
     with psycopg.connect(urls.owner) as connection:
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+
+
+# What Catalog keeps in memory, and so must stay while it lives.
+_CATALOG = {"partners", "charities", "certificates", "projects", "campaigns"}
+_REMEMBERED = 50
+_examples = itertools.count()
+
+
+def forget_now_and_then(urls: DatabaseUrls) -> None:
+    """Removes the gifts of earlier examples every so often, as a property's database outlives them:
+    what reads all of it would take longer with each, and thousands of them for hours.
+    """
+    if next(_examples) % _REMEMBERED == 0:
+        tables = ", ".join(metadata.tables.keys() - _CATALOG)
+        with psycopg.connect(urls.owner) as connection:
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
 
 
 @pytest.fixture

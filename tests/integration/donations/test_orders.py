@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Purpose, Refund
 from services.donations.gifts.booking import Refunded, booking_lines
+from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
 
@@ -44,8 +46,9 @@ _messages = st.lists(
 @shared
 @given(messages=_messages, chance=st.randoms(use_true_random=False))
 async def test_any_order_on_both_lanes_makes_the_same_books(
-    parts: Parts, messages: list[Gift | Refund], chance: object
+    parts: Parts, urls: DatabaseUrls, messages: list[Gift | Refund], chance: object
 ) -> None:
+    forget_now_and_then(urls)
     example = next(examples)
     partner = f"any-{example}"
     messages = [told(message, partner) for message in messages]

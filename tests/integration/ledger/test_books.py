@@ -15,16 +15,17 @@ from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.parts import Parts, open_parts
 from tests.support.clock import FixedClock
+from tests.support.examples import fewer_every_day
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON
 from tests.unit.ledger.strategies import drafts
 
-EXAMPLES = settings().max_examples // 4  # each costs what dozens cost in memory
+EXAMPLES = fewer_every_day(4)  # each costs what dozens cost in memory
 
 
 @pytest.mark.property
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(posted=st.lists(drafts(), min_size=1, max_size=20), sizes=st.lists(st.integers(1, 5)))
+@given(posted=st.lists(drafts(), min_size=1, max_size=12), sizes=st.lists(st.integers(1, 5)))
 def test_stored_books_are_the_planned_ones(
     migrated: DatabaseUrls, posted: list[EntryDraft], sizes: list[int]
 ) -> None:

@@ -19,9 +19,10 @@ from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.parts import Parts, open_parts
 from tests.support.clock import FixedClock
+from tests.support.examples import fewer_every_day
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 
-EXAMPLES = max(settings().max_examples // 10, 5)
+EXAMPLES = fewer_every_day(10)  # each is a ledger of its own, asked dozens of questions
 CLAIMED = AccountName("partner/alipay/claimed", "CNY")
 FUND = AccountName("project/well/fund", "CNY")
 HOUR = timedelta(hours=1)
@@ -198,7 +199,7 @@ _posts = st.lists(
         st.integers(-72, 72),  # hours from recording to value
     ),
     min_size=1,
-    max_size=12,
+    max_size=8,
 )
 
 
@@ -207,7 +208,7 @@ _posts = st.lists(
 @given(
     posts=_posts,
     stretch=st.integers(1, 5),
-    asked=st.lists(st.tuples(st.integers(0, 12), st.integers(-4, 30)), min_size=1, max_size=6),
+    asked=st.lists(st.tuples(st.integers(0, 8), st.integers(-4, 30)), min_size=1, max_size=3),
 )
 def test_the_past_is_the_sum_of_its_entries(
     migrated: DatabaseUrls,
