@@ -177,7 +177,8 @@ class NoticeDesk:
         Returns for each what `accept` would return or raise. None affects another: they share
         transactions and nothing else.
         """
-        taken = [self._take(code, notice) for code, notice in notices]
+        has_company = len(notices) > 1
+        taken = [self._take(code, notice, has_company=has_company) for code, notice in notices]
         lost: Exception | None = None
         unreadable = [item for item in taken if isinstance(item, Unreadable)]
         if unreadable:
@@ -198,7 +199,9 @@ class NoticeDesk:
                 results.append(item)
         return results
 
-    def _take(self, code: str, notice: Notice) -> _Taken | Unreadable | Exception:
+    def _take(
+        self, code: str, notice: Notice, *, has_company: bool
+    ) -> _Taken | Unreadable | Exception:
         try:
             platform = self._require_platform(code)
             try:
@@ -212,9 +215,10 @@ class NoticeDesk:
             # Only what is genuine counts: a forger must not use up what the platform may send.
             quotas = self._quotas.of(platform.code)
             quotas.take(calls=1, gifts=len(reports), size=len(notice.body))
-            return _Taken(
-                platform, reports, self._committer.submit(submission) if reports else None
-            )
+            if not reports:
+                return _Taken(platform, reports, None)
+            durable = self._committer.submit(submission, has_company=has_company)
+            return _Taken(platform, reports, durable)
         except Exception as error:  # noqa: BLE001  handed to whoever sent this notice
             return error
 

@@ -33,7 +33,7 @@ POLL_S = 1.0
 """How often it looks without being told to: another process may have recorded something."""
 
 _BATCHES_AT_ONCE = 500
-_GATHER_S = 0.05
+_GATHER_S = 0.1
 _MEASURE_S = 1.0
 _CALL_TIMEOUT_S = 20.0
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.1, 5.0

@@ -82,6 +82,7 @@ class Committer:
         self._rows = 0
         self._room = asyncio.Condition()
         self._listeners: list[Callable[[Recorded], None]] = []
+        metrics.QUEUED_ROWS.set_function(lambda: self._rows)
 
     def on_recorded(self, listener: Callable[[Recorded], None]) -> None:
         """Calls listener after each transaction. It must not block."""
@@ -95,9 +96,13 @@ class Committer:
         """
         return await self.submit(submission)
 
-    def submit(self, submission: Submission) -> asyncio.Future[Committed]:
+    def submit(
+        self, submission: Submission, *, has_company: bool = False
+    ) -> asyncio.Future[Committed]:
         """Queues a submission; what it returns is done when the submission is durable, or failed
         as `commit` fails. Raises Fault(QUEUE_FULL).
+
+        has_company: others are submitted with it, so that its lane need not wait for any.
         """
         weight = submission.weight
         # A submission larger than the queue passes when nothing else is there.
@@ -107,7 +112,7 @@ class Committer:
                 "more gifts are coming in than can be written; retry with the same ids",
                 retry_after=1.0,
             )
-        return self._put(self._lane_for_call(), submission, weight)
+        return self._put(self._lane_for_call(), submission, weight, has_company=has_company)
 
     def _lane_for_call(self) -> "_LaneQueue":
         """Where a call finds company: many small transactions cost more than a few larger ones."""
@@ -147,16 +152,17 @@ class Committer:
             return self._put(lane, submission, weight)
 
     def _put(
-        self, lane: "_LaneQueue", submission: Submission, weight: int
+        self,
+        lane: "_LaneQueue",
+        submission: Submission,
+        weight: int,
+        *,
+        has_company: bool = False,
     ) -> asyncio.Future[Committed]:
         queued = _Queued(submission, weight, asyncio.get_running_loop().create_future())
-        self._count(weight)
-        lane.append(queued)
+        self._rows += weight
+        lane.append(queued, has_company=has_company)
         return queued.done
-
-    def _count(self, rows: int) -> None:
-        self._rows += rows
-        metrics.QUEUED_ROWS.set(self._rows)
 
     async def _work(self, lane: "_LaneQueue") -> None:
         while True:
@@ -167,7 +173,7 @@ class Committer:
             finally:
                 weight = sum(queued.weight for queued in group)
                 lane.rows -= weight
-                self._count(-weight)
+                self._rows -= weight
                 async with self._room:
                     self._room.notify_all()
 
@@ -226,9 +232,11 @@ class _LaneQueue:
         self.streams = 0
         self._waiting: deque[_Queued] = deque()
         self._filled = asyncio.Event()
+        self._has_company = False
 
-    def append(self, queued: _Queued) -> None:
-        """Queues one more."""
+    def append(self, queued: _Queued, *, has_company: bool) -> None:
+        """Queues one more. has_company: others come with it."""
+        self._has_company |= has_company
         self.rows += queued.weight
         self._waiting.append(queued)
         self._filled.set()
@@ -236,7 +244,7 @@ class _LaneQueue:
     async def gather(self, limits: Limits, pause: Pause) -> None:
         """Waits until there is something, and a moment longer for company."""
         await self._filled.wait()
-        if self.rows < limits.group_rows and limits.gather_s:
+        if self.rows < limits.group_rows and limits.gather_s and not self._has_company:
             await await_company(
                 lambda: self.rows, pause, step_s=limits.gather_s, enough=_COMPANY_ROWS
             )
@@ -261,6 +269,7 @@ class _LaneQueue:
             group.append(self._waiting.popleft())
         if not self._waiting:
             self._filled.clear()
+            self._has_company = False
         return group
 
 

@@ -8,12 +8,12 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import grpc
 import structlog
 from aiohttp import web
 from multidict import CIMultiDict
+from uuid_utils import uuid4
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import notification_service_pb2 as pb
 from watersmeet.donations.v1 import notification_service_pb2_grpc as pb_grpc
@@ -41,9 +41,9 @@ _PLATFORM = re.compile(r"[a-z0-9._-]{1,64}")
 # What these faults say of the inside of the mesh is for the log, not for the world.
 _AWAY = frozenset({Reason.DEPENDENCY_UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.SHUTTING_DOWN})
 
-# Of one call to intake: below its limits of 128 notices and 4 MiB. Two calls at once, so that one
-# gathers while another is being recorded.
-_CALLS = 2
+# Of one call to intake: below its limits of 128 notices and 4 MiB. Three calls at once: one is
+# gathered, one is read and one is recorded.
+_CALLS = 3
 _NOTICES_A_CALL = 64
 _BYTES_A_CALL = 2 * 1024 * 1024
 _GATHER_S = 0.001

@@ -12,11 +12,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from uuid import uuid4
 
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
+from uuid_utils import uuid4  # a tenth of the standard library's price
 
 from services.gateway.http.answers import fault_answer
 from services.gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS

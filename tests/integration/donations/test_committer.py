@@ -68,6 +68,28 @@ async def test_a_lane_waits_as_long_as_company_comes(parts: Parts) -> None:
     assert {result.batch_id for result in results} == {first.batch_id}
 
 
+async def test_a_lane_does_not_wait_for_those_that_have_company(parts: Parts) -> None:
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    committer = Committer(parts.lanes, parts.catalog, parts.clock, pause=pause)
+    running = asyncio.create_task(committer.run())
+    async with asyncio.timeout(10):
+        for number in range(2):
+            together = [
+                committer.submit(gifts(f"{number}-{n}", 1), has_company=True) for n in range(3)
+            ]
+            results = await asyncio.gather(*together)
+            assert len({result.batch_id for result in results}) == 1
+        assert paused == []
+        await committer.commit(gifts("alone", 1))
+    assert len(paused) == 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_full_queue_refuses_calls_and_makes_streams_wait(
     urls: DatabaseUrls, clock: FixedClock
 ) -> None:

@@ -67,7 +67,9 @@ class Committer:
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
 
-    def submit(self, submission: Submission) -> asyncio.Future[Committed]:
+    def submit(
+        self, submission: Submission, *, has_company: bool = False
+    ) -> asyncio.Future[Committed]:
         self.submissions.append(submission)
         done = asyncio.get_running_loop().create_future()
         if any(gift.external_id == "breaks" for gift in submission.gifts):
