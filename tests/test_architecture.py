@@ -88,6 +88,12 @@ def test_the_simulator_shares_no_code_with_what_it_tests() -> None:
     assert breaches("services/cli/simulator", ("services",), ("services.cli.simulator",)) == []
 
 
+def test_the_verifier_shares_no_code_with_the_ledger() -> None:
+    # Nor with the wire: what it says of an archive rests on the archive's files alone.
+    forbidden = ("services", *WIRE, *STORE, *HTTP)
+    assert breaches("services/cli/verifying", forbidden, ("services.cli.verifying",)) == []
+
+
 def test_the_partners_package_needs_no_application() -> None:
     assert breaches("protos", ("services", *STORE, *HTTP)) == []
 

@@ -21,6 +21,8 @@ COMMANDS = (
     "statement",
     "trial-balance",
     "entries",
+    "export",
+    "verify",
     "certs",
     "migrate",
     "simulate",

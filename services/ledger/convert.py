@@ -225,7 +225,7 @@ def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
 
 # To the wire.
 
-_ACCOUNT_KINDS = {kind: pb.AccountKind.Value(f"ACCOUNT_KIND_{kind.name}") for kind in AccountKind}
+ACCOUNT_KINDS = {kind: pb.AccountKind.Value(f"ACCOUNT_KIND_{kind.name}") for kind in AccountKind}
 _ACCOUNT_STATES = {s: pb.AccountState.Value(f"ACCOUNT_STATE_{s.name}") for s in AccountState}
 _ACCOUNT_LIMITS = {x: pb.AccountLimit.Value(f"ACCOUNT_LIMIT_{x.name}") for x in AccountLimit}
 _CAUSE_KINDS = {kind: pb.CauseKind.Value(f"CAUSE_KIND_{kind.name}") for kind in CauseKind}
@@ -280,7 +280,7 @@ def account_message(account: Account) -> pb.Account:
     return pb.Account(
         code=account.name.code,
         currency_code=account.name.currency,
-        kind=_ACCOUNT_KINDS[account.kind],
+        kind=ACCOUNT_KINDS[account.kind],
         owner=account.owner,
         create_time=stamp_of(account.create_time),
         state=_ACCOUNT_STATES[account.state],
@@ -293,7 +293,7 @@ def balance_message(balance: Balance) -> pb.Balance:
     currency = balance.name.currency
     return pb.Balance(
         code=balance.name.code,
-        kind=_ACCOUNT_KINDS[balance.kind],
+        kind=ACCOUNT_KINDS[balance.kind],
         debits=money(currency, balance.debits),
         credits=money(currency, balance.credits),
         balance=money(currency, balance.micros),

@@ -3,7 +3,8 @@
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 
 from services.ledger.archive import HoldingAccount, Part, SealedEntry, Start
-from services.ledger.convert import account_message
+from services.ledger.chart import CHART
+from services.ledger.convert import ACCOUNT_KINDS, account_message
 from services.ledger.note import Checkpoint
 
 
@@ -20,6 +21,9 @@ def archive_message(part: Part) -> pb.StreamArchiveResponse:
                 sequence=part.head.sequence,
                 hash=part.head.hash,
                 verifier_keys=part.verifier_keys,
+                chart=[
+                    pb.ChartRow(pattern=row.pattern, kind=ACCOUNT_KINDS[row.kind]) for row in CHART
+                ],
             )
         )
     message = pb.StreamArchiveResponse()

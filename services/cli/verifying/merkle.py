@@ -65,40 +65,58 @@ def continues(
     return last == 0 and old == first_root and new == root
 
 
-class Roots:
-    """Adds leaves a run at a time, and says the root of any number of leaves that it passes.
+Subtree = tuple[int, bytes]
+"""A complete subtree: its level (0: a leaf) and its hash."""
 
-    Keeps one hash for each level. A run is hashed level by level, in whole lists, which costs half
-    of what leaf by leaf costs.
+
+def subtrees_of(leaves: list[bytes], begin: int) -> list[Subtree]:
+    """The largest complete subtrees that leaves' hashes make up, the first being leaf begin.
+
+    Level by level in whole lists, which costs half of what leaf by leaf costs.
     """
+    left: list[Subtree] = []
+    right: list[Subtree] = []
+    level, hashes = 0, leaves
+    one = b"\x01"
+    while hashes:
+        if begin & 1:
+            left.append((level, hashes[0]))
+            hashes = hashes[1:]
+            begin += 1
+        if len(hashes) & 1:
+            right.append((level, hashes[-1]))
+        # An odd one at the end finds no partner, and is left out.
+        hashes = [
+            sha256(one + first + second).digest()
+            for first, second in zip(hashes[::2], hashes[1::2], strict=False)
+        ]
+        level, begin = level + 1, begin >> 1
+    return left + right[::-1]
+
+
+class Roots:
+    """A growing tree, of which it keeps one hash for each level."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._levels: list[bytes | None] = []
+        self._stack: list[bytes] = []
 
-    def add(self, leaves: list[bytes]) -> None:
-        """Adds leaves' hashes to the right."""
-        self.size += len(leaves)
-        level = 0
-        hashes = leaves
-        while hashes:
-            if level == len(self._levels):
-                self._levels.append(None)
-            waiting = self._levels[level]
-            if waiting is not None:
-                hashes = [waiting, *hashes]
-            self._levels[level] = hashes[-1] if len(hashes) & 1 else None
-            one = b"\x01"
-            hashes = [
-                sha256(one + left + right).digest()
-                for left, right in zip(hashes[::2], hashes[1::2], strict=False)
-            ]
-            level += 1
+    def add(self, subtrees: list[Subtree]) -> None:
+        """Adds the subtrees of the next leaves, left to right."""
+        for level, subtree in subtrees:
+            made = subtree
+            position = self.size >> level
+            self.size += 1 << level
+            while position & 1:
+                made = parent_of(self._stack.pop(), made)
+                position >>= 1
+            self._stack.append(made)
 
     def root(self) -> bytes:
         """The root of the leaves so far."""
-        made: bytes | None = None
-        for waiting in self._levels:
-            if waiting is not None:
-                made = waiting if made is None else parent_of(waiting, made)
-        return sha256(b"").digest() if made is None else made
+        if not self._stack:
+            return sha256(b"").digest()
+        made = self._stack[-1]
+        for left in reversed(self._stack[:-1]):
+            made = parent_of(left, made)
+        return made

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.verifying.merkle import Roots, continues, includes, leaf_of
+from services.cli.verifying.merkle import Roots, continues, includes, leaf_of, subtrees_of
 from services.ledger.tree import Frontier, Range, consistency_path, inclusion_path
 from tests.support import rfc6962
 
@@ -15,7 +15,7 @@ LEAVES = [leaf_of(data) for data in rfc6962.LEAVES]
 
 def root_of(leaves: list[bytes]) -> bytes:
     roots = Roots()
-    roots.add(leaves)
+    roots.add(subtrees_of(leaves, 0))
     return roots.root()
 
 
@@ -80,7 +80,7 @@ def test_runs_of_any_length_make_the_same_tree(runs: list[int]) -> None:
     roots, tree = Roots(), Frontier(0, {})
     for run in runs:
         leaves = [sha256(str(tree.size + n).encode()).digest() for n in range(run)]
-        roots.add(leaves)
+        roots.add(subtrees_of(leaves, roots.size))
         for leaf in leaves:
             tree.append(leaf)
         assert (roots.size, roots.root()) == (tree.size, tree.root())

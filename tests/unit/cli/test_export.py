@@ -1,0 +1,133 @@
+"""`watersmeet export ledger` and `watersmeet verify`, one after the other."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+from watersmeet.ledger.v1 import log_service_pb2 as pb
+from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
+
+from services.cli.main import build
+from services.cli.verifying.layout import ENTRIES, SUMMED, SUMS
+from services.runtime.errors import Fault, Reason
+from services.runtime.supervisor.errors import MeshError
+from tests.unit.cli.conftest import ServeMesh, caller_of
+from tests.unit.verifying.archives import NEXT, SIGNER, parts_of, sample, write_sample
+
+
+class FakeLog(pb_grpc.LogServiceServicer):
+    """Streams these parts."""
+
+    def __init__(self, parts: Sequence[pb.StreamArchiveResponse]) -> None:
+        self.parts = parts
+        self.callers: list[str] = []
+
+    def StreamArchive(
+        self, request: pb.StreamArchiveRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.StreamArchiveResponse]:
+        self.callers.append(caller_of(context))
+        yield from self.parts
+
+
+def export(serve_mesh: ServeMesh, fake: FakeLog, folder: Path) -> Result:
+    state: Path = serve_mesh(ledger=(pb_grpc.add_LogServiceServicer_to_server, fake))
+    return CliRunner().invoke(
+        build(["export", "audit"]), ["export", "ledger", str(folder), "--state", str(state)]
+    )
+
+
+def verify(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(build(["verify", "audit"]), ["verify", str(folder), *arguments])
+
+
+def test_what_is_exported_is_verified(serve_mesh: ServeMesh, tmp_path: Path) -> None:
+    fake = FakeLog(parts_of(sample(), cuts=[3, 7]))
+    folder = tmp_path / "some" / "archive"
+    result = export(serve_mesh, fake, folder)
+    assert result.exit_code == 0, result.exception
+    assert result.output.startswith("7 entries are in ")
+    assert fake.callers == ["spiffe://watersmeet/operator/local"]
+    assert {path.name for path in folder.iterdir()} == {*SUMMED, SUMS}
+    assert [path.name for path in folder.parent.iterdir()] == ["archive"]
+
+    result = verify(folder)
+    assert result.exit_code == 0, result.output
+    assert "7 entries with 10 transfers between 7 accounts, 2 checkpoints." in result.output
+    assert "Every hash, link, root, signature, balance and sum" in result.output
+    assert "compare them" in result.output
+    result = verify(folder, "--key", SIGNER.verifier_key)
+    assert result.exit_code == 0
+    assert "compare them" not in result.output
+
+
+def test_json_is_the_report_alone(tmp_path: Path) -> None:
+    folder = write_sample(tmp_path / "archive")
+    content = (folder / ENTRIES).read_bytes()
+    result = verify(folder, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.output)
+    assert re.fullmatch("[0-9a-f]{64}", document.pop("head_hash"))
+    assert document == {
+        "ok": True,
+        "entries": 7,
+        "transfers": 10,
+        "accounts": 7,
+        "checkpoints": 2,
+        "signed_until": 5,
+        "keys_are_given": False,
+        "kept_checkpoints": 0,
+        "findings": [],
+        "more_findings": 0,
+    }
+    (folder / ENTRIES).write_bytes(content.replace(b" 9 CNY", b" 8 CNY"))
+    result = verify(folder, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.output)["findings"][0] == {
+        "file": ENTRIES,
+        "entry": 2,
+        "line": 0,
+        "what": "it is not what its hash was made of",
+    }
+    result = verify(folder)
+    assert "NOT OK  entries.txt, entry 2: it is not what its hash was made of" in result.output
+    assert "This is not what the ledger sealed." in result.output
+
+
+def test_a_key_or_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
+    folder = write_sample(tmp_path / "archive")
+    result = verify(folder, "--key", "none")
+    assert isinstance(result.exception, MeshError)
+    note = tmp_path / "note"
+    note.write_text("none\n")
+    result = verify(folder, "--checkpoint", str(note))
+    assert isinstance(result.exception, MeshError)
+    result = verify(folder, "--key", NEXT.verifier_key)
+    assert result.exit_code == 1
+
+
+def test_what_is_there_is_not_written_over(serve_mesh: ServeMesh, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    result = export(serve_mesh, FakeLog(parts_of(sample())), folder)
+    assert isinstance(result.exception, MeshError)
+    assert "is there already" in str(result.exception)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_stream_that_breaks_off_leaves_nothing(
+    serve_mesh: ServeMesh, tmp_path: Path, parts: int
+) -> None:
+    folder = tmp_path / "archive"
+    left = tmp_path / "archive.partial"
+    left.mkdir()  # of an export that was killed
+    (left / "old").touch()
+    result = export(serve_mesh, FakeLog(parts_of(sample())[:parts]), folder)
+    assert isinstance(result.exception, Fault)
+    assert result.exception.reason is Reason.INTERNAL
+    assert not folder.exists()
+    assert not left.exists()
