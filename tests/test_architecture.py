@@ -29,7 +29,7 @@ DOMAIN = (
 STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.
 WIRE_ROOMS = re.compile(
-    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit\w*|callbacks)\.py$"
+    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit\w*|callbacks|log_http)\.py$"
 )
 
 

@@ -10,12 +10,14 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as catalog_grpc
 from watersmeet.donations.v1 import notification_service_pb2_grpc as notification_grpc
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 
 from services.gateway import totals_service
 from services.gateway.catalog.follower import CatalogFollower
 from services.gateway.catalog.listing import Listing
 from services.gateway.follower import Follower
 from services.gateway.http.callbacks import Callbacks
+from services.gateway.http.log_http import LogOverHttp
 from services.gateway.http.server import HttpServer, application
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import publish_totals
@@ -55,7 +57,8 @@ def wire(
     )
     listing = Listing()
     catalog = CatalogFollower(catalog_grpc.CatalogServiceStub(donations), listing)
-    http = HttpServer(application(live, listing, callbacks, settings), settings)
+    log = LogOverHttp([log_grpc.LogServiceStub(ledger) for ledger in ledgers])
+    http = HttpServer(application(live, listing, callbacks, log, settings), settings)
     server = Server("gateway", settings)
     server.add(
         totals_grpc.add_TotalsServiceServicer_to_server,

@@ -114,7 +114,7 @@ class Exchange:
 _HTTP_FAULTS: Mapping[int, tuple[Reason, str]] = {
     404: (
         Reason.FIELD_INVALID,
-        "there is nothing here; see /, /v1/totals, /healthz and /callbacks/{platform}",
+        "there is nothing here; see /, /v1/totals, /v1/log/checkpoint, /healthz and /callbacks/…",
     ),
     405: (Reason.FIELD_INVALID, "this path does not take this method; the header Allow says which"),
     408: (Reason.DEADLINE_EXCEEDED, "the body took too long to arrive; send it again"),

@@ -11,6 +11,7 @@ from services.gateway.http.answers import json_answer
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.connection import Connection, Refused
 from services.gateway.http.exchange import Exchange
+from services.gateway.http.log_http import LogOverHttp
 from services.gateway.http.page import Page
 from services.gateway.http.projects_http import ProjectsOverHttp
 from services.gateway.http.totals_http import TotalsOverHttp
@@ -27,7 +28,11 @@ _BACKLOG = 512
 
 
 def application(
-    live: LiveTotals, listing: Listing, callbacks: Callbacks, settings: Settings
+    live: LiveTotals,
+    listing: Listing,
+    callbacks: Callbacks,
+    log: LogOverHttp,
+    settings: Settings,
 ) -> web.Application:
     """What is where."""
     exchange = Exchange(requests_max=settings.http_requests_max, answer_s=settings.http_answer_s)
@@ -42,6 +47,7 @@ def application(
     app = web.Application(middlewares=[exchange.serve])
     app.router.add_get("/v1/totals", totals.get)
     app.router.add_get("/v1/projects", projects.get)
+    log.add_routes(app.router)
     app.router.add_get("/healthz", health)
     app.router.add_get("/callbacks/{platform}", callbacks.accept, allow_head=False)
     app.router.add_post("/callbacks/{platform}", callbacks.accept)

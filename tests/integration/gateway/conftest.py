@@ -13,6 +13,7 @@ from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 
 from services.gateway.__main__ import Gateway, wire
 from services.gateway.settings import Settings
@@ -32,6 +33,7 @@ class Fakes:
         self.ledger = FakeLedger()  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
         self.intake = FakeIntake()
         self.catalog = FakeCatalog()  # type: ignore[abstract]
+        self.log: log_grpc.LogServiceServicer | None = None
         self.ledger_server: Server | None = None
         self.intake_server: Server | None = None
         self.ledger_address = self.intake_address = "127.0.0.1:0"
@@ -43,6 +45,12 @@ class Fakes:
             self.ledger,
             "watersmeet.ledger.v1.LedgerService",
         )
+        if self.log is not None:
+            server.add(
+                log_grpc.add_LogServiceServicer_to_server,
+                self.log,
+                "watersmeet.ledger.v1.LogService",
+            )
         await server.start()
         self.ledger_server, self.ledger_address = server, server.address
 
@@ -130,14 +138,20 @@ StartMesh = Callable[..., Awaitable[Mesh]]
 async def start_mesh(certificates: Certificates) -> AsyncIterator[StartMesh]:
     """Starts a mesh with other settings than the default ones: `await start_mesh(watchers_max=1)`.
 
+    log: what the ledger serves as its log.
     before: called with the fakes before the gateway starts; may be a coroutine function.
     """
     async with AsyncExitStack() as stack:
 
         async def start(
-            before: Callable[[Fakes], Any] | None = None, *, ready: bool = True, **settings: Any
+            before: Callable[[Fakes], Any] | None = None,
+            *,
+            log: log_grpc.LogServiceServicer | None = None,
+            ready: bool = True,
+            **settings: Any,
         ) -> Mesh:
             fakes = Fakes(certificates)
+            fakes.log = log
             await fakes.start_ledger()
             await fakes.start_intake()
             stack.push_async_callback(fakes.stop)
