@@ -16,6 +16,7 @@ from services.ledger.domain import (
     NO_HASH,
     Account,
     AccountName,
+    AccountState,
     Dates,
     EntryDraft,
     Head,
@@ -74,12 +75,7 @@ def parts_of(
             if moved.step is None or moved.step.kind in _MOVES:
                 debit[0] += moved.micros
                 credit[1] += moved.micros
-    accounts = [
-        HoldingAccount(
-            Account(name, place(name.code).row.kind, place(name.code).owner, NOON), *held
-        )
-        for name, held in sorted(sums.items())
-    ]
+    accounts = [HoldingAccount(_account(name), *held) for name, held in sorted(sums.items())]
     keys = sorted(signer.verifier_key for signer in signers)
     parts: list[Part] = [Start(Head(len(entries), hash_, recorded), keys)]
     parts += [part for part in (accounts, entries, checkpoints) if part]
@@ -88,7 +84,9 @@ def parts_of(
 
 def _account(name: AccountName) -> Account:
     found = place(name.code)
-    return Account(name, found.row.kind, found.owner, NOON)
+    return Account(
+        name, found.row.kind, found.owner, NOON, state=AccountState.OPEN, limit=found.row.limit
+    )
 
 
 def write_sample(folder: Path, *, cuts: Iterable[int] = (2, 5)) -> Path:
