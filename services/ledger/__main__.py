@@ -12,6 +12,7 @@ from watersmeet.ledger.v1 import (
     hold_service_pb2_grpc,
     ledger_service_pb2_grpc,
     log_service_pb2_grpc,
+    period_service_pb2_grpc,
     reversal_service_pb2_grpc,
     statement_service_pb2_grpc,
 )
@@ -32,6 +33,7 @@ from services.ledger.ledger_service import LedgerService
 from services.ledger.log import Log, LogPace
 from services.ledger.log_service import LogService
 from services.ledger.note import Signer
+from services.ledger.period_service import PeriodService
 from services.ledger.proofs import Proofs
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.reversal_service import ReversalService
@@ -43,6 +45,7 @@ from services.ledger.store.accounts import AccountIds
 from services.ledger.store.history import HistoryStore
 from services.ledger.store.lease import LeaseStore
 from services.ledger.store.log import LogStore
+from services.ledger.store.periods import PeriodStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
@@ -188,6 +191,11 @@ async def compose(
             hold_service_pb2_grpc.add_HoldServiceServicer_to_server,
             HoldService(Holds(writer, reading)),
             "watersmeet.ledger.v1.HoldService",
+        )
+        server.add(
+            period_service_pb2_grpc.add_PeriodServiceServicer_to_server,
+            PeriodService(writer, PeriodStore(engines["reader"], accounts)),
+            "watersmeet.ledger.v1.PeriodService",
         )
         server.add(
             reversal_service_pb2_grpc.add_ReversalServiceServicer_to_server,

@@ -82,6 +82,7 @@ class Auditor:
             ("daily_balances", lambda: check_daily_balances(books)),
             ("trial_balance", lambda: check_trial_balance(books)),
             ("holds", lambda: check_holds(books)),
+            ("periods", lambda: chain.periods.check(books)),
             ("totals", lambda: check_totals(books, chain.watermarks)),
             ("batches", lambda: check_batches(books, self._summaries, self._entries_now)),
         ]

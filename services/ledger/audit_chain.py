@@ -7,6 +7,7 @@ from datetime import datetime
 
 from services.ledger import seal
 from services.ledger.audit_check import Check, Findings
+from services.ledger.audit_periods import PeriodWalk
 from services.ledger.domain import NO_HASH, Entry, Head
 from services.ledger.rules import watermarks_of
 from services.ledger.store.entries import PAGE_ENTRIES_MAX, EntryRow, Page, Unreadable
@@ -16,13 +17,16 @@ NAME = "chain"
 
 
 class Chain:
-    """Walks the chain. After `check`, watermarks holds what the entries state."""
+    """Walks the chain. After `check`, watermarks holds what the entries state, and periods has seen
+    all of them.
+    """
 
     def __init__(self) -> None:
         self.watermarks: dict[str, datetime] = {}
         self._findings = Findings()
         self._covered = 0
         self._last = Head(0, NO_HASH, None)
+        self.periods = PeriodWalk()
 
     async def check(self, books: Snapshot) -> Check:
         """Recomputes every hash of the snapshot."""
@@ -39,6 +43,7 @@ class Chain:
             if not page.rows:
                 break
             self._walk(page)
+            await self.periods.compare(books, page.rows[0].sequence, page.rows[-1].sequence)
         if self._last != books.head:
             self._findings.add(
                 f"the head names {_told(books.head)}, and the last entry is {_told(self._last)}"
@@ -71,6 +76,7 @@ class Chain:
                 self._findings.add(str(error))
                 continue
             self._recompute(entry)
+            self.periods.see(entry)
 
     def _recompute(self, entry: Entry) -> None:
         content = seal.content_of(entry.draft)

@@ -1,4 +1,4 @@
-"""Entries that move nothing: what people decided on an account, as sealed metadata.
+"""Entries that move nothing: what people decided, as sealed metadata; here, on an account.
 
 A decision is an entry like any other: numbered, sealed, never changed. What it decided is read from
 its metadata, so what holds now can be derived from the entries alone.

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from services.ledger import seal
-from services.ledger.calendar import day_of
 from services.ledger.decisions import AccountDecision, account_decision_of
 from services.ledger.domain import (
     AccountName,
@@ -27,6 +26,7 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
+from services.ledger.periods import Late, Periods, period_decision_of
 from services.ledger.rules import require_valid, watermarks_of
 from services.ledger.standing import Accounts, Effect, Guard, Turnover, sides_of
 from services.ledger.steps import End, Named, effects_of, expired
@@ -88,6 +88,7 @@ class Books:
     guards: what binds the accounts that they use, where anything does.
     named: the transfers that they are about, as far as they stand in the books.
     due: open holds that are over, the first ones. next_expiry: no other open hold is over before.
+    periods: their states.
     """
 
     head: Head
@@ -97,6 +98,7 @@ class Books:
     named: Mapping[TransferName, Named] = field(default_factory=dict)
     due: Sequence[Due] = ()
     next_expiry: datetime | None = None
+    periods: Periods = field(default_factory=Periods)
 
 
 @dataclass(slots=True)
@@ -106,11 +108,13 @@ class Plan:
     entries: the new ones. turnovers: of every account that they use, opened or not, as they will
     be; stepped: those of them on which holds may be other than before. decisions: what they decide
     on accounts, in order. totals: what to add. watermarks: what they state; the later time wins.
-    next_expiry: no open hold is over before.
+    next_expiry: no open hold is over before. periods: their states behind the entries. late: what
+    came late.
     """
 
     head: Head
     next_expiry: datetime | None
+    periods: Periods
     outcomes: list[Outcome] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
@@ -118,6 +122,7 @@ class Plan:
     decisions: list[AccountDecision] = field(default_factory=list)
     totals: dict[Cell, Sums] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
+    late: list[Late] = field(default_factory=list)
 
 
 def accounts_of(drafts: Iterable[EntryDraft]) -> set[AccountName]:
@@ -159,7 +164,7 @@ class _Planning:
         self._posted = dict(books.posted)
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
-        self._plan = Plan(books.head, books.next_expiry)
+        self._plan = Plan(books.head, books.next_expiry, books.periods)
 
     def expire(self, due: Sequence[Due]) -> None:
         """Ends holds that are over."""
@@ -177,7 +182,8 @@ class _Planning:
             assert transfer.step is not None, "an expiry is a step"
             self._named[name] = Named(hold, End(transfer.step.kind, sequence))
         content = seal.content_of(draft)
-        self._append(Prepared(draft, content, seal.content_hash(content), False, ()))
+        prepared = Prepared(draft, content, seal.content_hash(content), False, ())
+        self._append(prepared, self._plan.periods.dates_of(draft, self._now))
 
     def take(self, prepared: Prepared) -> None:
         """Plans a draft, and notes what became of it."""
@@ -186,6 +192,7 @@ class _Planning:
             self._plan.outcomes.append(_repeated(prepared, before))
             return
         try:
+            dates = self._plan.periods.dates_of(draft, self._now)
             if prepared.is_plain:
                 self._accounts.move(
                     draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
@@ -197,7 +204,7 @@ class _Planning:
         except Fault as fault:
             self._plan.outcomes.append(fault)
             return
-        entry = self._append(prepared)
+        entry = self._append(prepared, dates)
         self._posted[draft.entry_id] = Posted(entry.sequence, entry.content_hash, entry.hash)
         self._plan.outcomes.append(Posting(entry.sequence, entry.hash, replayed=False))
 
@@ -233,15 +240,21 @@ class _Planning:
         return Named(transfers[name.position]) if 0 <= name.position < len(transfers) else None
 
     def _decide(self, draft: EntryDraft) -> None:
+        plan = self._plan
+        if draft.cause.kind is CauseKind.PERIOD:
+            on_period = period_decision_of(draft.cause.id, draft.metadata)
+            plan.periods.require(on_period, self._now)
+            plan.periods = plan.periods.after(on_period, plan.head.sequence + 1)
+            return
         decision = account_decision_of(draft.cause.id, draft.metadata)
         self._accounts.decide(decision.name, decision.state, decision.limit)
-        self._plan.decisions.append(decision)
+        plan.decisions.append(decision)
 
-    def _append(self, prepared: Prepared) -> Entry:
+    def _append(self, prepared: Prepared, dates: Dates) -> Entry:
         plan = self._plan
         draft = prepared.draft
-        value_date = day_of(draft.value_time)
-        entry = _sealed(prepared, plan.head, self._now, Dates(value_date, value_date))
+        entry = _sealed(prepared, plan.head, self._now, dates)
+        plan.late += plan.periods.late(draft, entry.sequence)
         plan.head = Head(entry.sequence, entry.hash, self._now)
         plan.entries.append(entry)
         for partner, time in watermarks_of(draft.metadata).items():

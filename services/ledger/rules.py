@@ -27,6 +27,7 @@ from services.ledger.domain import (
     StepKind,
     Transfer,
 )
+from services.ledger.periods import period_decision_of
 from services.ledger.totals import movement_of
 from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
@@ -116,6 +117,8 @@ def _require_decision(draft: EntryDraft) -> None:
         raise _invalid("transfers", "must be none in a decision")
     if draft.cause.kind is CauseKind.ACCOUNT:
         require_unit(account_decision_of(draft.cause.id, draft.metadata).name)
+    else:
+        period_decision_of(draft.cause.id, draft.metadata)
 
 
 def _require_reversal(draft: EntryDraft, steps: Sequence[Step]) -> None:

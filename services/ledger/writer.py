@@ -19,6 +19,7 @@ from services.ledger import metrics
 from services.ledger.chart import require_unit
 from services.ledger.domain import AccountName, EntryDraft, Head, Posting
 from services.ledger.leadership import Tenure, standing_by
+from services.ledger.periods import Periods
 from services.ledger.plan import (
     Books,
     Outcome,
@@ -84,6 +85,7 @@ class Writer:
         self._queued_transfers = 0
         self._arrived = asyncio.Event()
         self._closed = False
+        self._periods = Periods()
 
     async def post(self, drafts: Sequence[EntryDraft]) -> list[Outcome]:
         """Posts each draft that can be, and answers in their order when they are durable.
@@ -255,7 +257,9 @@ class Writer:
                 if locked is None:
                     raise standing_by()
                 now = recorded_time(locked.head, self._clock())
-                books = await _read(transaction, locked, group, now)
+                if locked.periods_sequence != self._periods.sequence:
+                    self._periods = await transaction.periods()
+                books = await _read(transaction, locked, group, now, self._periods)
                 plan = plan_group(group, books, now)
                 if plan.entries or plan.next_expiry != locked.next_expiry:
                     await transaction.append(plan)
@@ -270,7 +274,11 @@ class Writer:
 
 
 async def _read(
-    transaction: PostingTransaction, locked: Locked, group: Sequence[Prepared], now: datetime
+    transaction: PostingTransaction,
+    locked: Locked,
+    group: Sequence[Prepared],
+    now: datetime,
+    periods: Periods,
 ) -> Books:
     """What the group's plan needs to know: for plain entries, two looks."""
     posted = await transaction.posted({p.draft.entry_id for p in group}) if group else {}
@@ -283,7 +291,7 @@ async def _read(
     names = accounts_of(prepared.draft for prepared in fresh)
     names |= names_of([hold for _, hold in due])
     turnovers, guards = await transaction.standing(names) if names else Standing({}, {})
-    return Books(locked.head, posted, turnovers, guards, named, due, next_expiry)
+    return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)
 
 
 def _posting(outcome: Outcome) -> Posting:

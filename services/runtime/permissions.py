@@ -97,6 +97,12 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "GetHold": _OFFICE,
         "ListHolds": _OFFICE,
     },
+    "watersmeet.ledger.v1.PeriodService": {
+        "DecidePeriod": frozenset({"finance"}),
+        "GetPeriod": _OFFICE,
+        "ListPeriods": _OFFICE,
+        "ListLateArrivals": _OFFICE,
+    },
     "watersmeet.ledger.v1.ReversalService": {
         "ReverseEntry": frozenset({"finance"}),
     },

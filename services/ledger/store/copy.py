@@ -10,6 +10,7 @@ from json import JSONEncoder
 from typing import NamedTuple
 
 from services.ledger.domain import AccountName, Dates, Entry, EntryDraft, Step
+from services.ledger.periods import Late
 from services.ledger.seal import rfc3339
 
 ENTRIES = (
@@ -23,6 +24,7 @@ _COLUMNS = (
 )
 TRANSFERS = f"COPY transfers {_COLUMNS} FROM STDIN"
 RESERVED = f"COPY reserved {_COLUMNS} FROM STDIN"
+LATE = "COPY late_arrivals (sequence, position, value_date) FROM STDIN"
 STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
 
@@ -63,6 +65,11 @@ def transfer_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> T
             (rows if transfer.moves else reserved).append(row)
             steps.append(_step_row(sequence, position, step))
     return TransferRows("".join(rows), "".join(reserved), "".join(steps))
+
+
+def late_rows(late: Iterable[Late]) -> str:
+    """Rows for LATE."""
+    return "".join([f"{one.sequence}\t{one.position}\t{one.value_date}\n" for one in late])
 
 
 _NULL = r"\N"

@@ -11,21 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.decisions import AccountDecision
 from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums, TransferName
+from services.ledger.periods import Periods
 from services.ledger.plan import Plan, Posted
 from services.ledger.standing import Guard, Turnover, guard_of
 from services.ledger.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.arrays import array
+from services.ledger.store.periods import periods_of
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 from services.runtime.database import transaction
 
 
 class Locked(NamedTuple):
-    """The head's row. next_expiry: no open hold is over before; None if none ever is."""
+    """The head's row.
+
+    next_expiry: no open hold is over before; None if none ever is. periods_sequence: the last entry
+    that decided on a period; 0 if none did.
+    """
 
     head: Head
     next_expiry: datetime | None
+    periods_sequence: int
 
 
 class Standing(NamedTuple):
@@ -89,7 +96,8 @@ class PostingTransaction:
         row = (await self._connection.execute(_LOCK_HEAD)).one()
         if row.term != term:
             return None
-        return Locked(Head(row.sequence, row.hash, row.recorded_time), row.next_expiry)
+        head = Head(row.sequence, row.hash, row.recorded_time)
+        return Locked(head, row.next_expiry, row.periods_sequence)
 
     async def posted(self, entry_ids: Collection[UUID]) -> dict[UUID, Posted]:
         """Those of the entry ids that stand in the books."""
@@ -121,12 +129,21 @@ class PostingTransaction:
         """The open holds whose time is over. since: none was over before."""
         return await due_holds(self._connection, self._accounts, since, now)
 
+    async def periods(self) -> Periods:
+        """The states of all periods."""
+        return await periods_of(self._connection)
+
     async def append(self, plan: Plan) -> None:
         """Writes a plan that was made from this transaction's reads."""
         if plan.entries:
             await self._append(plan, plan.entries[-1].recorded_time)
         await self._connection.execute(
-            _MOVE_HEAD, {**plan.head._asdict(), "next_expiry": plan.next_expiry}
+            _MOVE_HEAD,
+            {
+                **plan.head._asdict(),
+                "next_expiry": plan.next_expiry,
+                "periods_sequence": plan.periods.sequence,
+            },
         )
 
     async def _append(self, plan: Plan, now: datetime) -> None:
@@ -139,6 +156,7 @@ class PostingTransaction:
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, rows.reserved)
         await self._copy(copy.STEPS, rows.steps)
+        await self._copy(copy.LATE, copy.late_rows(plan.late))
         await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
         await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
         await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
@@ -228,7 +246,7 @@ class PostingTransaction:
 
 
 _LOCK_HEAD = text("""
-    SELECT sequence, hash, recorded_time, term, next_expiry FROM head FOR UPDATE
+    SELECT sequence, hash, recorded_time, term, next_expiry, periods_sequence FROM head FOR UPDATE
 """)
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
@@ -302,5 +320,5 @@ _RAISE_WATERMARKS = text("""
 
 _MOVE_HEAD = text("""
     UPDATE head SET sequence = :sequence, hash = :hash, recorded_time = :recorded_time,
-        next_expiry = CAST(:next_expiry AS timestamptz)
+        next_expiry = CAST(:next_expiry AS timestamptz), periods_sequence = :periods_sequence
 """)

@@ -14,6 +14,9 @@ STRAY_TRANSFER = text("""
     SELECT sequence FROM reserved r
     WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = r.sequence)
     UNION ALL
+    SELECT sequence FROM late_arrivals l
+    WHERE NOT EXISTS (SELECT FROM entries e WHERE e.sequence = l.sequence)
+    UNION ALL
     SELECT sequence FROM steps s
     WHERE NOT EXISTS (
         SELECT FROM transfers t WHERE (t.sequence, t.position) = (s.sequence, s.position)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.domain import CauseKind
+from services.ledger.periods import Late
 from services.ledger.store.log_snapshot import Stream
 from services.ledger.store.step_faults import COUNT_STEPS, HELD, HOLD_FAULTS
 
@@ -65,10 +66,26 @@ class StepSnapshot:
                     (int(row.held_debits), int(row.held_credits)),
                 )
 
+    async def late(self, first: int, last: int) -> set[Late]:
+        """What is listed as late of the entries from first to last."""
+        rows = await self._connection.execute(_LATE, {"first": first, "last": last})
+        return {Late(*row) for row in rows}
+
+    async def periods_sequence(self) -> int:
+        """The last entry that decided on a period, as the head says."""
+        return int(await self._connection.scalar(_PERIODS_SEQUENCE) or 0)
+
     async def count_steps(self) -> int:
         """How many transfers are more than plain movements."""
         return int(await self._connection.scalar(COUNT_STEPS) or 0)
 
+
+_LATE = text("""
+    SELECT sequence, position, value_date FROM late_arrivals
+    WHERE sequence BETWEEN :first AND :last
+""")
+
+_PERIODS_SEQUENCE = text("SELECT periods_sequence FROM head")
 
 _DECISIONS = text("""
     SELECT sequence, cause_id, metadata FROM entries

@@ -215,7 +215,7 @@ TAMPERING = [
     ),
     (
         "UPDATE entries SET book_date = book_date + 1 WHERE sequence = 2",
-        {"chain"},
+        {"chain", "periods"},
         ["entry 2 is not what its hash was made of"],
     ),
     ("UPDATE entries SET reverses = 1 WHERE sequence = 2", {"chain"}, ["entry 2 "]),
@@ -280,6 +280,7 @@ async def test_books_in_order(parts: Parts) -> None:
         ("daily_balances", True, 0),
         ("trial_balance", True, 6),
         ("holds", True, 0),
+        ("periods", True, 0),
         ("totals", True, 6),
         ("batches", True, 0),
     ]

@@ -42,7 +42,7 @@ def message_of(entry: EntryDraft) -> ledger_service_pb2.EntryDraft:
 async def audit(connect: Connect) -> tuple[list[pb.AuditCheck], pb.AuditReport]:
     stub: Any = pb_grpc.AuditServiceStub(connect("operator", "local"))
     messages = [message async for message in stub.RunAudit(pb.RunAuditRequest(), timeout=20)]
-    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 8, "report"]
+    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 9, "report"]
     return [message.check for message in messages[:-1]], messages[-1].report
 
 
@@ -58,6 +58,7 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
         "daily_balances",
         "trial_balance",
         "holds",
+        "periods",
         "totals",
         "batches",
     ]
@@ -66,23 +67,23 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
     assert report.as_of_sequence == 2
     assert report.head_hash == answer.results[1].hash
     assert report.start_time == report.end_time == stamp_of(NOON)
-    assert checks[7].covered == 2
-    assert "1 more are not posted yet" in checks[7].detail
+    assert checks[8].covered == 2
+    assert "1 more are not posted yet" in checks[8].detail
 
 
 async def test_a_batch_that_the_ledger_was_not_told_of(connect: Connect, batches: Batches) -> None:
     batches.held = [batch()]
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 7, False]
+    assert [check.ok for check in checks] == [*[True] * 8, False]
 
 
 async def test_donations_that_are_away(connect: Connect, batches: Batches) -> None:
     await batches.go_away()
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 7, False]
-    assert "DEPENDENCY_UNAVAILABLE" in checks[7].detail
+    assert [check.ok for check in checks] == [*[True] * 8, False]
+    assert "DEPENDENCY_UNAVAILABLE" in checks[8].detail
 
 
 async def test_partners_may_not_audit(connect: Connect) -> None:

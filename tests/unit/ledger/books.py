@@ -19,6 +19,7 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
+from services.ledger.periods import Late, Periods
 from services.ledger.plan import (
     Books,
     Due,
@@ -45,6 +46,8 @@ class MemoryBooks:
         self.totals: dict[Cell, Sums] = {}
         self.watermarks: dict[str, datetime] = {}
         self.next_expiry: datetime | None = None
+        self.periods = Periods()
+        self.late: list[Late] = []
 
     def post(self, group: Sequence[Prepared], now: datetime) -> list[Outcome]:
         """Plans the group and writes the plan down."""
@@ -61,6 +64,8 @@ class MemoryBooks:
         for partner, time in plan.watermarks.items():
             self.watermarks[partner] = max(time, self.watermarks.get(partner, time))
         self.next_expiry = plan.next_expiry
+        self.periods = plan.periods
+        self.late += plan.late
         return plan.outcomes
 
     def post_all(self, *drafts: object, now: datetime) -> list[Outcome]:
@@ -118,6 +123,7 @@ class MemoryBooks:
             self.named(),
             due,
             next_expiry,
+            self.periods,
         )
 
     def _guards(self, names: set[AccountName]) -> dict[AccountName, Guard]:

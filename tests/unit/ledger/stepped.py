@@ -16,6 +16,12 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
+from services.ledger.periods import (
+    PeriodAction,
+    PeriodDecision,
+    draft_of_period,
+    period_of,
+)
 from tests.unit.ledger.drafts import NOON, draft, new_id
 
 POOL = AccountName("sponsor/acme/pool", "CNY")
@@ -76,4 +82,21 @@ def decision(
         value_time=value_time,
         by="finance/local",
         document="memo-3",
+    )
+
+
+def period_decision(
+    name: str,
+    action: PeriodAction,
+    by: str = "finance/anna",
+    *,
+    entry_id: UUID | None = None,
+    value_time: datetime = NOON,
+) -> EntryDraft:
+    """Finance decides on a period."""
+    return draft_of_period(
+        entry_id or new_id(),
+        PeriodDecision(period_of(name), action, by),
+        value_time=value_time,
+        document="",
     )
