@@ -54,7 +54,8 @@ _CONFLICTS = f"""
            cp.currency AS claim_currency, cp.code AS claim_pledge
     FROM (
         SELECT * FROM conflicts
-        WHERE received_time < :end AND received_time >= :start {{of_partner}}
+        WHERE received_time < :end AND received_time >= :start
+          AND received_time <= :received_time {{of_partner}}
           AND (received_time, bucket, partner_id, external_id, refund_id, claim_hash)
             < (:received_time, :bucket, :partner_id, :external_id, :refund_id, :claim_hash)
         ORDER BY received_time DESC, bucket DESC, partner_id DESC, external_id DESC,
@@ -93,6 +94,7 @@ _SUMMARY = """
 
 _NOTICES = f"""{_SUMMARY.format(more="")}
     WHERE q.received_time < :end AND q.received_time >= :start
+      AND q.received_time <= :received_time
       AND (q.received_time, q.digest) < (:received_time, :digest)
       AND (:include_resolved OR NOT r.resolved) {{of_platform}}
     ORDER BY q.received_time DESC, q.digest DESC LIMIT :limit"""

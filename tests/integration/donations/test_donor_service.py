@@ -1,11 +1,14 @@
 """Donors' contacts, over mutual TLS: sealed, read, wrapped anew, erased."""
 
+import asyncio
 import uuid
+from collections import Counter
 from datetime import UTC, timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psycopg
 import pytest
 from watersmeet import client
@@ -22,6 +25,7 @@ from services.donations.store.donors import DonorStore
 from services.runtime.database import open_engine
 from services.runtime.errors import Reason
 from services.runtime.server import Server
+from services.runtime.status import fault_from_rpc_error
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.conftest import Connect
 from tests.integration.donations.messages import donation_request, request_id, stamp
@@ -203,6 +207,30 @@ async def test_erasing_destroys_key_and_contact_for_good_and_leaves_the_books_wh
     again = await intake.RecordDonation(gift, timeout=5)
     assert again.outcome == intake_pb.OUTCOME_REPLAYED
     assert books(urls) == before
+
+
+async def test_of_many_at_once_the_latest_stands(weibo: Any, urls: DatabaseUrls) -> None:
+    puts = [put(str(number), NOW_MICROS - number) for number in range(20)] * 2
+    answers = await asyncio.gather(*(weibo.PutDonor(one, timeout=10) for one in puts))
+    outcomes = Counter(answer.outcome for answer in answers)
+    assert outcomes[pb.PUT_DONOR_OUTCOME_STORED] >= 1
+    assert outcomes[pb.PUT_DONOR_OUTCOME_REPLAYED] >= 1
+    assert (await weibo.GetDonor(get(), timeout=5)).contact.name == "0"
+    assert len(rows(urls, "donors")) == 1
+
+
+async def test_an_erasure_among_many_contacts_wins(weibo: Any, urls: DatabaseUrls) -> None:
+    puts = [put(str(number), NOW_MICROS - number) for number in range(20)]
+    calls = [weibo.PutDonor(one, timeout=10) for one in puts]
+    calls.insert(10, weibo.EraseDonor(erase(), timeout=10))
+    for answer in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(answer, grpc.aio.AioRpcError):
+            assert fault_from_rpc_error(answer).reason is Reason.DONOR_ERASED
+        else:
+            assert not isinstance(answer, BaseException), answer
+    [row] = rows(urls, "donors")
+    assert row[3:8] == (None,) * 5
+    assert (await fault_of(weibo.GetDonor(get(), timeout=5))).reason is Reason.DONOR_ERASED
 
 
 async def test_the_partners_client_puts_and_erases(
