@@ -47,7 +47,9 @@ def conflicts(
     elif not found:
         make_console().print("No conflicts.")
     else:
-        table = Table("received", "partner", "gift", "refund", "claims", "stands", "reason")
+        table = Table()
+        for column in ("received", "partner", "gift", "refund", "claims", "stands", "reason"):
+            table.add_column(column, overflow="fold")
         for one in found:
             kinds = [kind for kind in ("order", "refund", "gift") if one.HasField(kind)]
             stands = _told(getattr(one, kinds[0])) if kinds else ""
@@ -82,12 +84,16 @@ def quarantine(
     elif not found:
         make_console().print("No notices in quarantine.")
     else:
-        table = Table("received", "platform", "reason", "replays", "id")
+        # Two lines a row, so that ids are whole where a line has no more than 120 columns.
+        table = Table("received, and why it is here")
+        table.add_column("id", overflow="fold")
         for one in found:
-            replays = f"{one.replays}, taken in" if one.resolved else str(one.replays)
-            table.add_row(
-                moment(one.received_time), one.platform, _reason(one.reason), replays, one.id
-            )
+            why = [_reason(one.reason)]
+            if one.replays:
+                why.append(f"replayed {one.replays}×")
+            if one.resolved:
+                why.append("taken in")
+            table.add_row(f"{moment(one.received_time)} {one.platform}\n{', '.join(why)}", one.id)
         make_console().print(table)
 
 
@@ -120,7 +126,9 @@ def replay(
     elif not done:
         make_console().print("Nothing to replay.")
     else:
-        table = Table("id", "came to", "why")
+        table = Table()
+        for column in ("id", "came to", "why"):
+            table.add_column(column, overflow="fold")
         for notice, one in done:
             refused = one.HasField("problem")
             came_to = "refused again" if refused else ", ".join(_outcomes(one))

@@ -116,7 +116,7 @@ def state(serve_mesh: ServeMesh, fake: FakeReview) -> Path:
 
 def run(state: Path, command: str, *arguments: str) -> Result:
     # One command alone becomes the application; main() always has several.
-    result = CliRunner(env={"COLUMNS": "160"}).invoke(
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(
         build(["review", "audit"]), ["review", command, "--state", str(state), *arguments]
     )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -144,7 +144,7 @@ def test_conflicts_stand_beside_what_is_recorded(state: Path, fake: FakeReview) 
 
 def test_a_limit_asks_for_no_more(state: Path, fake: FakeReview) -> None:
     assert len(cells(run(state, "conflicts", "--limit", "1"))) == 1
-    assert len(cells(run(state, "quarantine", "--limit", "2"))) == 2
+    assert len(cells(run(state, "quarantine", "--limit", "2"))) == 2 * 2
     assert len(fake.asked) == 2
 
 
@@ -171,7 +171,15 @@ def test_conflicts_for_programs(state: Path) -> None:
 
 def test_quarantine_is_listed_without_contents(state: Path, fake: FakeReview) -> None:
     rows = cells(run(state, "quarantine", "--platform", "tencent", "--all"))
-    assert [row[3:] for row in rows] == [["0", IDS[0]], ["1, taken in", IDS[1]], ["2", IDS[2]]]
+    first, reason = "2026-09-05 12:00:00Z tencent", "SIGNATURE_INVALID"
+    assert rows == [
+        [first, IDS[0]],
+        [reason, ""],
+        [first, IDS[1]],
+        [f"{reason}, replayed 1×, taken in", ""],
+        [first, IDS[2]],
+        [f"{reason}, replayed 2×", ""],
+    ]
     assert fake.asked[0] == pb.ListQuarantineRequest(
         platform="tencent", include_resolved=True, page_size=100
     )
