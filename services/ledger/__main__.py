@@ -22,6 +22,7 @@ from services.ledger.account_service import AccountService
 from services.ledger.archive import Archive
 from services.ledger.audit import Auditor
 from services.ledger.audit_donations import DonationsBatches
+from services.ledger.audit_schedule import AuditSchedule
 from services.ledger.audit_service import AuditService
 from services.ledger.domain import Cause, CauseKind, Entry, Head
 from services.ledger.feed import Feed, FeedPace
@@ -172,6 +173,10 @@ async def compose(
             clock,
         )
 
+        audits = AuditSchedule(
+            auditor, lambda: leadership.term is not None, every_s=settings.audit_every_s
+        )
+
         server.add(
             ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
             LedgerService(writer, reader, history, feed),
@@ -219,6 +224,7 @@ async def compose(
         server.add_background(writer.run, "writer")
         server.add_background(partial(writer.expire, settings.expire_every_s), "expiry")
         server.add_background(rollups.run, "rollups")
+        server.add_background(audits.run, "audits")
         server.add_background(log.run, "log")
 
         async def ready() -> None:

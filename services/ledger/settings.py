@@ -38,6 +38,8 @@ class Settings(ServerSettings, DatabaseSettings):
     snapshots_max: int = Field(default=4, gt=0, le=32)
     # The longest that one statement of those may take.
     snapshot_statement_timeout_s: float = Field(default=600.0, gt=0)
+    # From the end of one audit to the beginning of the next, on the ledger that writes.
+    audit_every_s: float = Field(default=86_400.0, gt=0)
     # The longest that reading the totals may take, however slow its reader.
     read_totals_timeout_s: float = Field(default=60.0, gt=0)
     # The longest that the donations service may take to add up all batches again.
