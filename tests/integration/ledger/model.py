@@ -57,7 +57,12 @@ class Model:
     ids: dict[object, tuple[int, EntryDraft]] = field(default_factory=dict)
     accounts: dict[Key, Sides] = field(default_factory=dict)
     states: dict[Key, AccountState] = field(default_factory=dict)
-    limits: dict[Key, AccountLimit] = field(default_factory=dict)
+    # A sponsor never gives more than was pledged, until somebody decides otherwise.
+    limits: dict[Key, AccountLimit] = field(
+        default_factory=lambda: {
+            ("sponsor/acme/pool", "CNY"): AccountLimit.DEBITS_WITHIN_CREDITS,
+        }
+    )
     moved: dict[TransferName, Transfer] = field(default_factory=dict)
     reversed: dict[TransferName, list[int]] = field(default_factory=dict)
     holds: dict[TransferName, Held] = field(default_factory=dict)
