@@ -119,6 +119,7 @@ async def test_each_fault_has_its_status(mesh: Mesh) -> None:
         (Reason.PLATFORM_UNKNOWN, 404),
         (Reason.MESSAGE_TOO_LARGE, 413),
         (Reason.QUEUE_FULL, 429),
+        (Reason.RATE_LIMITED, 429),
         (Reason.DEPENDENCY_UNAVAILABLE, 503),
         (Reason.OUTCOME_UNKNOWN, 503),
         (Reason.SHUTTING_DOWN, 503),
