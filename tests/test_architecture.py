@@ -32,7 +32,7 @@ DOMAIN = (
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
     "gateway/catalog/listing.py",
 )
-STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|migrations)/")
+STORE_ROOMS = re.compile(r"^(models\w*|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.
 WIRE_ROOMS = re.compile(
     r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit\w*|callbacks|log_http)\.py$"

@@ -18,14 +18,13 @@ from services.donations.domain import (
     HOUR_MICROS,
     Gift,
     Outcome,
-    RecordedGift,
-    RecordedRefund,
     Refund,
     micros_of,
 )
-from services.donations.gifts.batch import Batch, BatchSummary, movement_of
+from services.donations.gifts.batch import Batch, BatchSummary
 from services.donations.gifts.columns import GiftBatch, Ints
 from services.donations.gifts.validation import EXPLANATIONS, Refusal
+from services.donations.life.transitions import movements_of
 from services.donations.platforms.protocol import Acknowledgement, Notice
 from services.donations.stream import AcknowledgedBatch, IncomingBatch
 from services.runtime.errors import Fault, Reason
@@ -61,13 +60,15 @@ def timestamp_of_micros(micros: int) -> Timestamp:
 
 
 def required_micros(message: Any, field: str) -> int:
+    """A moment that must be there. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     """A moment in microseconds since 1970. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     if not message.HasField(field):
         raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
     return micros_of_timestamp(getattr(message, field), field)
 
 
-def _required_amount(message: Any) -> money_pb2.Money:
+def required_amount(message: Any) -> money_pb2.Money:
+    """An amount that must be there. Raises Fault(FIELD_REQUIRED)."""
     if not message.HasField("amount"):
         raise Fault(Reason.FIELD_REQUIRED, "amount is required", field="amount")
     amount: money_pb2.Money = message.amount
@@ -81,7 +82,7 @@ def gift_of(
     request: donation_intake_service_pb2.RecordDonationRequest, partner: str, token: bytes
 ) -> Gift:
     """The gift as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    amount = _required_amount(request)
+    amount = required_amount(request)
     return Gift(
         partner,
         request.external_id,
@@ -96,7 +97,7 @@ def gift_of(
 
 def refund_of(request: donation_intake_service_pb2.RecordRefundRequest, partner: str) -> Refund:
     """The refund as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    amount = _required_amount(request)
+    amount = required_amount(request)
     return Refund(
         partner,
         request.external_id,
@@ -160,41 +161,6 @@ def notice_of(request: donation_intake_service_pb2.AcceptNotificationRequest) ->
 # What partners are answered.
 
 
-def donation_message(recorded: RecordedGift) -> donation_intake_service_pb2.Donation:
-    """A gift as it is recorded."""
-    gift = recorded.gift
-    is_refunded = recorded.refunded_micros >= gift.amount_micros
-    return donation_intake_service_pb2.Donation(
-        partner=gift.partner,
-        external_id=gift.external_id,
-        project=gift.project,
-        campaign=gift.campaign,
-        amount=_money(gift.currency, gift.amount_micros),
-        refunded=_money(gift.currency, recorded.refunded_micros),
-        event_time=timestamp_of_micros(gift.event_time_micros),
-        recorded_time=timestamp_of(recorded.recorded_time),
-        state=(
-            donation_intake_service_pb2.DONATION_STATE_REFUNDED
-            if is_refunded
-            else donation_intake_service_pb2.DONATION_STATE_CLAIMED
-        ),
-        batch_id=str(recorded.batch_id),
-        suspended=recorded.suspended,
-        refunds=map(refund_message, recorded.refunds),
-    )
-
-
-def refund_message(refund: RecordedRefund) -> donation_intake_service_pb2.Refund:
-    """A refund as it is recorded."""
-    return donation_intake_service_pb2.Refund(
-        refund_id=refund.refund_id,
-        amount=_money(refund.currency, refund.amount_micros),
-        cumulative=refund.cumulative,
-        event_time=timestamp_of_micros(refund.event_time_micros),
-        batch_id=str(refund.batch_id) if refund.batch_id else "",
-    )
-
-
 def acknowledgement_message(
     done: AcknowledgedBatch,
 ) -> donation_intake_service_pb2.BatchAcknowledgement:
@@ -254,7 +220,8 @@ def problem(reason: Reason, message: str, metadata: Any) -> errors_pb2.Problem:
     return errors_pb2.Problem(reason=value, message=message, metadata=metadata)
 
 
-def _money(currency: str, micros: int) -> money_pb2.Money:
+def money(currency: str, micros: int) -> money_pb2.Money:
+    """An amount."""
     return money_pb2.Money(currency_code=currency, micros=micros)
 
 
@@ -274,6 +241,7 @@ def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesRe
                 campaign=line.campaign,
                 project=line.project,
                 purpose=purpose_pb2.Purpose.ValueType(line.purpose),
+                charity=line.charity,
                 currency_code=line.currency,
                 hour=timestamp_of_micros(line.hour * HOUR_MICROS),
                 micros=line.micros,
@@ -295,18 +263,18 @@ def entry_of(batch: Batch) -> ledger_service_pb2.EntryDraft:
             facts[key] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
     transfers = []
     for line in batch.lines:
-        debit, credit = movement_of(line)
-        transfers.append(
+        transfers += [
             ledger_service_pb2.Transfer(
                 debit_account=debit,
                 credit_account=credit,
-                amount=_money(line.currency, line.micros),
+                amount=money(line.currency, line.micros),
                 campaign=line.campaign,
                 project=line.project,
                 hour=timestamp_of_micros(line.hour * HOUR_MICROS),
                 count=line.gift_count,
             )
-        )
+            for debit, credit in movements_of(line)
+        ]
     return ledger_service_pb2.EntryDraft(
         entry_id=str(batch.id),
         cause=ledger_service_pb2.Cause(

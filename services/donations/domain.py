@@ -6,12 +6,10 @@ thousands; `event_time_micros` says so. Moments of our own are aware datetimes i
 """
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
-from uuid import UUID
 
 BUCKETS = 16
 """How many buckets the gifts are spread over: the unit of reconciliation and of distribution."""
@@ -40,6 +38,23 @@ class LineKind(IntEnum):
     SUSPENDED_GIFT = 2
     REFUND = 3
     SUSPENDED_REFUND = 4
+    JOIN = 5
+    SUSPENDED_JOIN = 6
+    SETTLEMENT = 7
+    RECEIPT = 8
+    SPENDING = 9
+    SETTLED_REFUND = 10
+    DISPUTE = 11
+    SETTLED_DISPUTE = 12
+    # What is taken back of each.
+    REFUND_BACK = 13
+    SUSPENDED_REFUND_BACK = 14
+    SETTLEMENT_BACK = 15
+    RECEIPT_BACK = 16
+    SPENDING_BACK = 17
+    SETTLED_REFUND_BACK = 18
+    DISPUTE_BACK = 19
+    SETTLED_DISPUTE_BACK = 20
 
 
 class Purpose(IntEnum):
@@ -71,11 +86,19 @@ class Key(NamedTuple):
     external_id: str
 
 
+class Rail(NamedTuple):
+    """How the rail that a gift was paid on names it: the rail's partner code, and its own id."""
+
+    code: str
+    external_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Gift:
     """A gift as its partner reports it.
 
     project, campaign: codes as reported; may be empty. donor_token: 16 bytes, or none if unknown.
+    rail: None where the partner names none.
     """
 
     partner: str
@@ -86,6 +109,7 @@ class Gift:
     currency: str
     event_time_micros: int
     donor_token: bytes = field(default=b"", repr=False)
+    rail: Rail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +128,13 @@ class Refund:
     event_time_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRefund:
-    """A refund as it is recorded. batch_id: the batch that booked it; None while it waits."""
-
-    refund_id: str
-    amount_micros: int
-    currency: str
-    cumulative: bool
-    event_time_micros: int
-    batch_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedGift:
-    """A gift as it is recorded. refunded_micros: at most the amount."""
-
-    gift: Gift
-    recorded_time: datetime
-    batch_id: UUID
-    suspended: bool
-    refunded_micros: int = 0
-    refunds: Sequence[RecordedRefund] = ()
-
-
 class Line(NamedTuple):
-    """The sum of a batch's gifts or refunds that share all but the last two.
+    """The sum of a batch's gifts or moves that share all but the last two.
 
-    campaign: as reported. project: empty in suspense; purpose is then UNATTRIBUTED. hour: hours
-    since 1970-01-01T00:00:00Z, of the gifts, also where refunds are summed. micros: positive.
-    gift_count: gifts that came into what the line says; a gift's later refunds on the same line
-    count 0.
+    campaign: as reported. project: empty in suspense; purpose is then UNATTRIBUTED.
+    charity: only where its bank account is moved. hour: hours since 1970-01-01T00:00:00Z, of the
+    gifts, whatever happened to them later. micros: positive. gift_count: gifts that came into what
+    the line says, or that left it where it takes back; a gift's later moves of a kind count 0.
     """
 
     kind: LineKind
@@ -142,6 +142,7 @@ class Line(NamedTuple):
     campaign: str
     project: str
     purpose: Purpose
+    charity: str
     currency: str
     hour: int
     micros: int

@@ -1,17 +1,17 @@
 """DonationIntakeService: convert, call, convert."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 
-from services.donations import convert
+from services.donations import convert, convert_life
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.measuring import count_gifts
 from services.donations.commit.submission import Submission
-from services.donations.domain import Outcome, RecordedGift, RecordedRefund, bucket_of
+from services.donations.domain import Outcome, bucket_of
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import (
     require_code,
@@ -20,6 +20,7 @@ from services.donations.gifts.validation import (
     require_gift,
     require_refund,
 )
+from services.donations.life.recorded import RecordedGift, RecordedRefund
 from services.donations.notices import NoticeDesk
 from services.donations.store.reading import GiftReader
 from services.donations.stream import BulkStream, IncomingBatch
@@ -28,6 +29,8 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.quotas.quotas import Quota, Quotas
+
+_Read = Callable[[str, int, str], Awaitable[RecordedGift | None]]
 
 
 class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
@@ -71,14 +74,14 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         if outcome is Outcome.CONFLICTING:
             raise Fault(Reason.DONATION_CONFLICT, convert.GIFT_CONFLICT)
         if outcome is Outcome.REPLAYED:
-            recorded = await self._recorded(partner, gift.external_id)
+            recorded = await self._recorded(partner, gift.external_id, self._reader.gift)
         else:
             assert committed.batch_id is not None, "what is accepted is in a batch"
             recorded = RecordedGift(
                 gift, committed.recorded_time, committed.batch_id, outcome is Outcome.SUSPENDED
             )
         return pb.RecordDonationResponse(
-            outcome=convert.outcome_value(outcome), donation=convert.donation_message(recorded)
+            outcome=convert.outcome_value(outcome), donation=convert_life.donation_message(recorded)
         )
 
     async def StreamDonations(
@@ -142,9 +145,11 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
             refund.cumulative,
             refund.event_time_micros,
             fate.batch_id,
+            partner,
         )
         return pb.RecordRefundResponse(
-            outcome=convert.outcome_value(fate.outcome), refund=convert.refund_message(recorded)
+            outcome=convert.outcome_value(fate.outcome),
+            refund=convert_life.refund_message(recorded),
         )
 
     async def GetDonation(
@@ -152,8 +157,8 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
     ) -> pb.GetDonationResponse:
         partner = partner_of(current_call(), request.partner)
         external_id = require_external_id(request.external_id)
-        recorded = await self._recorded(partner, external_id)
-        return pb.GetDonationResponse(donation=convert.donation_message(recorded))
+        recorded = await self._recorded(partner, external_id, self._reader.life)
+        return pb.GetDonationResponse(donation=convert_life.donation_message(recorded))
 
     async def ListDonations(
         self, request: pb.ListDonationsRequest, _context: Any
@@ -175,14 +180,14 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
             last = found[size - 1].gift.external_id
             token = token_after([bucket_of(last), last], *scope)
         return pb.ListDonationsResponse(
-            donations=map(convert.donation_message, found[:size]), next_page_token=token
+            donations=map(convert_life.donation_message, found[:size]), next_page_token=token
         )
 
-    async def _recorded(self, partner: str, external_id: str) -> RecordedGift:
+    async def _recorded(self, partner: str, external_id: str, read: _Read) -> RecordedGift:
         partner_id = await self._catalog.known_partner_id(partner)
         recorded = None
         if partner_id is not None:
-            recorded = await self._reader.gift(partner, partner_id, external_id)
+            recorded = await read(partner, partner_id, external_id)
         if recorded is None:
             raise Fault(Reason.DONATION_NOT_FOUND, f"{partner} has reported no such gift")
         return recorded

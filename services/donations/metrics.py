@@ -25,7 +25,7 @@ STAGED_GROUPS = Counter(
     "watersmeet_commit_group_staged", "Groups committed through staging, as repeats were expected."
 )
 CONFLICTS = Counter("watersmeet_conflicts", "Reports of a known id with other content.")
-WAITING_REFUNDS = Gauge("watersmeet_waiting_refunds", "Refunds that wait for their gift.")
+WAITING_REPORTS = Gauge("watersmeet_waiting_reports", "Reports that wait for what they are about.")
 QUARANTINED = Counter(
     "watersmeet_quarantined", "Notices kept in quarantine.", ["platform", "reason"]
 )

@@ -30,9 +30,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.donations.models_life import declare_life
 from services.runtime.database import NAMING_CONVENTION
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
+declare_life(metadata)
 
 # Ids and codes are ASCII, and compare byte by byte, as Python does. Platforms' ids begin with the
 # date; in this order new gifts come to the warm end of the index.
@@ -139,7 +141,7 @@ suspended = Table(
     PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
 )
 
-# batch_id, position: NULL until it is booked; position is the place among the gift's booked ones.
+# batch_id: NULL until it is booked. position: no longer written.
 refunds = Table(
     "refunds",
     metadata,
@@ -165,7 +167,7 @@ Index(
 )
 Index(None, refunds.c.batch_id, postgresql_where=refunds.c.batch_id.is_not(None))
 
-# What is booked of each refunded gift's refunds; its lock is the right to book more of them.
+# Of the release before; no longer read or written.
 refund_totals = Table(
     "refund_totals",
     metadata,
@@ -179,7 +181,8 @@ refund_totals = Table(
     PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
 )
 
-# Reports of a known id with other content. refund_id is empty where the claim is of a gift.
+# What contradicts what is recorded. refund_id: of the refund, dispute or stage that it is about;
+# empty where it is about a gift.
 conflicts = Table(
     "conflicts",
     metadata,

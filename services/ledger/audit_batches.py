@@ -4,10 +4,11 @@ The ledger's snapshot is taken first. So an entry in it has a batch that the don
 already see, while a batch without an entry in it may have been posted since, or not yet.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from itertools import chain
 from typing import NamedTuple
 
 from services.ledger.audit_check import Check, Findings
@@ -29,6 +30,22 @@ class LineKind(IntEnum):
     SUSPENDED_GIFT = 2
     REFUND = 3
     SUSPENDED_REFUND = 4
+    JOIN = 5
+    SUSPENDED_JOIN = 6
+    SETTLEMENT = 7
+    RECEIPT = 8
+    SPENDING = 9
+    SETTLED_REFUND = 10
+    DISPUTE = 11
+    SETTLED_DISPUTE = 12
+    REFUND_BACK = 13
+    SUSPENDED_REFUND_BACK = 14
+    SETTLEMENT_BACK = 15
+    RECEIPT_BACK = 16
+    SPENDING_BACK = 17
+    SETTLED_REFUND_BACK = 18
+    DISPUTE_BACK = 19
+    SETTLED_DISPUTE_BACK = 20
 
 
 class BatchLine(NamedTuple):
@@ -39,6 +56,7 @@ class BatchLine(NamedTuple):
     campaign: str
     project: str
     purpose: Purpose
+    charity: str
     currency: str
     hour: datetime
     micros: int
@@ -114,7 +132,7 @@ class _Comparison:
 
     def check(self) -> Check:
         """What was found."""
-        told = f"all {self.covered:,} batches are in the ledger as their gifts and refunds add up"
+        told = f"all {self.covered:,} batches are in the ledger as their gifts and moves add up"
         if self._newer or self._pending:
             told += (
                 f", {self._newer:,} of them posted since the audit began; "
@@ -196,7 +214,7 @@ def _differences(summary: BatchSummary, entries: Sequence[Entry]) -> list[str]:
                 f"entry {entry.sequence} states {stated[0]} gifts with digest {stated[1]}, "
                 f"and there are {summary.gifts} with digest {summary.digest.hex()}"
             )
-    expected = _summed(map(transfer_of_line, summary.lines))
+    expected = _summed(chain.from_iterable(map(transfers_of_line, summary.lines)))
     moved = _summed(transfer for entry in entries for transfer in entry.draft.transfers)
     for movement in sorted(expected.keys() | moved.keys(), key=str):
         there, here = expected.get(movement, UNMOVED), moved.get(movement, UNMOVED)
@@ -209,26 +227,41 @@ def _differences(summary: BatchSummary, entries: Sequence[Entry]) -> list[str]:
     return differences
 
 
-def transfer_of_line(line: BatchLine) -> Transfer:
-    """The transfer that a batch's line is posted as."""
-    claimed, suspense = f"partner/{line.partner}/claimed", f"partner/{line.partner}/suspense"
-    fund = f"{'appeal' if line.purpose is Purpose.APPEAL else 'project'}/{line.project}/fund"
-    debit, credit = {
-        LineKind.GIFT: (claimed, fund),
-        LineKind.SUSPENDED_GIFT: (claimed, suspense),
-        LineKind.REFUND: (fund, claimed),
-        LineKind.SUSPENDED_REFUND: (suspense, claimed),
-    }[line.kind]
-    return Transfer(
-        debit,
-        credit,
-        line.micros,
-        line.currency,
-        line.campaign,
-        line.project,
-        line.hour,
-        line.tally,
-    )
+def transfers_of_line(line: BatchLine) -> list[Transfer]:
+    """The transfers that a batch's line is posted as; one, or two that meet in an account."""
+    appeals = line.purpose is Purpose.APPEAL
+    partner = f"partner/{line.partner}"
+    claimed, suspense = f"{partner}/claimed", f"{partner}/suspense"
+    elsewhere, spent = f"{partner}/elsewhere", f"{partner}/spent"
+    fund = f"{'appeal' if appeals else 'project'}/{line.project}/fund"
+    bank = f"appeal/{line.project}/bank" if appeals else f"charity/{line.charity}/bank"
+    settled = f"{partner}/{'appeals-' if appeals else ''}settled"
+    disputed = f"{partner}/{'appeals-' if appeals else ''}disputed"
+    ways: Mapping[LineKind, tuple[tuple[str, str], ...]] = {
+        # What is debited, what is credited.
+        LineKind.GIFT: ((claimed, fund),),
+        LineKind.SUSPENDED_GIFT: ((claimed, suspense),),
+        LineKind.REFUND: ((fund, claimed),),
+        LineKind.REFUND_BACK: ((elsewhere, fund), (claimed, elsewhere)),
+        LineKind.SUSPENDED_REFUND: ((suspense, claimed),),
+        LineKind.SUSPENDED_REFUND_BACK: ((elsewhere, suspense), (claimed, elsewhere)),
+        LineKind.JOIN: ((fund, elsewhere), (elsewhere, claimed)),
+        LineKind.SUSPENDED_JOIN: ((suspense, elsewhere), (elsewhere, claimed)),
+        LineKind.SETTLEMENT: ((settled, claimed),),
+        LineKind.SETTLEMENT_BACK: ((claimed, settled),),
+        LineKind.RECEIPT: ((bank, settled),),
+        LineKind.RECEIPT_BACK: ((settled, bank),),
+        LineKind.SPENDING: ((fund, spent), (spent, bank)),
+        LineKind.SPENDING_BACK: ((spent, fund), (bank, spent)),
+        LineKind.SETTLED_REFUND: ((fund, settled),),
+        LineKind.SETTLED_REFUND_BACK: ((settled, fund),),
+        LineKind.DISPUTE: ((disputed, claimed),),
+        LineKind.DISPUTE_BACK: ((claimed, disputed),),
+        LineKind.SETTLED_DISPUTE: ((disputed, settled),),
+        LineKind.SETTLED_DISPUTE_BACK: ((settled, disputed),),
+    }
+    rest = (line.micros, line.currency, line.campaign, line.project, line.hour, line.tally)
+    return [Transfer(debit, credit, *rest) for debit, credit in ways[line.kind]]
 
 
 def _summed(transfers: Iterable[Transfer]) -> dict[Movement, Sums]:

@@ -41,42 +41,48 @@ class Row:
     unit: Unit = Unit.MONEY
 
 
-CLAIMED = Row("partner/{partner}/claimed", AccountKind.ASSET, "what a platform says was paid")
-SETTLED = Row("partner/{partner}/settled", AccountKind.ASSET, "what is on a platform's bill")
-SUSPENSE = Row("partner/{partner}/suspense", AccountKind.LIABILITY, "gifts not yet attributed")
-FEES = Row("partner/{partner}/fees", AccountKind.EXPENSE, "what a platform kept for itself")
-FUND = Row("project/{project}/fund", AccountKind.LIABILITY, "what is restricted to a project")
-APPEAL_FUND = Row(
-    "appeal/{project}/fund", AccountKind.LIABILITY, "what is restricted to a personal appeal"
-)
-CLEARING = Row(
-    "charity/{charity}/clearing", AccountKind.ASSET, "what was paid out and is not yet at the bank"
-)
-BANK = Row("charity/{charity}/bank", AccountKind.ASSET, "what is on a charity's bank statement")
-PLEDGED = Row(
-    "sponsor/{sponsor}/pledged", AccountKind.ASSET, "what a sponsor promised and has not yet paid"
-)
+_ASSET, _LIABILITY = AccountKind.ASSET, AccountKind.LIABILITY
+_INCOME, _EXPENSE = AccountKind.INCOME, AccountKind.EXPENSE
+
+CLAIMED = Row("partner/{partner}/claimed", _ASSET, "what a platform says was paid")
+SETTLED = Row("partner/{partner}/settled", _ASSET, "what is on a platform's bill")
+DISPUTED = Row("partner/{partner}/disputed", _ASSET, "what payers contest")
+SUSPENSE = Row("partner/{partner}/suspense", _LIABILITY, "gifts not yet attributed")
+FEES = Row("partner/{partner}/fees", _EXPENSE, "what a platform kept for itself")
+FUND = Row("project/{project}/fund", _LIABILITY, "what is restricted to a project")
+CLEARING = Row("charity/{charity}/clearing", _ASSET, "what was paid out and is not yet at the bank")
+BANK = Row("charity/{charity}/bank", _ASSET, "what is on a charity's bank statement")
+# Money passes through these, so that a pair of accounts has one meaning; they are empty.
+ELSEWHERE = Row("partner/{partner}/elsewhere", _ASSET, "nothing: what another company counts")
+SPENT = Row("partner/{partner}/spent", _ASSET, "nothing: what charities have used")
+# Personal appeals have accounts of their own wherever charity's money has.
+APPEAL_SETTLED = Row("partner/{partner}/appeals-settled", _ASSET, "appeals' on a platform's bill")
+APPEAL_DISPUTED = Row("partner/{partner}/appeals-disputed", _ASSET, "appeals' that payers contest")
+APPEAL_FUND = Row("appeal/{project}/fund", _LIABILITY, "what is restricted to a personal appeal")
+APPEAL_BANK = Row("appeal/{project}/bank", _ASSET, "what was paid out to an appeal's person")
+PLEDGED = Row("sponsor/{sponsor}/pledged", _ASSET, "what a sponsor promised and has not yet paid")
 POOL = Row(
     "sponsor/{sponsor}/pool",
-    AccountKind.LIABILITY,
+    _LIABILITY,
     "what of a sponsor's pledge has not yet gone to a project",
     limit=AccountLimit.DEBITS_WITHIN_CREDITS,
 )
 GIVEN_TIME = Row(
     "charity/{charity}/minutes",
-    AccountKind.INCOME,
+    _INCOME,
     "the time that volunteers gave to a charity",
     unit=Unit.MINUTES,
 )
 USED_TIME = Row(
     "project/{project}/minutes",
-    AccountKind.EXPENSE,
+    _EXPENSE,
     "the time of volunteers that went into a project",
     unit=Unit.MINUTES,
 )
 
 CHART: tuple[Row, ...] = (
-    *(CLAIMED, SETTLED, SUSPENSE, FEES, FUND, APPEAL_FUND, CLEARING, BANK),
+    *(CLAIMED, SETTLED, DISPUTED, SUSPENSE, FEES, FUND, CLEARING, BANK, ELSEWHERE, SPENT),
+    *(APPEAL_SETTLED, APPEAL_DISPUTED, APPEAL_FUND, APPEAL_BANK),
     *(PLEDGED, POOL),
     *(GIVEN_TIME, USED_TIME),
 )

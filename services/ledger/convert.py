@@ -216,6 +216,7 @@ def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
         campaign=line.campaign,
         project=line.project,
         purpose=purpose,
+        charity=line.charity,
         currency=line.currency_code,
         hour=time_of(line.hour, "lines.hour"),
         micros=line.micros,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ledger.chart import (
+    APPEAL_BANK,
     APPEAL_FUND,
     CODE,
     FUND,
@@ -48,6 +49,7 @@ COMPLETE_UNTIL = "complete_until/"
 """A metadata key of this prefix and a partner's code holds, as RFC 3339, the time before which all
 gifts of the partner are in the books with this entry."""
 
+_OF_PROJECTS = (FUND, APPEAL_FUND, APPEAL_BANK)
 _CAUSE_ID = re.compile(r"[!-~]{1,128}")
 _METADATA_KEY = re.compile(r"[a-z0-9._/-]{1,64}")
 _METADATA_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,256}")
@@ -170,7 +172,7 @@ def _require_transfer(transfer: Transfer) -> None:
         if needs_hour and (step is None or step.kind is not StepKind.REVERSE):
             raise Fault(
                 Reason.FIELD_REQUIRED,
-                "a movement that the totals count needs the UTC hour of its gifts",
+                "a movement that only gifts make needs the UTC hour of its gifts",
                 field="hour",
             )
     elif hour.minute or hour.second or hour.microsecond or not EARLIEST <= hour < LATEST:
@@ -193,7 +195,7 @@ def _require_step(step: Step) -> None:
 class _Between(NamedTuple):
     """What transfers between two accounts must be.
 
-    project: theirs; "" in suspense; None if open. needs_hour: totals count them. is_time: their
+    project: theirs; "" in suspense; None if open. needs_hour: only gifts make them. is_time: their
     amounts are minutes.
     """
 
@@ -210,15 +212,15 @@ def _between(debit: str, credit: str, currency: str) -> _Between:
         raise _invalid("credit_account", "must not be the debited account")
     for code in (debit, credit):
         require_unit(AccountName(code, currency))
-    return _Between(
-        _project_of(debit, credit), movement_of(debit, credit) is not None, currency == MINUTES
-    )
+    movement = movement_of(debit, credit)
+    hourly = movement is not None and movement.hourly
+    return _Between(_project_of(debit, credit), hourly, currency == MINUTES)
 
 
 def _project_of(debit: str, credit: str) -> str | None:
     """The project that a transfer between these accounts is for; "" in suspense; None if open."""
     places = (place(debit), place(credit))
-    funds = {found.owner for found in places if found.row in (FUND, APPEAL_FUND)}
+    funds = {found.owner for found in places if found.row in _OF_PROJECTS}
     if len(funds) == 1:
         return funds.pop()
     # Between two projects' funds the transfer itself says which of them it counts for.

@@ -1,9 +1,10 @@
 """How transfers change the totals: the one rule, for the books, the feed and the audit.
 
 A transfer moves totals by the pair of accounts it stands between. Each row below says to which
-states its amount is added or taken from, and to which its tally is added: tallies say how many
-gifts or refunds came into a state, so nothing but a reversal ever takes from them. Every other pair
-moves no total.
+states its amount is added or taken from, and to which its tally: tallies say how many gifts or
+refunds came into a state, so they only go down where something is taken back that was booked, and
+by a reversal. Every other pair moves no total, and neither does a transfer between a platform and a
+charity that names no hour or no project: no gifts are known behind it.
 
 Whether charity or personal appeals get the money is read from the accounts alone, so no total can
 hold both.
@@ -16,7 +17,22 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.ledger.chart import APPEAL_FUND, CLAIMED, FUND, SUSPENSE, Row, place
+from services.ledger.chart import (
+    APPEAL_BANK,
+    APPEAL_DISPUTED,
+    APPEAL_FUND,
+    APPEAL_SETTLED,
+    BANK,
+    CLAIMED,
+    DISPUTED,
+    ELSEWHERE,
+    FUND,
+    SETTLED,
+    SPENT,
+    SUSPENSE,
+    Row,
+    place,
+)
 from services.ledger.domain import (
     RESERVING,
     Cell,
@@ -29,59 +45,130 @@ from services.ledger.domain import (
 
 
 class Effect(NamedTuple):
-    """What a movement does to one state: sign times the amount, and the tally if counted."""
+    """What a movement does to one state: so many times the amount, and so many times the tally."""
 
     state: TotalState
-    sign: int
-    counted: bool
+    amounts: int
+    tallies: int
 
 
-GIFT = (Effect(TotalState.CLAIMED, +1, True),)
-GIFT_IN_SUSPENSE = (Effect(TotalState.SUSPENSE, +1, True),)
-REFUND = (Effect(TotalState.CLAIMED, -1, False), Effect(TotalState.REFUNDED, +1, True))
-REFUND_IN_SUSPENSE = (Effect(TotalState.SUSPENSE, -1, False), Effect(TotalState.REFUNDED, +1, True))
+def _into(state: TotalState) -> tuple[Effect, ...]:
+    return (Effect(state, +1, +1),)
 
-MOVEMENTS: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
-    # (debited, credited)
-    (CLAIMED, FUND): GIFT,
-    (CLAIMED, APPEAL_FUND): GIFT,
-    (CLAIMED, SUSPENSE): GIFT_IN_SUSPENSE,
-    (FUND, CLAIMED): REFUND,
-    (APPEAL_FUND, CLAIMED): REFUND,
-    (SUSPENSE, CLAIMED): REFUND_IN_SUSPENSE,
+
+def _out_of(state: TotalState) -> tuple[Effect, ...]:
+    return (Effect(state, -1, -1),)
+
+
+def _from_to(source: TotalState, target: TotalState) -> tuple[Effect, ...]:
+    return (Effect(source, -1, 0), Effect(target, +1, +1))
+
+
+def _back(source: TotalState, target: TotalState) -> tuple[Effect, ...]:
+    """Takes back what went from source to target."""
+    return (Effect(source, +1, 0), Effect(target, -1, -1))
+
+
+_S = TotalState
+
+# (debited, credited): what intake books as gifts are recorded. It has always an hour.
+OF_INTAKE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
+    (CLAIMED, FUND): _into(_S.CLAIMED),
+    (CLAIMED, SUSPENSE): _into(_S.SUSPENSE),
+    (FUND, CLAIMED): _from_to(_S.CLAIMED, _S.REFUNDED),
+    (SUSPENSE, CLAIMED): _from_to(_S.SUSPENSE, _S.REFUNDED),
 }
+
+# What happens to gifts afterwards.
+OF_LIFE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
+    # Counted for another company, which the gift was made with.
+    (FUND, ELSEWHERE): _out_of(_S.CLAIMED),
+    (SUSPENSE, ELSEWHERE): _out_of(_S.SUSPENSE),
+    # Refunds that turn out otherwise.
+    (ELSEWHERE, FUND): _back(_S.CLAIMED, _S.REFUNDED),
+    (ELSEWHERE, SUSPENSE): _back(_S.SUSPENSE, _S.REFUNDED),
+    # The way to the charity.
+    (SETTLED, CLAIMED): _from_to(_S.CLAIMED, _S.SETTLED),
+    (CLAIMED, SETTLED): _back(_S.CLAIMED, _S.SETTLED),
+    (BANK, SETTLED): _from_to(_S.SETTLED, _S.RECEIVED),
+    (SETTLED, BANK): _back(_S.SETTLED, _S.RECEIVED),
+    (FUND, SPENT): _from_to(_S.RECEIVED, _S.SPENT),
+    (SPENT, FUND): _back(_S.RECEIVED, _S.SPENT),
+    # Back from the bill.
+    (FUND, SETTLED): _from_to(_S.SETTLED, _S.REFUNDED),
+    (SETTLED, FUND): _back(_S.SETTLED, _S.REFUNDED),
+    # Contested.
+    (DISPUTED, CLAIMED): _from_to(_S.CLAIMED, _S.DISPUTED),
+    (CLAIMED, DISPUTED): _back(_S.CLAIMED, _S.DISPUTED),
+    (DISPUTED, SETTLED): _from_to(_S.SETTLED, _S.DISPUTED),
+    (SETTLED, DISPUTED): _back(_S.SETTLED, _S.DISPUTED),
+}
+
+APPEALS: Mapping[Row, Row] = {
+    FUND: APPEAL_FUND,
+    SETTLED: APPEAL_SETTLED,
+    DISPUTED: APPEAL_DISPUTED,
+    BANK: APPEAL_BANK,
+}
+"""Where personal appeals' money is, in place of charity's. What else there is serves both."""
+
+
+def _with_appeals(
+    pairs: Mapping[tuple[Row, Row], tuple[Effect, ...]],
+) -> Mapping[tuple[Row, Row], tuple[Effect, ...]]:
+    own = {
+        (APPEALS.get(debit, debit), APPEALS.get(credit, credit)): effects
+        for (debit, credit), effects in pairs.items()
+    }
+    return {**pairs, **own}
+
+
+MOVEMENTS = _with_appeals({**OF_INTAKE, **OF_LIFE})
+"""What each pair does, personal appeals' pairs included."""
+
+_HOURLY = frozenset(_with_appeals(OF_INTAKE))
 
 PURPOSES: Mapping[Row, Purpose] = {
-    FUND: Purpose.CHARITY,
-    APPEAL_FUND: Purpose.APPEAL,
     SUSPENSE: Purpose.UNATTRIBUTED,
+    **dict.fromkeys(APPEALS.keys(), Purpose.CHARITY),
+    **dict.fromkeys(APPEALS.values(), Purpose.APPEAL),
 }
-"""Whose money a row's accounts hold. Each pair in MOVEMENTS has exactly one such row."""
+"""Whose money a row's accounts hold. Each pair in MOVEMENTS has rows of exactly one purpose."""
+
+_OF_PARTNERS = "partner/"
 
 
 class Movement(NamedTuple):
-    """What a transfer between two accounts does to the totals, of which partner and purpose."""
+    """What a transfer between two accounts does to the totals, of which partner and purpose.
+
+    hourly: whether it is only made of gifts, and so has their hour.
+    """
 
     partner: str
     purpose: Purpose
     effects: tuple[Effect, ...]
+    hourly: bool
 
 
 @lru_cache(maxsize=65_536)
 def movement_of(debit: str, credit: str) -> Movement | None:
     """What totals count of transfers from account credit to account debit; None if nothing."""
-    debited, credited = place(debit), place(credit)
-    effects = MOVEMENTS.get((debited.row, credited.row))
+    places = place(debit), place(credit)
+    pair = places[0].row, places[1].row
+    effects = MOVEMENTS.get(pair)
     if effects is None:
         return None
-    claimed, held = (debited, credited) if debited.row is CLAIMED else (credited, debited)
-    return Movement(claimed.owner, PURPOSES[held.row], effects)
+    # Whoever claims it, if anybody does.
+    owners = {at.row: at.owner for at in places if at.row.pattern.startswith(_OF_PARTNERS)}
+    partner = owners.get(CLAIMED) or next(iter(owners.values()))
+    purpose = next(PURPOSES[row] for row in pair if row in PURPOSES)
+    return Movement(partner, purpose, effects, pair in _HOURLY)
 
 
 def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     """What to add to which cells. A change may come out as nothing; cells are in first-use order.
 
-    The transfers must be valid (rules.py): a movement that totals count has its hour.
+    The transfers must be valid (rules.py): what only gifts make has its hour.
     """
     changes: dict[Cell, Sums] = {}
     for debit, credit, micros, currency, campaign, project, hour, tally, step in transfers:
@@ -93,17 +180,18 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
             movement, direction = movement_of(credit, debit), -1
         else:
             movement, direction = movement_of(debit, credit), 1
-        if movement is None:
+        if movement is None or hour is None:
             continue
-        assert hour is not None, "a movement that totals count has its hour"
-        for state, sign, counted in movement.effects:
+        if not project and movement.purpose is not Purpose.UNATTRIBUTED:
+            continue
+        for state, amounts, tallies in movement.effects:
             cell = Cell(
                 campaign, project, movement.partner, hour, state, currency, movement.purpose
             )
             before_micros, before_tally = changes.get(cell, UNMOVED)
             changes[cell] = Sums(
-                before_micros + direction * sign * micros,
-                before_tally + direction * tally if counted else before_tally,
+                before_micros + direction * amounts * micros,
+                before_tally + direction * tallies * tally,
             )
     return changes
 

@@ -7,16 +7,23 @@ import numpy as np
 
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.submission import Submission
-from services.donations.domain import Gift, Key, Outcome, Refund, bucket_of
+from services.donations.domain import Gift, Key, Outcome, bucket_of
 from services.donations.gifts.columns import GiftColumns, Ints, columns_of
 from services.donations.gifts.lines import line_keys
 from services.donations.gifts.rows import GiftRows, join, place
+from services.donations.life.reports import RAILS, Fact
 from services.donations.pledges.pledge import KeyedOrder
 
 LINES_MAX = 10_000
 """The most lines that a batch may have, and that one call posts: with codes of the greatest length
 they come to 3.4 MB, and no service takes a message above 4 MiB.
 """
+
+SMALL_ROWS = 256
+"""So many gifts may have their links looked up at once; of more the sweeper finds them."""
+
+# A gift that is taken from one origin and given to another, or settled after it was refunded.
+_LINES_A_BOOKING_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Group:
 
     gifts: all their gifts in key order, or None if they have none. starts: where each submission's
     gifts begin in the order in which they came; one more for the end.
-    refunds: all their refunds, with the key of the gift. partner_ids: of every partner named.
+    facts: all that happened to gifts, with the gifts' keys. partner_ids: of every partner named.
     orders: all their orders. gift_orders: for each gift, in the order in which they came, the
     position of its order, or -1; None if there are no orders.
     """
@@ -33,14 +40,14 @@ class Group:
     submissions: Sequence[Submission]
     gifts: GiftRows | None
     starts: Sequence[int]
-    refunds: Sequence[tuple[Key, Refund]]
+    facts: Sequence[tuple[Key, Fact]]
     partner_ids: dict[str, int]
     orders: Sequence[KeyedOrder] = ()
     gift_orders: Ints | None = None
 
     @property
     def awaited(self) -> frozenset[Key]:
-        """The gifts whose refunds are to be booked in any case."""
+        """The gifts that are to be booked in any case."""
         return frozenset(key for submission in self.submissions for key in submission.awaited)
 
     @property
@@ -51,7 +58,15 @@ class Group:
         gifts = 0 if self.gifts is None else len(self.gifts)
         if self.gifts is not None and gifts > LINES_MAX // 2:
             gifts = len(np.unique(line_keys(self.gifts)))
-        return gifts + 2 * (len(self.refunds) + len(self.awaited))
+        touched = len(self.facts) + len(self.awaited)
+        if self.gifts is not None and self.is_small:
+            touched += len(self.gifts.rails)
+        return gifts + _LINES_A_BOOKING_MAX * touched
+
+    @property
+    def is_small(self) -> bool:
+        """Whether its gifts are few enough to be looked at one by one."""
+        return self.gifts is None or len(self.gifts) <= SMALL_ROWS
 
 
 async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
@@ -62,15 +77,19 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
     if parts:
         columns = join(parts)
         rows = place(columns, await catalog.standings(columns.targets))
-    refunds = [refund for submission in submissions for refund in submission.refunds]
-    named = {refund.partner for refund in refunds} | {
+    facts = [fact for submission in submissions for fact in submission.facts]
+    named = {fact.partner for fact in facts} | {
         submission.position.partner for submission in submissions if submission.position
     }
     orders = [order for submission in submissions for order in submission.orders]
     named |= {order.partner for order in orders}
+    if rows is not None:
+        named |= {rail.code for _, rail in rows.rails}
+        named |= RAILS & {target.partner for target in rows.targets}
     partner_ids = {partner: await catalog.partner_id(partner) for partner in named}
     keyed = [
-        (Key(bucket_of(r.external_id), partner_ids[r.partner], r.external_id), r) for r in refunds
+        (Key(bucket_of(fact.external_id), partner_ids[fact.partner], fact.external_id), fact)
+        for fact in facts
     ]
     starts = np.cumsum([0, *counts]).tolist()
     return Group(

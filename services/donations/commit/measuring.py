@@ -35,8 +35,8 @@ def count_recorded(group: Group, recorded: Recorded) -> None:
     for result in recorded.results:
         for fate in result.refunds:
             metrics.REFUNDS.labels(fate.outcome.name.lower()).inc()
-            if fate.outcome is Outcome.CONFLICTING:
-                metrics.CONFLICTS.inc()
+        conflicting = sum(fate.outcome is Outcome.CONFLICTING for fate in result.facts)
+        metrics.CONFLICTS.inc(conflicting)
         for outcome, number in Counts(result.orders).items():
             metrics.ORDERS.labels(outcome.name.lower()).inc(number)
             if outcome is Outcome.CONFLICTING:

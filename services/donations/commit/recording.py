@@ -1,35 +1,37 @@
 """What happens in one transaction: how a group of submissions becomes durable.
 
-Gifts become rows, refunds become rows and are booked where their gift is, what conflicts is kept
-as a claim, and what was accepted is summed into one batch with its outbox row. Every step handles
-all rows at once.
+Gifts become rows, what happened to gifts becomes rows and is booked where its gift is, what
+conflicts is kept as a claim, and what was accepted is summed into one batch with its outbox row.
+Every step handles all rows at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.donations.commit.claiming import gift_claims
+from services.donations.commit.fact_recording import record_facts
 from services.donations.commit.group import OUTCOME_OF_FATE, Group
+from services.donations.commit.linking import rails_among, record_links
 from services.donations.commit.order_recording import (
     order_claims,
     order_outcomes,
     record_orders,
 )
-from services.donations.commit.refund_recording import record_refunds
-from services.donations.commit.submission import Committed, RefundFate
+from services.donations.commit.submission import Committed, Fate
 from services.donations.domain import Key, Line, Outcome, moment_of
 from services.donations.gifts.batch import EMPTY_DIGEST, Batch
 from services.donations.gifts.lines import gift_lines, summed
 from services.donations.gifts.rows import GiftRows
-from services.donations.store import batches, claims, gifts
+from services.donations.store import batches, claims, gifts, links, positions
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
 from services.donations.store.gift_format import digest_of
-from services.runtime.errors import Reason
 
 _NO_OUTCOMES = np.empty(0, dtype=np.uint8)
 
@@ -39,25 +41,19 @@ class Recorded:
     """What became of a group.
 
     batch_id: None if nothing was accepted. outcomes: of its gifts, in key order.
-    results: one a submission.
+    results: one a submission. waiting: how many reports wait for others now.
     """
 
     batch_id: UUID | None
     outcomes: NDArray[np.uint8]
     results: Sequence[Committed]
+    waiting: int = 0
 
     @property
     def repeats(self) -> int:
         """How many gifts were recorded before."""
         known = (self.outcomes == Outcome.REPLAYED) | (self.outcomes == Outcome.CONFLICTING)
         return int(known.sum())
-
-    @property
-    def waiting(self) -> int:
-        """How many refunds wait for their gift now."""
-        return sum(
-            fate.outcome is Outcome.WAITING for result in self.results for fate in result.refunds
-        )
 
 
 async def record(
@@ -72,6 +68,8 @@ async def record(
     outcomes, accepted = _NO_OUTCOMES, None
     lines: list[Line] = []
     events: list[int] = []
+    touched: Collection[Key] = ()
+    waiting = 0
     order_fates, passing = list[int](), None
     if group.orders:
         order_fates, passing = await record_orders(driver, group)
@@ -80,19 +78,25 @@ async def record(
     if rows is not None:
         insert = gifts.insert_staged if staged else gifts.insert_new
         fates = await insert(driver, rows, batch_id)
+        linked, fates = await record_links(driver, group, rows, fates)
         outcomes = OUTCOME_OF_FATE[fates]
         outcomes[(fates == gifts.NEW) & rows.suspended] = Outcome.SUSPENDED
-        claimed += _gift_claims(rows, np.flatnonzero(fates == gifts.OTHER))
+        claimed += gift_claims(rows, np.flatnonzero(fates == gifts.OTHER))
         lines += gift_lines(rows, fates == gifts.NEW)
         accepted = rows.take(np.flatnonzero(fates == gifts.NEW))
         events += accepted.event_times_micros.max(initial=0, keepdims=True).tolist()
-    refund_fates = list[RefundFate]()
-    if group.refunds or group.awaited:
-        refund_fates, booked_lines, booked_events = await record_refunds(
-            driver, group, batch_id, now, claimed
-        )
-        lines += booked_lines
-        events += booked_events
+        if group.is_small:
+            touched = await _linked(driver, group, rows, linked, fates)
+        elif linked:
+            await positions.wait(driver, linked.values(), batch_id)
+            waiting += len(linked)
+    fact_fates = list[Fate]()
+    if group.facts or group.awaited or touched:
+        fact_fates, booked = await record_facts(driver, group, touched, batch_id, now)
+        lines += booked.lines
+        events += booked.events
+        claimed += booked.claims
+        waiting += booked.waiting
     if lines:
         batch = _batch(group, batch_id, now, accepted, summed(lines), max(events))
         await batches.write(driver, batch)
@@ -105,8 +109,21 @@ async def record(
         passed, outcomes = outcomes, np.full(len(passing), Outcome.REPLAYED, dtype=np.uint8)
         outcomes[passing] = passed
         bought = order_outcomes(group, order_fates, outcomes)
-    results = _results(group, made, now, outcomes, refund_fates, bought)
-    return Recorded(made, outcomes, results)
+    results = _results(group, made, now, outcomes, fact_fates, bought)
+    return Recorded(made, outcomes, results, waiting)
+
+
+async def _linked(
+    driver: Driver,
+    group: Group,
+    rows: GiftRows,
+    linked: Mapping[Key, Key],
+    fates: NDArray[np.uint8],
+) -> Collection[Key]:
+    """The gifts that a link may have moved: those that name a rail, and those that are named."""
+    rails = rails_among(group, rows, fates)
+    named = (await links.family_of(driver, rails)).members if rails else frozenset()
+    return named | linked.keys()
 
 
 def _batch(
@@ -148,38 +165,20 @@ def _results(
     batch_id: UUID | None,
     now: datetime,
     outcomes: NDArray[np.uint8],
-    refund_fates: Sequence[RefundFate],
+    fact_fates: Sequence[Fate],
     orders: Sequence[Outcome],
 ) -> list[Committed]:
     as_submitted = np.empty_like(outcomes)
     if group.gifts is not None:
         as_submitted[group.gifts.order] = outcomes
     results = []
-    refunds_seen = orders_seen = 0
+    fates, outcomes_of_orders = iter(fact_fates), iter(orders)
     for number, submission in enumerate(group.submissions):
         mine = as_submitted[group.starts[number] : group.starts[number + 1]]
-        fates = refund_fates[refunds_seen : refunds_seen + len(submission.refunds)]
-        refunds_seen += len(submission.refunds)
-        mine_of_orders = orders[orders_seen : orders_seen + len(submission.orders)]
-        orders_seen += len(submission.orders)
-        results.append(Committed(batch_id, now, mine, fates, mine_of_orders))
-    return results
-
-
-def _gift_claims(rows: GiftRows, places: NDArray[np.int64]) -> Iterable[Claim]:
-    for place in places.tolist():
-        target = rows.targets[rows.target_indexes[place]]
-        external_id = rows.external_ids[place].decode()
-        yield Claim(
-            Key(int(rows.buckets[place]), int(rows.partner_ids[place]), external_id),
-            "",
-            Reason.DONATION_CONFLICT,
-            {
-                "amount_micros": int(rows.amounts_micros[place]),
-                "currency": target.currency,
-                "project": target.project,
-                "campaign": target.campaign,
-                "event_time_micros": int(rows.event_times_micros[place]),
-                "donor_token": rows.donor_tokens[place].tobytes().hex(),
-            },
+        refunds, disputes, stages = (
+            list(islice(fates, len(part)))
+            for part in (submission.refunds, submission.disputes, submission.stages)
         )
+        bought = list(islice(outcomes_of_orders, len(submission.orders)))
+        results.append(Committed(batch_id, now, mine, refunds, disputes, stages, bought))
+    return results

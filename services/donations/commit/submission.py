@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.donations.domain import Gift, Key, Outcome, Refund
 from services.donations.gifts.columns import GiftColumns, exact_sum
+from services.donations.life.reports import Dispute, Fact, StageEvent
 from services.donations.pledges.pledge import PledgedOrder
 from services.runtime.errors import Reason
 
@@ -35,8 +36,8 @@ class Submission:
     """Reports that become durable together. Everything in it is checked already.
 
     gifts, columns: gifts one by one, or in columns; either of the two.
-    refunds: refunds; a gift in the same submission may be theirs.
-    awaited: gifts that refunds wait for, to be booked now.
+    refunds, disputes, stages: what happened to gifts, which may be in the same submission.
+    awaited: gifts that something waits for, to be booked now.
     orders: orders that give the gifts. gift_orders: for each gift the position of its order; empty
     where there are no orders. The gifts of an order are recorded with it, or none of them.
     """
@@ -44,6 +45,8 @@ class Submission:
     gifts: Sequence[Gift] = ()
     columns: GiftColumns | None = None
     refunds: Sequence[Refund] = ()
+    disputes: Sequence[Dispute] = ()
+    stages: Sequence[StageEvent] = ()
     awaited: Sequence[Key] = ()
     orders: Sequence[PledgedOrder] = ()
     gift_orders: Sequence[int] = ()
@@ -56,9 +59,14 @@ class Submission:
         return len(self.gifts) if self.columns is None else len(self.columns)
 
     @property
+    def facts(self) -> Sequence[Fact]:
+        """All that happened to gifts."""
+        return (*self.refunds, *self.disputes, *self.stages)
+
+    @property
     def weight(self) -> int:
         """How many rows it is worth to the queue; at least one."""
-        others = len(self.refunds) + len(self.awaited) + len(self.orders)
+        others = len(self.facts) + len(self.awaited) + len(self.orders)
         return max(1, self.gift_count + others)
 
     @property
@@ -69,14 +77,16 @@ class Submission:
             if self.columns is None
             else exact_sum(self.columns.amounts_micros)
         )
-        return gifts + sum(refund.amount_micros for refund in self.refunds)
+        refunds = sum(refund.amount_micros for refund in self.refunds)
+        return gifts + refunds + sum(dispute.amount_micros for dispute in self.disputes)
 
 
-class RefundFate(NamedTuple):
-    """What became of one refund.
+class Fate(NamedTuple):
+    """What became of one refund, dispute or stage.
 
     outcome: ACCEPTED, WAITING, REPLAYED or CONFLICTING. batch_id: the batch that booked it, if any.
-    reason: why it conflicts: REFUND_CONFLICT or CURRENCY_MISMATCH.
+    reason: why it conflicts: REFUND_CONFLICT, DISPUTE_CONFLICT, STAGE_CONFLICT or
+    CURRENCY_MISMATCH.
     """
 
     outcome: Outcome
@@ -90,12 +100,19 @@ class Committed:
 
     batch_id: the batch that carries what was accepted; None if nothing was.
     outcomes: one a gift, as numbers of Outcome, in the submission's order.
-    refunds: one a refund, in the submission's order.
+    refunds, disputes, stages: one each, in the submission's order.
     orders: one an order, in the submission's order.
     """
 
     batch_id: UUID | None
     recorded_time: datetime
     outcomes: NDArray[np.uint8]
-    refunds: Sequence[RefundFate]
+    refunds: Sequence[Fate] = ()
+    disputes: Sequence[Fate] = ()
+    stages: Sequence[Fate] = ()
     orders: Sequence[Outcome] = ()
+
+    @property
+    def facts(self) -> Sequence[Fate]:
+        """What became of all that happened to gifts."""
+        return (*self.refunds, *self.disputes, *self.stages)

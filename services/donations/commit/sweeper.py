@@ -1,9 +1,9 @@
-"""Books refunds that waited for a gift which has come since.
+"""Books what waited for a gift which has come since: refunds, disputes, stages, and links.
 
 A refund is booked at once where its transaction sees the gift. Where the gift comes later, or the
-two are written at the same moment by two lanes, neither transaction sees the other: the sweeper
-finds such pairs, soon after commits that may have made one and otherwise now and then, and submits
-them like everything else.
+two are written at the same moment by two lanes, neither transaction sees the other; and so with a
+gift and its rail's report, which bulk does not look for. The sweeper finds such pairs, soon after
+commits that may have made one and otherwise now and then, and submits them like everything else.
 """
 
 import asyncio
@@ -29,22 +29,22 @@ POLL_S = 2.0
 """How often it looks without being told to: another process may have recorded either side."""
 
 PAUSE_S = 0.02
-# Refunds whose gift never comes are looked at each time; however many there are, looking for their
+# Reports whose gift never comes are looked at each time; however many there are, looking for their
 # gifts may take only so much of the database's time.
 _BUSY_SHARE = 0.1
 
 PAGE = 500
-"""The most gifts whose refunds are booked in one transaction."""
+"""The most gifts that are booked in one transaction."""
 
 
 class WaitingReader(Protocol):
     """The part of the store that the sweeper reads."""
 
     async def bookable(self, limit: int) -> list[Key]:
-        """Recorded gifts that refunds wait for."""
+        """Recorded gifts that something waits for."""
 
     async def count_waiting(self) -> int:
-        """How many refunds are not booked."""
+        """How many reports wait for others."""
 
 
 class Sweeper:
@@ -69,7 +69,7 @@ class Sweeper:
                 fault = error if isinstance(error, Fault) else fault_of(error)
                 if fault is None:
                     raise
-                _log.warning("waiting refunds could not be booked", reason=fault.reason.value)
+                _log.warning("what waits could not be booked", reason=fault.reason.value)
                 pause = fault.retry_after or POLL_S
             await asyncio.sleep(pause)
             try:
@@ -94,7 +94,7 @@ class Sweeper:
             if len(keys) < PAGE:
                 break
         self._waiting = await self._look(self._reader.count_waiting())
-        metrics.WAITING_REFUNDS.set(self._waiting)
+        metrics.WAITING_REPORTS.set(self._waiting)
         return swept
 
     async def _look(self, reading: Coroutine[Any, Any, _Found]) -> _Found:

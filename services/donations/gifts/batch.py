@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
 from uuid import UUID
 
-from services.donations.domain import Line, LineKind, Purpose
+from services.donations.domain import Line
 
 EMPTY_DIGEST = sha256().digest()
 """The digest of a batch without gifts: one of refunds alone."""
@@ -39,26 +38,3 @@ class BatchSummary:
     gifts: int = 0
     digest: bytes = EMPTY_DIGEST
     lines: list[Line] = field(default_factory=list)
-
-
-class Movement(NamedTuple):
-    """The accounts that a line moves money between."""
-
-    debit: str
-    credit: str
-
-
-def movement_of(line: Line) -> Movement:
-    """Where a line's money comes from and goes to, in the ledger's chart of accounts."""
-    claimed = f"partner/{line.partner}/claimed"
-    suspense = f"partner/{line.partner}/suspense"
-    fund = f"{'appeal' if line.purpose is Purpose.APPEAL else 'project'}/{line.project}/fund"
-    match line.kind:
-        case LineKind.GIFT:
-            return Movement(claimed, fund)
-        case LineKind.SUSPENDED_GIFT:
-            return Movement(claimed, suspense)
-        case LineKind.REFUND:
-            return Movement(fund, claimed)
-        case LineKind.SUSPENDED_REFUND:
-            return Movement(suspense, claimed)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.donations.domain import Gift
+from services.donations.domain import Gift, Rail
 from services.donations.gifts.tokens import TOKEN_BYTES, DonorTokens
 from services.donations.gifts.validation import (
     AMOUNT_MICROS_MAX,
@@ -70,7 +70,7 @@ class GiftColumns:
     """Rows that may be recorded.
 
     external_ids: ASCII. target_indexes: positions in targets. donor_tokens: TOKEN_BYTES a row, all
-    zero where the donor is unknown.
+    zero where the donor is unknown. rails: the positions of the rows that name a rail, ascending.
     """
 
     external_ids: Ids
@@ -79,6 +79,7 @@ class GiftColumns:
     targets: Sequence[Target]
     target_indexes: Ints
     donor_tokens: NDArray[np.uint8]
+    rails: Sequence[tuple[int, Rail]] = ()
 
     def __len__(self) -> int:
         return len(self.external_ids)
@@ -181,6 +182,7 @@ def columns_of(gifts: Sequence[Gift]) -> GiftColumns:
         list(targets),
         np.array(indexes, dtype=np.int64),
         _token_rows(b"".join(gift.donor_token or unknown for gift in gifts), len(gifts)),
+        [(row, gift.rail) for row, gift in enumerate(gifts) if gift.rail is not None],
     )
 
 

@@ -47,6 +47,7 @@ def gift_lines(rows: GiftRows, chosen: NDArray[np.bool_]) -> Iterable[Line]:
             campaign,
             "" if suspended else project,
             Purpose.UNATTRIBUTED if suspended else rows.purposes[target],
+            "",
             currency,
             hour,
             micros,

@@ -1,15 +1,15 @@
 """The gifts of one transaction: every submission's columns joined, placed, and in key order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, zip_longest
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.catalog.memory import Standing
-from services.donations.domain import BUCKETS, Purpose, SuspenseReason
+from services.donations.domain import BUCKETS, Key, Purpose, Rail, SuspenseReason
 from services.donations.gifts.columns import GiftColumns, Ids, Ints, Target
 
 # Up to so many ids, one after the other is quicker than all of them at once.
@@ -30,7 +30,16 @@ def join(parts: Sequence[GiftColumns]) -> GiftColumns:
         list(targets),
         np.concatenate(indexes),
         np.concatenate([part.donor_tokens for part in parts]),
+        [
+            (start + row, rail)
+            for part, start in zip(parts, _starts(parts), strict=True)
+            for row, rail in part.rails
+        ],
     )
+
+
+def _starts(parts: Sequence[GiftColumns]) -> Iterable[int]:
+    return accumulate((len(part) for part in parts[:-1]), initial=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class GiftRows:
     is_repeat: whether an earlier row of this transaction has the same key.
     project_ids, campaign_ids: 0 for none and in suspense.
     reasons: why a row stands in suspense, as numbers of SuspenseReason; 0 if it does not.
+    rails: the places of the rows that name a rail, ascending, and what each names.
     """
 
     order: Ints
@@ -58,12 +68,13 @@ class GiftRows:
     campaign_ids: Ints
     reasons: Ints
     is_repeat: NDArray[np.bool_]
+    rails: Sequence[tuple[int, Rail]] = ()
 
     def __len__(self) -> int:
         return len(self.order)
 
     def take(self, places: Ints) -> "GiftRows":
-        """Some of the rows, in the order of places, which should be ascending."""
+        """Some of the rows, in the order of places, which should be ascending; without rails."""
         return GiftRows(
             self.order[places],
             self.buckets[places],
@@ -88,7 +99,14 @@ class GiftRows:
             kept.partner_ids[1:] == kept.partner_ids[:-1]
         )
         kept.is_repeat[:1] = False
-        return kept
+        places = np.cumsum(chosen) - 1
+        rails = [(int(places[place]), rail) for place, rail in self.rails if chosen[place]]
+        return replace(kept, rails=rails)
+
+    def key(self, place: int) -> Key:
+        """What names the row at a place."""
+        external_id = self.external_ids[place].decode()
+        return Key(int(self.buckets[place]), int(self.partner_ids[place]), external_id)
 
     @property
     def suspended(self) -> NDArray[np.bool_]:
@@ -153,6 +171,7 @@ def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
         campaign_ids[targets] * attributed,
         reasons,
         is_repeat,
+        _placed(gifts.rails, order),
     )
 
 
@@ -166,6 +185,14 @@ def _qualified(edges: Sequence[tuple[int, ...]], targets: Ints, times: Ints) -> 
 
 _NEVER_REACHED = 2**62
 """A moment after that of every gift."""
+
+
+def _placed(rails: Sequence[tuple[int, Rail]], order: Ints) -> Sequence[tuple[int, Rail]]:
+    if not rails:
+        return ()
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    return sorted((int(places[row]), rail) for row, rail in rails)
 
 
 def bucket_column(external_ids: Ids) -> Ints:

@@ -2,7 +2,11 @@
 
 lane        one writer's connection and its transactions
 gifts       a gift becomes a row: COPY, or staging where repeats are among them
-refunds     refunds become rows, and are booked
+links       which rail's report tells of which gift
+facts       refunds, disputes and stages become rows
+known       gifts' own rows, for what happens to them afterwards
+positions   what is booked of that: moves
+lives       all of that of one gift
 batches     a batch, its outbox row, and how far streams are durable
 claims      what conflicts with what is recorded
 reading     gifts, for those who ask

@@ -1,5 +1,7 @@
 """Pieces of SQL that several statements share."""
 
+from collections.abc import Sequence
+
 AS_REPORTED = """
     LEFT JOIN LATERAL (
         SELECT * FROM suspended s
@@ -19,3 +21,11 @@ PROJECT = "coalesce(u.project, p.code)"
 
 CAMPAIGN = "coalesce(u.campaign, c.code, '')"
 """The campaign as it was reported; may be empty."""
+
+KEYS = "unnest(%s::smallint[], %s::smallint[], %s::text[]) k(bucket, partner_id, external_id)"
+"""Keys of gifts as rows k, from three columns."""
+
+
+def transposed(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as columns, for unnest; so many empty columns if there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

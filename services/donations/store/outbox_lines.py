@@ -1,7 +1,8 @@
 """A batch's lines as the outbox keeps them: JSON that the release before can read, and wrote.
 
-A line is its fields in order but for the purpose, which comes last, and only of a personal appeal:
-what has no project is not attributed, and all else is charity's.
+A line is its fields in order but for two that come last and only where they say something: the
+purpose of a personal appeal (what has no project is not attributed, and all else is charity's), and
+the charity whose bank account is moved.
 """
 
 import json
@@ -22,8 +23,10 @@ def lines_of(values: Iterable[Any]) -> list[Line]:
 
 
 def _values_of(line: Line) -> list[object]:
-    kind, partner, campaign, project, purpose, *rest = line
+    kind, partner, campaign, project, purpose, charity, *rest = line
     values = [kind, partner, campaign, project, *rest]
+    if charity:
+        return [*values, purpose, charity]
     return [*values, purpose] if purpose is Purpose.APPEAL else values
 
 
@@ -37,6 +40,7 @@ def _line_of(
     micros: int,
     gift_count: int,
     purpose: int = 0,
+    charity: str = "",
 ) -> Line:
     stated = purpose or (Purpose.CHARITY if project else Purpose.UNATTRIBUTED)
     return Line(
@@ -45,6 +49,7 @@ def _line_of(
         campaign,
         project,
         Purpose(stated),
+        charity,
         currency,
         hour,
         micros,

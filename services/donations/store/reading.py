@@ -1,35 +1,28 @@
 """Gifts, for those who ask."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donations.domain import (
-    BUCKETS,
-    Gift,
-    Key,
-    RecordedGift,
-    RecordedRefund,
-    bucket_of,
-    micros_of,
-)
-from services.donations.gifts.booking import Refunded, parts_of
+from services.donations.domain import BUCKETS, Gift, Key, bucket_of, micros_of
+from services.donations.life.recorded import RecordedGift
+from services.donations.life.transitions import State
+from services.donations.store.driver import driver_of
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
+from services.donations.store.lives import whole_life
 
 _COLUMNS = f"""
     SELECT d.bucket, d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id,
            d.project_id = 0 AS suspended, b.recorded_time,
            {PROJECT} AS project, {CAMPAIGN} AS campaign,
-           coalesce(t.single_micros, 0) AS single_micros,
-           coalesce(t.running_micros, 0) AS running_micros
+           coalesce(t.refunded_micros, 0) AS refunded_micros, coalesce(t.state, 1) AS state
     FROM"""
 
 _JOINS = f"""d
     JOIN batches b ON b.id = d.batch_id {AS_REPORTED}
-    LEFT JOIN refund_totals t
+    LEFT JOIN positions t
       ON (t.bucket, t.partner_id, t.external_id) = (d.bucket, d.partner_id, d.external_id)"""
 
 _ONE = text(
@@ -52,27 +45,19 @@ _PAGE = text(
     ORDER BY d.bucket, d.external_id"""  # noqa: S608  made of constants
 )
 
-_REFUNDS = text(
-    """
-    SELECT refund_id, amount_micros, currency, cumulative, event_time, batch_id FROM refunds
-    WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, :external_id)
-    ORDER BY event_time, refund_id"""
-)
-
 _STREAM = text(
     "SELECT next_offset FROM streams WHERE partner_id = :partner_id AND stream_id = :stream_id"
 )
 
-# Each waiting refund costs one look at the gifts' key.
+# Each waiting report costs one look at the gifts' key.
 _BOOKABLE = text(
     """
-    SELECT DISTINCT r.bucket, r.partner_id, r.external_id FROM refunds r
+    SELECT DISTINCT w.bucket, w.partner_id, w.external_id FROM waiting w
     JOIN donations d USING (bucket, partner_id, external_id)
-    WHERE r.batch_id IS NULL AND r.currency = d.currency
     LIMIT :limit"""
 )
 
-_WAITING = text("SELECT count(*) FROM refunds WHERE batch_id IS NULL")
+_WAITING = text("SELECT count(*) FROM waiting")
 
 
 class GiftReader:
@@ -82,30 +67,25 @@ class GiftReader:
         self._engine = engine
 
     async def gift(self, partner: str, partner_id: int, external_id: str) -> RecordedGift | None:
-        """A gift with its refunds; None if it is not recorded."""
-        key = Key(bucket_of(external_id), partner_id, external_id)._asdict()
+        """A gift without what happened to it; None if it is not recorded."""
+        key = Key(bucket_of(external_id), partner_id, external_id)
         async with self._engine.connect() as connection:
-            row = (await connection.execute(_ONE, key)).one_or_none()
+            row = (await connection.execute(_ONE, key._asdict())).one_or_none()
+        return None if row is None else _recorded(partner, row)
+
+    async def life(self, partner: str, partner_id: int, external_id: str) -> RecordedGift | None:
+        """A gift with all that happened to it; None if it is not recorded."""
+        key = Key(bucket_of(external_id), partner_id, external_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_ONE, key._asdict())).one_or_none()
             if row is None:
                 return None
-            found = (await connection.execute(_REFUNDS, key)).all()
-        refunds = [
-            RecordedRefund(
-                refund.refund_id,
-                refund.amount_micros,
-                refund.currency,
-                refund.cumulative,
-                micros_of(refund.event_time),
-                refund.batch_id,
-            )
-            for refund in found
-        ]
-        return replace(_recorded(partner, row), refunds=refunds)
+            return await whole_life(await driver_of(connection), key, _recorded(partner, row))
 
     async def page(
         self, partner: str, partner_id: int, after: tuple[int, str] | None, limit: int
     ) -> list[RecordedGift]:
-        """A partner's gifts without their refunds, by bucket and id, after a position."""
+        """A partner's gifts without what happened to them, by bucket and id, after a position."""
         bucket, external_id = after or (0, "")
         parameters: Mapping[str, object] = {
             "bucket": bucket,
@@ -125,21 +105,18 @@ class GiftReader:
             return int((await connection.execute(_STREAM, parameters)).scalar() or 0)
 
     async def bookable(self, limit: int) -> list[Key]:
-        """Recorded gifts that refunds wait for."""
+        """Recorded gifts that something waits for."""
         async with self._engine.connect() as connection:
             rows = await connection.execute(_BOOKABLE, {"limit": limit})
             return [Key(*row) for row in rows]
 
     async def count_waiting(self) -> int:
-        """How many refunds are not booked."""
+        """How many reports wait for others."""
         async with self._engine.connect() as connection:
             return int((await connection.execute(_WAITING)).scalar_one())
 
 
 def _recorded(partner: str, row: Row[Any]) -> RecordedGift:
-    refunded = parts_of(
-        row.amount_micros, Refunded(row.single_micros, row.running_micros), suspended=False
-    )
     return RecordedGift(
         Gift(
             partner,
@@ -153,5 +130,6 @@ def _recorded(partner: str, row: Row[Any]) -> RecordedGift:
         row.recorded_time,
         row.batch_id,
         row.suspended,
-        refunded.project_micros,
+        row.refunded_micros,
+        state=State(row.state),
     )

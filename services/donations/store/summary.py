@@ -1,5 +1,6 @@
-"""Batches added up again from their rows, for the audit: nothing that was stored when a batch was
-recorded is believed, and the arithmetic is SQL's, not that of `lines.py` and `booking.py`.
+"""Batches added up again from their gifts and moves, for the audit: what was stored of a batch as a
+whole is not believed, and the arithmetic is SQL's, not that of `lines.py` and `booking.py`. That
+the moves are those that they should be is another check (`rederiving.py`).
 """
 
 from collections.abc import AsyncIterator
@@ -44,7 +45,7 @@ _GIFT_LINES = text(
     f"""
     SELECT d.batch_id, CASE WHEN d.project_id = 0 THEN 2 ELSE 1 END AS kind, a.code AS partner,
            coalesce(u.campaign, c.code, '') AS campaign, coalesce(p.code, '') AS project,
-           coalesce(p.purpose, 3) AS purpose,
+           coalesce(p.purpose, 3) AS purpose, '' AS charity,
            d.currency, {_HOUR} AS hour, sum(d.amount_micros) AS micros, count(*) AS gift_count
     FROM donations d
     JOIN partners a ON a.id = d.partner_id
@@ -53,53 +54,29 @@ _GIFT_LINES = text(
     LEFT JOIN projects p ON p.id = d.project_id
     LEFT JOIN campaigns c ON c.id = d.campaign_id
     WHERE d.batch_id > :low AND d.batch_id <= :high
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608  made of constants
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""  # noqa: S608  made of constants
 )
 
-# For each refund in the order of booking: what was given back in all with it, how that splits
-# between the project and suspense, and by how much either part grew.
-_REFUND_LINES = text(
+# A move is attributed as its gift is: but in suspense to no project, and at a charity's bank to the
+# charity as well.
+_MOVE_LINES = text(
     f"""
-    WITH touched AS (
-        SELECT DISTINCT bucket, partner_id, external_id FROM refunds
-        WHERE batch_id > :low AND batch_id <= :high
-    ), given_back AS (
-        SELECT r.batch_id, r.bucket, r.partner_id, r.external_id, r.position,
-               d.amount_micros, d.project_id, d.campaign_id, d.currency, {_HOUR} AS hour,
-               coalesce(sum(r.amount_micros) FILTER (WHERE NOT r.cumulative) OVER booked, 0)
-               + coalesce(max(r.amount_micros) FILTER (WHERE r.cumulative) OVER booked, 0) AS total
-        FROM touched
-        JOIN refunds r USING (bucket, partner_id, external_id)
-        JOIN donations d USING (bucket, partner_id, external_id)
-        WHERE r.batch_id IS NOT NULL
-        WINDOW booked AS (PARTITION BY r.bucket, r.partner_id, r.external_id ORDER BY r.position)
-    ), parts AS (
-        SELECT g.*, k.kind,
-               CASE WHEN k.kind = 3 THEN attributed ELSE total - attributed END AS part
-        FROM given_back g
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN project_id = 0 THEN 0 ELSE least(total, amount_micros) END
-              AS attributed
-        ) s
-        CROSS JOIN (VALUES (3), (4)) AS k(kind)
-    ), moves AS (
-        SELECT *, lag(part, 1, 0::numeric) OVER (
-            PARTITION BY kind, bucket, partner_id, external_id ORDER BY position) AS before
-        FROM parts
-    )
     SELECT m.batch_id, m.kind, a.code AS partner, coalesce(u.campaign, c.code, '') AS campaign,
-           CASE WHEN m.kind = 3 THEN p.code ELSE '' END AS project,
-           CASE WHEN m.kind = 3 THEN p.purpose ELSE 3 END AS purpose,
-           m.currency, m.hour, sum(m.part - m.before) AS micros,
-           count(*) FILTER (WHERE m.before = 0) AS gift_count
+           CASE WHEN m.kind IN (4, 6, 14) THEN '' ELSE p.code END AS project,
+           CASE WHEN m.kind IN (4, 6, 14) THEN 3 ELSE p.purpose END AS purpose,
+           CASE WHEN m.kind IN (8, 9, 16, 17) AND p.purpose = 1 THEN h.code ELSE '' END AS charity,
+           d.currency, {_HOUR} AS hour, sum(m.amount_micros) AS micros,
+           sum(m.gift_count) AS gift_count
     FROM moves m
+    JOIN donations d USING (bucket, partner_id, external_id)
     JOIN partners a ON a.id = m.partner_id
-    LEFT JOIN suspended u ON m.project_id = 0
+    LEFT JOIN suspended u ON d.project_id = 0
       AND (u.bucket, u.partner_id, u.external_id) = (m.bucket, m.partner_id, m.external_id)
-    LEFT JOIN projects p ON p.id = m.project_id
-    LEFT JOIN campaigns c ON c.id = m.campaign_id
-    WHERE m.part > m.before AND m.batch_id > :low AND m.batch_id <= :high
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608  made of constants
+    LEFT JOIN projects p ON p.id = d.project_id
+    LEFT JOIN charities h ON h.id = p.charity_id
+    LEFT JOIN campaigns c ON c.id = d.campaign_id
+    WHERE m.batch_id > :low AND m.batch_id <= :high
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""  # noqa: S608  made of constants
 )
 
 
@@ -141,7 +118,7 @@ async def _next(connection: AsyncConnection, low: UUID) -> tuple[list[BatchSumma
     for row in await connection.execute(_DIGESTS, bounds):
         summary = batches.setdefault(row.batch_id, BatchSummary(row.batch_id))
         summary.gifts, summary.digest = row.gifts, row.digest
-    for query in (_GIFT_LINES, _REFUND_LINES):
+    for query in (_GIFT_LINES, _MOVE_LINES):
         for row in await connection.execute(query, bounds):
             summary = batches.setdefault(row.batch_id, BatchSummary(row.batch_id))
             summary.lines.append(
@@ -151,10 +128,11 @@ async def _next(connection: AsyncConnection, low: UUID) -> tuple[list[BatchSumma
                     row.campaign,
                     row.project,
                     Purpose(row.purpose),
+                    row.charity,
                     row.currency,
                     row.hour,
                     int(row.micros),
-                    row.gift_count,
+                    int(row.gift_count),
                 )
             )
     ordered = [batches[batch_id] for batch_id in sorted(batches)]

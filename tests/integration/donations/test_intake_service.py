@@ -33,6 +33,15 @@ async def fault_of(call: Awaitable[Any]) -> Fault:
     return fault_from_rpc_error(raised.value)
 
 
+def without_its_life(donation: pb.Donation) -> pb.Donation:
+    """What lists and answers tell of a gift that nothing has happened to."""
+    [report] = donation.reports
+    assert (report.partner, report.external_id) == (donation.partner, donation.external_id)
+    assert (report.gift_partner, report.counts) == (donation.partner, True)
+    donation.ClearField("reports")
+    return donation
+
+
 async def test_a_gift_is_recorded_once_and_found_again(weibo: Any, clock: FixedClock) -> None:
     gift = a_gift(campaign="week")
     first = await weibo.RecordDonation(donation_request(gift), timeout=5)
@@ -55,7 +64,7 @@ async def test_a_gift_is_recorded_once_and_found_again(weibo: Any, clock: FixedC
     assert again.outcome == pb.OUTCOME_REPLAYED
     assert again.donation == first.donation
     found = await weibo.GetDonation(pb.GetDonationRequest(external_id=gift.external_id), timeout=5)
-    assert found.donation == first.donation
+    assert without_its_life(found.donation) == first.donation
 
 
 async def test_other_content_is_a_conflict_and_the_first_report_stands(weibo: Any) -> None:
@@ -72,7 +81,7 @@ async def test_other_content_is_a_conflict_and_the_first_report_stands(weibo: An
         fault = await fault_of(weibo.RecordDonation(donation_request(gift, **changes), timeout=5))
         assert fault.reason is Reason.DONATION_CONFLICT
     found = await weibo.GetDonation(pb.GetDonationRequest(external_id=gift.external_id), timeout=5)
-    assert found.donation == first.donation
+    assert without_its_life(found.donation) == first.donation
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,7 @@ async def test_what_cannot_be_attributed_stands_in_suspense(
     assert answer.donation.suspended
     assert (answer.donation.project, answer.donation.campaign) == (gift.project, gift.campaign)
     found = await weibo.GetDonation(pb.GetDonationRequest(external_id=gift.external_id), timeout=5)
-    assert found.donation == answer.donation
+    assert without_its_life(found.donation) == answer.donation
     await eventually(lambda: bool(ledger.ledger.entries))
     assert ledger.ledger.micros() == {
         ("partner/weibo/claimed", "partner/weibo/suspense"): gift.amount_micros

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.donations.domain import Outcome, RecordedGift
+from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
+from services.donations.life.recorded import RecordedGift
 from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.platforms import Notice, Probe
 from services.donations.store.quarantine import QuarantineStore
@@ -69,7 +70,7 @@ class Desk:
         partner_id = await self.parts.catalog.known_partner_id(self.sender.code)
         if partner_id is None:
             return None
-        return await self.parts.reader.gift(self.sender.code, partner_id, external_id)
+        return await self.parts.reader.life(self.sender.code, partner_id, external_id)
 
     async def books(self) -> dict[str, int]:
         """What stands in the books, in fen, after all refunds are booked and checked."""

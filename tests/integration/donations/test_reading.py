@@ -80,7 +80,7 @@ async def test_gifts_are_found_and_listed_in_a_stable_order(parts: Parts) -> Non
     )
     await write(parts, parts.writers[0], Submission(gifts=[a_gift("007", partner="xiaomi")]))
     partner_id = await parts.catalog.partner_id("weibo")
-    found = await parts.reader.gift("weibo", partner_id, "007")
+    found = await parts.reader.life("weibo", partner_id, "007")
     assert found is not None
     assert found.gift == gifts[7]
     assert found.refunded_micros == gifts[7].amount_micros

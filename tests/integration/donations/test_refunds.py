@@ -107,9 +107,14 @@ async def test_a_refund_with_other_content_or_currency_is_a_claim(parts: Parts) 
 async def test_a_refund_in_another_currency_is_never_booked(parts: Parts) -> None:
     await write(parts, parts.writers[0], Submission(refunds=[a_refund(currency="USD")]))
     await write(parts, parts.writers[0], Submission(gifts=[a_gift()]))
+    assert await parts.sweeper.sweep() == 1
     assert await parts.sweeper.sweep() == 0
     await write(parts, parts.writers[0], Submission(refunds=[a_refund("r2")]))
-    assert await parts.reader.count_waiting() == 1
+    moves = await parts.query("SELECT kind, amount_micros FROM moves")
+    assert [tuple(move) for move in moves] == [(3, a_refund().amount_micros)]
+    [claim] = await parts.query("SELECT refund_id, reason FROM conflicts")
+    assert tuple(claim) == ("r1", "CURRENCY_MISMATCH")
+    await parts.require_balanced()
 
 
 async def test_the_sweeper_is_woken_by_the_commit_that_brings_the_gift(

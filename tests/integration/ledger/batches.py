@@ -2,10 +2,24 @@
 
 from datetime import timedelta
 from hashlib import sha256
+from itertools import chain
 
-from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind, transfer_of_line
+from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind, transfers_of_line
 from services.ledger.domain import Cause, CauseKind, EntryDraft, Purpose
 from tests.unit.ledger.drafts import NOON, draft, new_id
+
+_OF_SUSPENSE = (
+    LineKind.SUSPENDED_GIFT,
+    LineKind.SUSPENDED_JOIN,
+    LineKind.SUSPENDED_REFUND,
+    LineKind.SUSPENDED_REFUND_BACK,
+)
+_AT_A_BANK = (
+    LineKind.RECEIPT,
+    LineKind.RECEIPT_BACK,
+    LineKind.SPENDING,
+    LineKind.SPENDING_BACK,
+)
 
 
 def batch(*lines: BatchLine, gifts: int = 4, posted: bool = True) -> BatchSummary:
@@ -36,16 +50,19 @@ def line(
 ) -> BatchLine:
     """A line of alipay's in the hour before noon; in suspense it has no purpose."""
     project = "well" if purpose is Purpose.CHARITY else "surgery"
-    if kind in (LineKind.SUSPENDED_GIFT, LineKind.SUSPENDED_REFUND):
+    if kind in _OF_SUSPENSE:
         project, purpose = "", Purpose.UNATTRIBUTED
+    charity = "amity" if kind in _AT_A_BANK and purpose is Purpose.CHARITY else ""
     hour = NOON - timedelta(hours=1)
-    return BatchLine(kind, "alipay", "95week", project, purpose, "CNY", hour, micros, tally)
+    return BatchLine(
+        kind, "alipay", "95week", project, purpose, charity, "CNY", hour, micros, tally
+    )
 
 
 def entry_of(summary: BatchSummary) -> EntryDraft:
     """The entry that the donations service posts for a batch."""
     return draft(
-        *map(transfer_of_line, summary.lines),
+        *chain.from_iterable(map(transfers_of_line, summary.lines)),
         cause=Cause(CauseKind.INTAKE_BATCH, summary.batch_id),
         metadata={"gifts": str(summary.gifts), "digest": summary.digest.hex()},
     )

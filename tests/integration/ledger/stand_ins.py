@@ -50,6 +50,7 @@ def _lines(lines: Iterable[BatchLine]) -> list[pb.BatchLine]:
             project=line.project,
             purpose=purpose_pb2.Purpose.ValueType(line.purpose),
             currency_code=line.currency,
+            charity=line.charity,
             hour=stamp_of(line.hour),
             micros=line.micros,
             count=line.tally,

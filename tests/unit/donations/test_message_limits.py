@@ -14,7 +14,7 @@ from services.runtime.channel import MESSAGE_BYTES_MAX
 
 def test_the_largest_batch_fits_one_message() -> None:
     code, now = "x" * 64, datetime(2026, 9, 5, tzinfo=UTC)
-    line = Line(LineKind.GIFT, code, code, code, Purpose.APPEAL, "CNY", 500_000, 2**62, 2**31)
+    line = Line(LineKind.GIFT, code, code, code, Purpose.APPEAL, "", "CNY", 500_000, 2**62, 2**31)
     batch = Batch(
         UUID(int=2**128 - 1),
         now,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.donations.commit.submission import Committed, RefundFate, Submission
+from services.donations.commit.submission import Committed, Fate, Submission
 from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.notices import Accepted, NoticeDesk, Quarantine
@@ -76,7 +76,7 @@ class Committer:
             done.set_exception(OutcomeUnknown("the connection broke"))
             return done
         outcomes = np.full(submission.gift_count, Outcome.ACCEPTED, dtype=np.uint8)
-        conflict = RefundFate(Outcome.CONFLICTING, None, Reason.REFUND_CONFLICT)
+        conflict = Fate(Outcome.CONFLICTING, None, Reason.REFUND_CONFLICT)
         done.set_result(Committed(None, NOW, outcomes, [conflict] * len(submission.refunds)))
         return done
 

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.donations.domain import Gift, Line, LineKind, Purpose
-from services.donations.gifts.batch import movement_of
-from services.donations.gifts.booking import Refunded, booking_lines
 from services.donations.gifts.lines import gift_lines, summed
+from services.donations.life.lines import move_lines
+from services.donations.life.position import moves_between, position_of
+from services.donations.life.reports import Told
+from services.donations.life.transitions import movements_of
 from services.donations.store.outbox_lines import lines_of, text_of
-from tests.unit.donations.gifts import gifts
+from tests.unit.donations.gifts import a_refund, gifts
 from tests.unit.donations.test_rows import placed, purpose_of, reason_of
 
 
@@ -26,7 +28,10 @@ def test_charitys_accounts_never_hold_an_appeals_money(
     for gift, refunded in given_back:
         purpose = Purpose.UNATTRIBUTED if reason_of(gift) else purpose_of(gift)
         if refunded:
-            lines += booking_lines(gift, purpose, Refunded(), Refunded(refunded))
+            told = Told([a_refund(amount_micros=refunded)])
+            suspended = purpose is Purpose.UNATTRIBUTED
+            position = position_of(gift.amount_micros, [told], suspended=suspended, joined=False)
+            lines += move_lines(gift, purpose, "aid", moves_between([], position.flows))
         match purpose:
             case Purpose.UNATTRIBUTED:
                 expected["partner"] += gift.amount_micros - refunded
@@ -37,7 +42,7 @@ def test_charitys_accounts_never_hold_an_appeals_money(
                 expected["partner"] += min(gift.amount_micros - refunded, 0)
     held = Counter[str]()
     for line in summed(lines):
-        movement = movement_of(line)
+        [movement] = movements_of(line)
         for account, sign in ((movement.credit, 1), (movement.debit, -1)):
             if not account.endswith("/claimed"):
                 held["partner" if account.endswith("/suspense") else account] += sign * line.micros
@@ -54,6 +59,7 @@ _lines = st.builds(
         "week",
         "" if purpose is Purpose.UNATTRIBUTED else "water",
         purpose,
+        "aid" if purpose is Purpose.CHARITY else "",
         "CNY",
         430_000,
         micros,

@@ -142,6 +142,7 @@ def test_lines_are_the_sums_of_the_chosen_rows(
             gift.campaign,
             "" if suspended else gift.project,
             Purpose.UNATTRIBUTED if suspended else purpose_of(gift),
+            "",
             gift.currency,
             gift.event_time_micros // HOUR_MICROS,
         )

@@ -19,6 +19,12 @@ PLACES = {
     "sponsor/acme/pool": (AccountKind.LIABILITY, "acme"),
     "charity/amity/minutes": (AccountKind.INCOME, "amity"),
     "project/well/minutes": (AccountKind.EXPENSE, "well"),
+    "appeal/well-2.b_c/bank": (AccountKind.ASSET, "well-2.b_c"),
+    "partner/alipay/disputed": (AccountKind.ASSET, "alipay"),
+    "partner/alipay/elsewhere": (AccountKind.ASSET, "alipay"),
+    "partner/alipay/spent": (AccountKind.ASSET, "alipay"),
+    "partner/alipay/appeals-settled": (AccountKind.ASSET, "alipay"),
+    "partner/alipay/appeals-disputed": (AccountKind.ASSET, "alipay"),
 }
 
 

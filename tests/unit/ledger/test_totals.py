@@ -58,7 +58,7 @@ def test_a_total_holds_the_money_of_one_purpose(made: list[Transfer]) -> None:
 
 def test_every_movement_that_totals_count_has_one_purpose() -> None:
     for pair in MOVEMENTS:
-        assert len(PURPOSES.keys() & set(pair)) == 1
+        assert len({PURPOSES[row] for row in pair if row in PURPOSES}) == 1
 
 
 def test_a_refund_takes_the_amount_but_not_the_gift() -> None:
@@ -89,6 +89,40 @@ def test_a_refund_of_a_suspended_gift() -> None:
 )
 def test_every_other_pair_moves_no_total(debit: str, credit: str) -> None:
     assert changes_of([gift()._replace(debit=debit, credit=credit, hour=None)]) == {}
+
+
+LIFE = [
+    # debited, credited, from, to: a whole gift of 30 that goes on, and what takes it back.
+    ("partner/alipay/settled", "partner/alipay/claimed", State.CLAIMED, State.SETTLED),
+    ("charity/amity/bank", "partner/alipay/settled", State.SETTLED, State.RECEIVED),
+    ("project/well/fund", "partner/alipay/spent", State.RECEIVED, State.SPENT),
+    ("project/well/fund", "partner/alipay/settled", State.SETTLED, State.REFUNDED),
+    ("partner/alipay/disputed", "partner/alipay/claimed", State.CLAIMED, State.DISPUTED),
+    ("partner/alipay/disputed", "partner/alipay/settled", State.SETTLED, State.DISPUTED),
+]
+
+
+@pytest.mark.parametrize(("debit", "credit", "source", "target"), LIFE)
+def test_a_gift_goes_from_state_to_state_and_back(
+    debit: str, credit: str, source: State, target: State
+) -> None:
+    on = gift(30)._replace(debit=debit, credit=credit)
+    assert changes_of([on]) == {cell(source): Sums(-30, 0), cell(target): Sums(30, 1)}
+    assert set(changes_of([on, swapped(on)]).values()) == {Sums(0, 0)}
+
+
+def test_a_gift_that_another_company_counts_is_gone_and_its_refund_as_well() -> None:
+    out = gift(30)._replace(debit="project/well/fund", credit="partner/alipay/elsewhere")
+    assert changes_of([gift(30), out]) == {cell(State.CLAIMED): Sums(0, 0)}
+    assert set(changes_of([refund(20), swapped(out)._replace(micros=20)]).values()) == {Sums(0, 0)}
+    rest = out._replace(debit="partner/alipay/elsewhere", credit="partner/alipay/claimed")
+    assert changes_of([rest]) == {}
+
+
+def test_what_names_no_gifts_moves_no_total() -> None:
+    on = gift(30)._replace(debit="partner/alipay/settled", credit="partner/alipay/claimed")
+    assert changes_of([on._replace(hour=None)]) == {}
+    assert changes_of([on._replace(project="")]) == {}
 
 
 def test_transfers_of_one_cell_are_added_up_and_others_kept_apart() -> None:

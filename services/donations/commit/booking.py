@@ -1,0 +1,139 @@
+"""Books what has happened to gifts: the difference between their positions and what is booked."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.donations.commit.claiming import fact_claim, rail_claims
+from services.donations.domain import Key, Line
+from services.donations.life.lines import move_lines
+from services.donations.life.position import in_currency, moves_between, position_of
+from services.donations.life.reports import Family, Told
+from services.donations.store import facts, known, links, positions
+from services.donations.store.claims import Claim
+from services.donations.store.driver import Driver
+from services.donations.store.known import KnownGift
+from services.donations.store.positions import Booking, StoredMove
+from services.runtime.errors import Reason
+
+_NOTHING = Told()
+
+
+@dataclass(slots=True)
+class Booked:
+    """What a transaction booked.
+
+    carriers: for each gift that is recorded the batch that moved it last, None if nothing ever
+    moved. events: moments of what was booked. claims: what contradicts. waiting: how many reports
+    wait for others.
+    """
+
+    carriers: dict[Key, UUID | None] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    waiting: int = 0
+
+
+async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Booked:
+    """Books these gifts' positions, those of other transactions' reports included.
+
+    touched: reports that something happened to, whether or not their gifts are recorded.
+    """
+    if not touched:
+        return Booked()
+    family = await links.family_of(driver, touched)
+    members = family.related(touched)
+    await positions.lock(driver, members)
+    # Before anything is read: what is taken back here is seen below.
+    await positions.clear_waiting(driver, members)
+    family = await links.family_of(driver, touched)
+    related = family.related(touched)
+    if not related <= members:
+        # A link came meanwhile. The next look finds them all.
+        await positions.wait(driver, related, batch_id)
+        return Booked(waiting=len(related))
+    gifts = await known.find_gifts(driver, members)
+    told = await facts.read(driver, members)
+    moves = await positions.moves_of(driver, gifts)
+    booked = Booked()
+    bookings: dict[Key, Booking] = {}
+    for key in sorted(gifts):
+        sources = [key, *(rail for rail in family.rails_of(key) if rail in gifts)]
+        booking = _booking(
+            gifts[key],
+            [told.get(source, _NOTHING) for source in sources],
+            moves.get(key, []),
+            joined=family.origin_of(key) is not None,
+        )
+        bookings[key] = booking
+        booked.lines += move_lines(
+            gifts[key].gift, gifts[key].purpose, gifts[key].charity, booking.moves
+        )
+        if booking.moves:
+            booked.events.append(_latest(gifts, told, sources))
+    booked.carriers = _carriers(family, bookings, moves, batch_id)
+    for key, gift in gifts.items():
+        booked.claims += _currency_claims(key, gift, told.get(key, _NOTHING))
+    booked.claims += rail_claims(family, gifts)
+    await positions.write(driver, bookings, batch_id)
+    await facts.mark_refunds(
+        driver,
+        (
+            (key, gifts[key].gift.currency, carrier)
+            for key, carrier in booked.carriers.items()
+            if carrier is not None and told.get(key, _NOTHING).refunds
+        ),
+    )
+    rails = {link.rail for link in family.links}
+    lonely = [key for key in told.keys() | rails if key not in gifts]
+    await positions.wait(driver, lonely, batch_id)
+    booked.waiting = len(lonely)
+    return booked
+
+
+def _booking(
+    gift: KnownGift, told: Sequence[Told], moves: Sequence[StoredMove], *, joined: bool
+) -> Booking:
+    amount, currency = gift.gift.amount_micros, gift.gift.currency
+    position = position_of(
+        amount,
+        [in_currency(one, currency) for one in told],
+        suspended=gift.suspended,
+        joined=joined,
+    )
+    difference = moves_between(((move.kind, move.micros) for move in moves), position.flows)
+    return Booking(len(moves), difference, position, joined)
+
+
+def _latest(gifts: dict[Key, KnownGift], told: dict[Key, Told], sources: Iterable[Key]) -> int:
+    """When the last of all that a booking rests on happened."""
+    times: list[int] = []
+    for key in sources:
+        times.append(gifts[key].gift.event_time_micros)
+        one = told.get(key, _NOTHING)
+        times += [fact.event_time_micros for fact in one.facts]
+    return max(times)
+
+
+def _carriers(
+    family: Family,
+    bookings: dict[Key, Booking],
+    moves: dict[Key, list[StoredMove]],
+    batch_id: UUID,
+) -> dict[Key, UUID | None]:
+    """What moves nothing, a lower running total, belongs to the batch that moved the rest."""
+    carriers: dict[Key, UUID | None] = {}
+    for key in bookings:
+        gift = family.origin_of(key) or key
+        if bookings[gift].moves:
+            carriers[key] = batch_id
+        else:
+            carriers[key] = moves[gift][-1].batch_id if gift in moves else None
+    return carriers
+
+
+def _currency_claims(key: Key, gift: KnownGift, told: Told) -> Iterable[Claim]:
+    for fact in told.money:
+        if fact.currency != gift.gift.currency:
+            yield fact_claim(key, fact, Reason.CURRENCY_MISMATCH)

@@ -1,0 +1,154 @@
+"""What should be booked of a gift: a pure function of the set of all reports about it.
+
+Sums, maxima and sets do not care about order, and neither does anything here. A position says how
+much has gone along each transition of `transitions.py` in all; a booking writes the difference to
+what is booked already, so the books of the same reports are the same however they came.
+
+- What is given back is, for each company that tells of the gift, the sum of its single refunds
+  and lost disputes and its greatest running total; of two companies, who tell of the same money,
+  the greater. Of a gift to a project it comes from the project up to the gift's amount, and what
+  exceeds that from the partner's suspense; of a gift in suspense all of it does.
+- What is contested is what is in open disputes, as far as it was not given back.
+- A stage is reached when it was reported and all before it were.
+- A rail's report whose gift another company tells of counts nothing.
+
+Of a gift in suspense only refunds move money: its stages and disputes wait until it is attributed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.donations.domain import LineKind
+from services.donations.life.reports import STAGES, DisputeStatus, StageEvent, Told
+from services.donations.life.transitions import BY_KIND, TRANSITIONS, State
+
+Flows = Mapping[LineKind, int]
+"""Micros that went along each transition in all, by its kind; kinds that are 0 are left out."""
+
+
+class Move(NamedTuple):
+    """A part of a booking. gift_count: 1 where the first money goes that way, or the last back."""
+
+    kind: LineKind
+    micros: int
+    gift_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """flows: besides that of the gift's own row. refunded_micros: at most the amount."""
+
+    flows: Flows
+    state: State
+    refunded_micros: int
+
+
+def position_of(
+    amount_micros: int, told: Sequence[Told], *, suspended: bool, joined: bool
+) -> Position:
+    """told: one for each company that tells of the gift. joined: the gift is counted elsewhere."""
+    if joined:
+        kind = LineKind.SUSPENDED_JOIN if suspended else LineKind.JOIN
+        return Position({kind: amount_micros}, State.CLAIMED, 0)
+    back = max((_given_back(one) for one in told), default=0)
+    refunded = min(back, amount_micros)
+    if suspended:
+        flows = {LineKind.SUSPENDED_REFUND: back}
+    else:
+        contested = max((_contested(one) for one in told), default=0)
+        disputed = min(contested, amount_micros - refunded)
+        stage = _stage(event for one in told for event in one.stages)
+        flows = _flows(amount_micros, refunded, disputed, stage)
+        flows[LineKind.SUSPENDED_REFUND] = back - refunded
+    flows = {kind: micros for kind, micros in flows.items() if micros}
+    return Position(flows, _state(amount_micros, flows, refunded, suspended=suspended), refunded)
+
+
+def _flows(amount: int, refunded: int, disputed: int, stage: State) -> dict[LineKind, int]:
+    if stage is State.CLAIMED:
+        return {LineKind.REFUND: refunded, LineKind.DISPUTE: disputed}
+    left = amount - refunded - disputed
+    return {
+        LineKind.SETTLEMENT: amount,
+        LineKind.SETTLED_REFUND: refunded,
+        LineKind.SETTLED_DISPUTE: disputed,
+        LineKind.RECEIPT: left if stage >= State.RECEIVED else 0,
+        LineKind.SPENDING: left if stage >= State.SPENT else 0,
+    }
+
+
+def _given_back(told: Told) -> int:
+    single = sum(refund.amount_micros for refund in told.refunds if not refund.cumulative)
+    running = max((refund.amount_micros for refund in told.refunds if refund.cumulative), default=0)
+    lost = sum(
+        dispute.amount_micros for dispute in told.disputes if dispute.status is DisputeStatus.LOST
+    )
+    return single + running + lost
+
+
+def _contested(told: Told) -> int:
+    closed = {
+        dispute.dispute_id
+        for dispute in told.disputes
+        if dispute.status is not DisputeStatus.OPENED
+    }
+    return sum(
+        dispute.amount_micros for dispute in told.disputes if dispute.dispute_id not in closed
+    )
+
+
+def _stage(events: Iterable[StageEvent]) -> State:
+    reported = {event.stage for event in events}
+    reached = State.CLAIMED
+    for stage in STAGES:
+        if stage not in reported:
+            break
+        reached = stage
+    return reached
+
+
+def _state(amount: int, flows: Flows, refunded: int, *, suspended: bool) -> State:
+    """Refunded if all was given back, disputed if any is, else the furthest that any has come."""
+    if refunded == amount:
+        return State.REFUNDED
+    held = dict.fromkeys(State, 0)
+    held[State.SUSPENSE if suspended else State.CLAIMED] = amount
+    for kind, micros in flows.items():
+        row = BY_KIND[kind]
+        for state, change in ((row.source, -micros), (row.target, micros)):
+            if state is not None:
+                held[state] += change
+    if held[State.DISPUTED]:
+        return State.DISPUTED
+    return max((stage for stage in STAGES if held[stage]), default=State.CLAIMED)
+
+
+def moves_between(booked: Iterable[tuple[LineKind, int]], flows: Flows) -> list[Move]:
+    """The moves from what is booked, as kinds and micros of earlier moves, to a position.
+
+    What is taken back comes first. Empty if everything is booked.
+    """
+    net: dict[LineKind, int] = {}
+    for kind, micros in booked:
+        row = BY_KIND[kind]
+        net[row.kind] = net.get(row.kind, 0) + (-micros if kind is row.back else micros)
+    back: list[Move] = []
+    forth: list[Move] = []
+    for row in TRANSITIONS:
+        was, now = net.get(row.kind, 0), flows.get(row.kind, 0)
+        if now > was:
+            forth.append(Move(row.kind, now - was, int(was == 0)))
+        elif now < was:
+            assert row.back is not None, "a gift that is counted elsewhere stays so"
+            back.append(Move(row.back, was - now, int(now == 0)))
+    return [*reversed(back), *forth]
+
+
+def in_currency(told: Told, currency: str) -> Told:
+    """What counts: reports in another currency than the gift's are claims."""
+    return Told(
+        [refund for refund in told.refunds if refund.currency == currency],
+        [dispute for dispute in told.disputes if dispute.currency == currency],
+        told.stages,
+    )

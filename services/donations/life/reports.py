@@ -1,0 +1,126 @@
+"""What companies report of a gift besides the gift itself, and which gift a report is about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from services.donations.domain import Key, Refund
+from services.donations.life.transitions import State
+
+RAILS = frozenset({"alipay", "stripe", "tencent"})
+"""The companies that move other companies' money. Only they can be a gift's rail; what they report
+of their own has no other rail.
+"""
+
+STAGES = (State.SETTLED, State.RECEIVED, State.SPENT)
+"""What finance reports of gifts, each only after the one before."""
+
+
+class DisputeStatus(IntEnum):
+    """What became of a dispute; numbered as in the proto and in the database."""
+
+    OPENED = 1
+    WON = 2
+    LOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute as its partner reports it: once for each status.
+
+    amount_micros: what is contested; where it was lost, what the payer got.
+    """
+
+    partner: str
+    external_id: str
+    dispute_id: str
+    status: DisputeStatus
+    amount_micros: int
+    currency: str
+    event_time_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent:
+    """A gift was seen on a platform's bill, on a charity's bank statement or in its report.
+
+    stage: one of STAGES. event_id: of what says so, a line of the bill for example.
+    """
+
+    partner: str
+    external_id: str
+    event_id: str
+    stage: State
+    event_time_micros: int
+
+
+Fact = Refund | Dispute | StageEvent
+
+
+class Link(NamedTuple):
+    """The origin's report says that its gift was paid on a rail, under the rail's own id."""
+
+    origin: Key
+    rail: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that one company reports of a gift besides the gift itself, in the gift's currency."""
+
+    refunds: Sequence[Refund] = ()
+    disputes: Sequence[Dispute] = ()
+    stages: Sequence[StageEvent] = ()
+
+    @property
+    def facts(self) -> Sequence[Fact]:
+        """All of it."""
+        return (*self.refunds, *self.disputes, *self.stages)
+
+    @property
+    def money(self) -> Sequence[Refund | Dispute]:
+        """What has an amount."""
+        return (*self.refunds, *self.disputes)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Which gift each report belongs to. links: of every rail in question all of them.
+
+    Of several origins that claim one report of a rail the least has it, whichever came first.
+    """
+
+    links: frozenset[Link] = frozenset()
+    _origins: Mapping[Key, Key] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        origins: dict[Key, Key] = {}
+        for link in sorted(self.links):
+            origins.setdefault(link.rail, link.origin)
+        object.__setattr__(self, "_origins", origins)
+
+    @property
+    def members(self) -> frozenset[Key]:
+        """Every report that is linked."""
+        return frozenset(key for link in self.links for key in link)
+
+    def origin_of(self, rail: Key) -> Key | None:
+        """Whose gift a rail's report is about; None if nobody says that it is his."""
+        return self._origins.get(rail)
+
+    def rails_of(self, origin: Key) -> list[Key]:
+        """The rails' reports that are about this gift; at most one."""
+        return [
+            link.rail
+            for link in self.links
+            if link.origin == origin and self.origin_of(link.rail) == origin
+        ]
+
+    def related(self, keys: Iterable[Key]) -> frozenset[Key]:
+        """The keys with all that share a rail's report with them."""
+        wanted = set(keys)
+        rails = {link.rail for link in self.links if link.origin in wanted or link.rail in wanted}
+        return frozenset(
+            wanted | {key for link in self.links if link.rail in rails for key in link}
+        )

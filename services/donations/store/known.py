@@ -1,0 +1,62 @@
+"""Gifts' own rows, for what happens to them afterwards."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from services.donations.domain import Gift, Key, Purpose, micros_of
+from services.donations.store.driver import Driver
+from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, KEYS, PROJECT, transposed
+
+
+class KnownGift(NamedTuple):
+    """A recorded gift, without its donor.
+
+    purpose: UNATTRIBUTED in suspense, where charity is empty.
+    """
+
+    gift: Gift
+    purpose: Purpose
+    charity: str
+    batch_id: UUID
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it stands in suspense."""
+        return self.purpose is Purpose.UNATTRIBUTED
+
+
+_GIFTS = f"""
+    SELECT d.bucket, d.partner_id, d.external_id, d.amount_micros, d.currency, d.event_time,
+           d.batch_id, a.code, {PROJECT}, {CAMPAIGN}, coalesce(p.purpose, 3), coalesce(h.code, '')
+    FROM {KEYS}
+    JOIN donations d USING (bucket, partner_id, external_id)
+    JOIN partners a ON a.id = d.partner_id {AS_REPORTED}
+    LEFT JOIN charities h ON h.id = p.charity_id"""  # noqa: S608  made of constants
+
+
+async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift]:
+    """Those of the gifts that are recorded, as this transaction sees them now."""
+    found = await driver.execute(_GIFTS, transposed(sorted(keys), 3))
+    return {
+        Key(bucket, partner_id, external_id): KnownGift(
+            Gift(partner, external_id, project, campaign, amount, currency, micros_of(event_time)),
+            Purpose(purpose),
+            charity,
+            batch_id,
+        )
+        for (
+            bucket,
+            partner_id,
+            external_id,
+            amount,
+            currency,
+            event_time,
+            batch_id,
+            partner,
+            project,
+            campaign,
+            purpose,
+            charity,
+        ) in await found.fetchall()
+    }

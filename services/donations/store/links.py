@@ -1,0 +1,52 @@
+"""Which gifts were paid on which rail under which id, as their origins say.
+
+A link is written once for each origin: its first report that names a rail stands.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from services.donations.domain import Key
+from services.donations.life.reports import Family, Link
+from services.donations.store.driver import Driver
+from services.donations.store.fragments import KEYS, transposed
+
+_ADD = """
+    INSERT INTO links (bucket, partner_id, external_id, rail_bucket, rail_partner_id,
+                       rail_external_id)
+    SELECT * FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
+                         %s::smallint[], %s::text[])
+    ON CONFLICT DO NOTHING
+    RETURNING bucket, partner_id, external_id"""
+
+_COLUMNS = """l.bucket, l.partner_id, l.external_id,
+           l.rail_bucket, l.rail_partner_id, l.rail_external_id"""
+
+_OF_ORIGINS = f"""
+    SELECT {_COLUMNS} FROM {KEYS} JOIN links l USING (bucket, partner_id, external_id)"""  # noqa: S608
+
+_OF_RAILS = f"""
+    SELECT {_COLUMNS} FROM {KEYS} JOIN links l
+      ON (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
+       = (k.bucket, k.partner_id, k.external_id)"""  # noqa: S608
+
+
+async def add(driver: Driver, links: Mapping[Key, Key]) -> dict[Key, Key]:
+    """Adds links, by origin, to origins that have none; returns those that the others have."""
+    rows = sorted((*origin, *rail) for origin, rail in links.items())
+    added = await driver.execute(_ADD, transposed(rows, 6))
+    known = links.keys() - {Key(*row) for row in await added.fetchall()}
+    if not known:
+        return {}
+    return {link.origin: link.rail for link in await _find(driver, _OF_ORIGINS, known)}
+
+
+async def family_of(driver: Driver, keys: Iterable[Key]) -> Family:
+    """All links of the rails' reports that the keys have to do with."""
+    wanted = set(keys)
+    rails = wanted | {link.rail for link in await _find(driver, _OF_ORIGINS, wanted)}
+    return Family(frozenset(await _find(driver, _OF_RAILS, rails)))
+
+
+async def _find(driver: Driver, query: str, keys: Iterable[Key]) -> list[Link]:
+    found = await driver.execute(query.encode(), transposed(sorted(keys), 3))
+    return [Link(Key(*row[:3]), Key(*row[3:])) for row in await found.fetchall()]

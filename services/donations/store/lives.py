@@ -1,0 +1,100 @@
+"""A gift's whole life: every report of it, what happened to it, and what was booked of that."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.donations.domain import Key
+from services.donations.life.recorded import (
+    RecordedGift,
+    RecordedMove,
+    RecordedRefund,
+    RecordedReport,
+)
+from services.donations.life.reports import Told
+from services.donations.life.transitions import State
+from services.donations.store import facts, known, links, positions
+from services.donations.store.driver import Driver
+from services.donations.store.facts import FactKey
+from services.donations.store.known import KnownGift
+
+_TIMES = "SELECT id, recorded_time FROM batches WHERE id = ANY(%s)"
+
+_POSITION = """
+    SELECT state, refunded_micros FROM positions
+    WHERE (bucket, partner_id, external_id) = (%s, %s, %s)"""
+
+
+async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> RecordedGift:
+    """recorded, with all else that is known of the gift that it is a report of."""
+    family = await links.family_of(driver, [key])
+    gift = family.origin_of(key) or key
+    gifts = await known.find_gifts(driver, {gift, *family.rails_of(gift)})
+    sources = [gift, *(rail for rail in family.rails_of(gift) if rail in gifts)]
+    told = await facts.read(driver, sources)
+    moves = (await positions.moves_of(driver, [gift])).get(gift, [])
+    batches = {move.batch_id for move in moves} | {one.batch_id for one in gifts.values()}
+    times = await _times(driver, batches)
+    told_of = [(source, told.get(source, Told())) for source in sources]
+    life = replace(
+        recorded,
+        refunds=_refunds(told_of, await facts.refund_batches(driver, sources)),
+        reports=_reports(sources, gifts, times),
+        disputes=[dispute for _, one in told_of for dispute in one.disputes],
+        stages=[event for _, one in told_of for event in one.stages],
+        moves=[
+            RecordedMove(move.kind, move.micros, times[move.batch_id], move.batch_id)
+            for move in moves
+        ],
+    )
+    found = await (await driver.execute(_POSITION, list(gift))).fetchone()
+    if found is None:
+        return life
+    state, refunded = found
+    return replace(life, state=State(state), refunded_micros=refunded)
+
+
+async def _times(driver: Driver, batches: Iterable[UUID]) -> dict[UUID, datetime]:
+    found = await driver.execute(_TIMES, [sorted(batches)])
+    return dict(await found.fetchall())
+
+
+def _refunds(
+    told: Sequence[tuple[Key, Told]], batches: dict[FactKey, UUID]
+) -> Sequence[RecordedRefund]:
+    found = [
+        RecordedRefund(
+            refund.refund_id,
+            refund.amount_micros,
+            refund.currency,
+            refund.cumulative,
+            refund.event_time_micros,
+            batches.get(facts.key_of(source, refund)),
+            refund.partner,
+        )
+        for source, one in told
+        for refund in one.refunds
+    ]
+    return sorted(found, key=lambda refund: (refund.event_time_micros, refund.refund_id))
+
+
+def _reports(
+    sources: Sequence[Key], gifts: dict[Key, KnownGift], times: dict[UUID, datetime]
+) -> Sequence[RecordedReport]:
+    """The gift's own report, then its rail's."""
+    own = gifts[sources[0]].gift
+    return [
+        RecordedReport(
+            reported.partner,
+            reported.external_id,
+            reported.amount_micros,
+            reported.currency,
+            reported.event_time_micros,
+            times[gifts[source].batch_id],
+            gifts[source].batch_id,
+            (own.partner, own.external_id),
+        )
+        for source in sources
+        for reported in [gifts[source].gift]
+    ]

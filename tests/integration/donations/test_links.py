@@ -1,0 +1,177 @@
+"""One gift, told of by the company that it was made with and by the rail that it was paid on."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.donations.commit.submission import Submission
+from services.donations.domain import Gift, LineKind, Outcome, Rail
+from services.donations.gifts.columns import columns_of
+from services.runtime.errors import Reason
+from tests.integration.donations.canonical import balances
+from tests.integration.donations.parts import Parts, outcomes_of, write
+from tests.unit.donations.gifts import a_gift, a_refund
+
+ORIGIN = a_gift("order-1", partner="bytedance", rail=Rail("tencent", "4200"), amount_micros=100)
+RAIL = a_gift("4200", partner="tencent", project="", amount_micros=100)
+COUNTED = {
+    "partner/bytedance/claimed CNY": 100,
+    "project/water/fund CNY": -100,
+}
+
+
+async def held(parts: Parts) -> dict[str, int]:
+    """What all accounts hold."""
+    batches = await parts.outbox.due(parts.clock(), 1000)
+    return dict(balances(line for batch in batches for line in batch.lines))
+
+
+@pytest.mark.parametrize("order", [(ORIGIN, RAIL), (RAIL, ORIGIN)])
+@pytest.mark.parametrize("lanes", [(0, 0), (0, 1)])
+async def test_whichever_comes_first_the_origin_counts(
+    parts: Parts, order: Sequence[Gift], lanes: Sequence[int]
+) -> None:
+    for gift, lane in zip(order, lanes, strict=True):
+        await write(parts, parts.writers[lane], Submission(gifts=[gift]))
+    assert await held(parts) == COUNTED
+    assert await parts.sweeper.sweep() == 0
+    await parts.require_balanced()
+    found = await parts.reader.life("tencent", await parts.catalog.partner_id("tencent"), "4200")
+    assert found is not None
+    assert [(report.partner, report.counts) for report in found.reports] == [
+        ("bytedance", True),
+        ("tencent", False),
+    ]
+
+
+async def test_both_in_one_transaction(parts: Parts) -> None:
+    await write(parts, parts.writers[0], Submission(gifts=[RAIL, ORIGIN]))
+    assert await held(parts) == COUNTED
+    assert len(await parts.summaries()) == 1
+    await parts.require_balanced()
+
+
+@pytest.mark.parametrize("order", [(ORIGIN, RAIL), (RAIL, ORIGIN)])
+async def test_bulk_leaves_pairs_to_the_sweeper(parts: Parts, order: Sequence[Gift]) -> None:
+    others = [a_gift(f"other-{n}", amount_micros=1) for n in range(300)]
+    for gift in order:
+        columns = columns_of([gift, *others])
+        recorded = await write(parts, parts.writers[0], Submission(columns=columns))
+    assert recorded.waiting == (1 if order[1] is ORIGIN else 0)
+    assert (await held(parts))["partner/tencent/claimed CNY"] == 100
+    assert await parts.sweeper.sweep() == 1
+    assert "partner/tencent/claimed CNY" not in await held(parts)
+    assert await parts.reader.count_waiting() == 0
+    await parts.require_balanced()
+
+
+async def test_two_lanes_that_do_not_see_each_other(parts: Parts) -> None:
+    await asyncio.gather(
+        *(
+            write(parts, writer, Submission(gifts=[gift]))
+            for writer, gift in zip(parts.writers, (ORIGIN, RAIL), strict=True)
+        )
+    )
+    await parts.sweeper.sweep()
+    assert await held(parts) == COUNTED
+    await parts.require_balanced()
+
+
+async def test_refunds_are_told_by_both_and_booked_once(parts: Parts) -> None:
+    ours = a_refund("o1", partner="bytedance", external_id="order-1", amount_micros=30)
+    theirs = a_refund("t1", partner="tencent", external_id="4200", amount_micros=30)
+    more = a_refund("t2", partner="tencent", external_id="4200", amount_micros=15)
+    for submission in (
+        Submission(gifts=[RAIL], refunds=[theirs]),
+        Submission(gifts=[ORIGIN]),
+        Submission(refunds=[ours]),
+        Submission(refunds=[more]),
+    ):
+        [result] = (await write(parts, parts.writers[0], submission)).results
+        assert all(fate.outcome is Outcome.ACCEPTED for fate in result.refunds)
+    assert await held(parts) == {
+        "partner/bytedance/claimed CNY": 55,
+        "project/water/fund CNY": -55,
+    }
+    found = await parts.reader.life(
+        "bytedance", await parts.catalog.partner_id("bytedance"), "order-1"
+    )
+    assert found is not None
+    assert found.refunded_micros == 45
+    assert [refund.refund_id for refund in found.refunds] == ["o1", "t1", "t2"]
+    assert all(refund.batch_id is not None for refund in found.refunds)
+    await parts.require_balanced()
+
+
+async def test_another_amount_is_a_claim_and_the_origin_s_counts(parts: Parts) -> None:
+    other = a_gift("4200", partner="tencent", project="", amount_micros=90)
+    await write(parts, parts.writers[0], Submission(gifts=[other]))
+    await write(parts, parts.writers[0], Submission(gifts=[ORIGIN]))
+    assert await held(parts) == COUNTED
+    [claim] = await parts.query("SELECT external_id, reason, claim FROM conflicts")
+    assert tuple(claim) == (
+        "order-1",
+        "RAIL_MISMATCH",
+        {"rail": "tencent", "rail_id": "4200", "amount_micros": 90, "currency": "CNY"},
+    )
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+async def test_of_two_origins_the_least_has_the_rail(parts: Parts, ids: Sequence[str]) -> None:
+    refund = a_refund("t1", partner="tencent", external_id="4200", amount_micros=40)
+    await write(parts, parts.writers[0], Submission(gifts=[RAIL], refunds=[refund]))
+    for external_id in ids:
+        gift = a_gift(
+            external_id, partner="bytedance", rail=Rail("tencent", "4200"), amount_micros=100
+        )
+        await write(parts, parts.writers[0], Submission(gifts=[gift]))
+    assert await held(parts) == {
+        "partner/bytedance/claimed CNY": 160,
+        "project/water/fund CNY": -160,
+    }
+    claims = await parts.query("SELECT external_id, reason FROM conflicts")
+    [least] = await parts.query(
+        "SELECT external_id FROM links ORDER BY bucket, partner_id, external_id LIMIT 1"
+    )
+    assert [tuple(claim) for claim in claims] == [
+        ("a" if least.external_id == "b" else "b", "RAIL_TAKEN")
+    ]
+    await parts.require_balanced()
+
+
+async def test_a_repeat_may_add_a_rail_but_not_change_it(parts: Parts) -> None:
+    silent = a_gift("order-1", partner="bytedance", amount_micros=100)
+    other = a_gift("order-1", partner="bytedance", amount_micros=100, rail=Rail("alipay", "2019"))
+    await write(parts, parts.writers[0], Submission(gifts=[RAIL]))
+    outcomes = [
+        outcomes_of(await write(parts, parts.writers[0], Submission(gifts=[gift])))[0]
+        for gift in (silent, ORIGIN, silent, ORIGIN, other)
+    ]
+    assert outcomes == [
+        Outcome.ACCEPTED,
+        Outcome.REPLAYED,
+        Outcome.REPLAYED,
+        Outcome.REPLAYED,
+        Outcome.CONFLICTING,
+    ]
+    assert await held(parts) == COUNTED
+    [claim] = await parts.query("SELECT reason, claim FROM conflicts")
+    assert claim.reason == Reason.DONATION_CONFLICT
+    assert (claim.claim["rail"], claim.claim["rail_id"]) == ("alipay", "2019")
+
+
+async def test_each_step_of_a_gift_s_life_is_told(parts: Parts) -> None:
+    refund = a_refund("t1", partner="tencent", external_id="4200", amount_micros=40)
+    await write(parts, parts.writers[0], Submission(gifts=[RAIL], refunds=[refund]))
+    await write(parts, parts.writers[0], Submission(gifts=[ORIGIN]))
+    moves = await parts.query(
+        "SELECT external_id, number, kind, amount_micros FROM moves ORDER BY batch_id, 1, 2"
+    )
+    kinds = [(move.external_id, move.number, LineKind(move.kind).name) for move in moves]
+    assert kinds == [
+        ("4200", 1, "SUSPENDED_REFUND"),
+        ("4200", 2, "SUSPENDED_REFUND_BACK"),
+        ("4200", 3, "SUSPENDED_JOIN"),
+        ("order-1", 1, "REFUND"),
+    ]
