@@ -15,6 +15,7 @@ COMMANDS = (
     "demo",
     "totals",
     "audit",
+    "catalog",
     "review",
     "accounts",
     "balance",

@@ -1,0 +1,120 @@
+"""`watersmeet catalog`: charities, projects and campaigns from a file."""
+
+import tomllib
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import ParseDict, ParseError
+from watersmeet.donations.v1 import catalog_service_pb2 as pb
+from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
+
+from services.cli.asking import asking
+from services.cli.console import make_console
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.runtime.errors import Fault, Reason
+
+_TIMEOUT_S = 10.0
+
+catalog = typer.Typer(help="Say what gifts can be given to.", no_args_is_help=True)
+
+
+@catalog.callback()
+def _one_of_several() -> None:
+    return
+
+
+@catalog.command()
+def apply(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.toml", help="The catalog (docs/catalog.md).")
+    ],
+    state: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Create what the file lists: charities, their certificates, projects, campaigns.
+
+    What exists with the same content stays as it is, so a file may be applied again and again.
+    """
+    document = _read(file)
+    with asking(state, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        for called, request in _calls(document):
+            getattr(stub, called)(request, timeout=_TIMEOUT_S)
+    counts = ", ".join(f"{kind} {len(document.get(kind, []))}" for kind in _KINDS)
+    make_console().print(f"In the catalog: {counts}.")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unusable(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _unusable(f"{file} is no TOML file: {error}") from error
+    if unknown := sorted(document.keys() - _KINDS.keys()):
+        raise _unusable(f"{file}: [[{unknown[0]}]] is none of {', '.join(_KINDS)}")
+    return document
+
+
+def _calls(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The calls that create everything, in the order in which one thing needs another."""
+    for kind, call in _KINDS.items():
+        for number, row in enumerate(document.get(kind, []), start=1):
+            try:
+                yield from call(_json(row))
+            except ParseError as error:
+                raise _unusable(
+                    f"the {number}. of [[{kind}]] is not understood: {error}"
+                ) from error
+
+
+def _charity(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    certificates = row.pop("certificates", [])
+    charity = ParseDict(row, pb.Charity())
+    yield "CreateCharity", pb.CreateCharityRequest(request_id=_id(), charity=charity)
+    for certificate in certificates:
+        yield (
+            "AddCertificate",
+            pb.AddCertificateRequest(
+                request_id=_id(),
+                charity=charity.code,
+                certificate=ParseDict(certificate, pb.Certificate()),
+            ),
+        )
+
+
+def _project(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    project = ParseDict(row, pb.Project())
+    yield "CreateProject", pb.CreateProjectRequest(request_id=_id(), project=project)
+
+
+def _campaign(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    campaign = ParseDict(row, pb.Campaign())
+    yield "CreateCampaign", pb.CreateCampaignRequest(request_id=_id(), campaign=campaign)
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, Any]]]] = {
+    "charities": _charity,
+    "projects": _project,
+    "campaigns": _campaign,
+}
+
+
+def _json(value: Any) -> Any:
+    """TOML's values as JSON's: its times become text."""
+    if isinstance(value, dict):
+        return {key: _json(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_json(part) for part in value]
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _id() -> str:
+    return str(uuid.uuid4())
+
+
+def _unusable(message: str) -> Fault:
+    return Fault(Reason.FIELD_INVALID, message)

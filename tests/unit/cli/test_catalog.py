@@ -1,0 +1,120 @@
+"""`watersmeet catalog apply`: what a file says becomes calls, and what it cannot say is told."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from typer.testing import CliRunner, Result
+from watersmeet.donations.v1 import catalog_service_pb2 as pb
+from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
+from watersmeet.type.v1 import purpose_pb2
+
+from services.cli.main import build
+from services.runtime.errors import Fault, Reason
+from tests.unit.cli.conftest import ServeMesh, caller_of
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class FakeCatalog(pb_grpc.CatalogServiceServicer):
+    """Keeps what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.callers: set[str] = set()
+
+    def CreateCharity(
+        self, request: pb.CreateCharityRequest, context: grpc.ServicerContext
+    ) -> pb.CreateCharityResponse:
+        self.callers.add(caller_of(context))
+        self.told.append(request.charity)
+        return pb.CreateCharityResponse(charity=request.charity)
+
+    def AddCertificate(
+        self, request: pb.AddCertificateRequest, context: grpc.ServicerContext
+    ) -> pb.AddCertificateResponse:
+        self.told.append((request.charity, request.certificate))
+        return pb.AddCertificateResponse()
+
+    def CreateProject(
+        self, request: pb.CreateProjectRequest, context: grpc.ServicerContext
+    ) -> pb.CreateProjectResponse:
+        self.told.append(request.project)
+        return pb.CreateProjectResponse(project=request.project)
+
+    def CreateCampaign(
+        self, request: pb.CreateCampaignRequest, context: grpc.ServicerContext
+    ) -> pb.CreateCampaignResponse:
+        self.told.append(request.campaign)
+        return pb.CreateCampaignResponse(campaign=request.campaign)
+
+
+def apply(serve_mesh: ServeMesh, fake: FakeCatalog, file: Path) -> Result:
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, fake))
+    return CliRunner().invoke(
+        build(["catalog", "totals"]), ["catalog", "apply", str(file), "--state", str(state)]
+    )
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "catalog.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_documents_example(serve_mesh: ServeMesh, tmp_path: Path) -> None:
+    document = (ROOT / "docs/catalog.md").read_text(encoding="utf-8")
+    fake = FakeCatalog()
+    result = apply(
+        serve_mesh, fake, written(tmp_path, document.split("```toml\n")[1].split("```")[0])
+    )
+    assert result.exit_code == 0, result.exception
+    assert result.output == "In the catalog: charities 1, projects 2, campaigns 1.\n"
+    campaign = pb.Campaign(code="95week", name="95 Philanthropy Week", time_zone="Asia/Shanghai")
+    campaign.start_time.FromJsonString("2025-12-31T16:00:00Z")
+    campaign.end_time.FromJsonString("2026-12-31T16:00:00Z")
+    charity = pb.Charity(
+        code="springs",
+        name="Springs Foundation",
+        unified_social_credit_code="531000005000201571",
+    )
+    certificate = pb.Certificate(
+        number="2026-0001", valid_from="2026-01-01", valid_until="2028-12-31"
+    )
+    assert fake.told == [
+        charity,
+        ("springs", certificate),
+        pb.Project(code="clean-water", name="Clean water", charity="springs"),
+        pb.Project(
+            code="help-lin",
+            name="Help Lin walk again",
+            purpose=purpose_pb2.PURPOSE_APPEAL,
+            organiser="qingsongchou",
+        ),
+        campaign,
+    ]
+    assert fake.callers == {"spiffe://watersmeet/operator/local"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[projects]]\ncode = ", "is no TOML file"),
+        ("[[project]]\ncode = 'a'", "[[project]] is none of charities, projects, campaigns"),
+        ("[[projects]]\ncodes = 'a'", "the 1. of [[projects]] is not understood"),
+        ("[[campaigns]]\nstart_time = 'soon'", "the 1. of [[campaigns]] is not understood"),
+    ],
+)
+def test_what_is_not_understood_is_told(
+    serve_mesh: ServeMesh, tmp_path: Path, text: str, told: str
+) -> None:
+    result = apply(serve_mesh, FakeCatalog(), written(tmp_path, text))
+    assert isinstance(result.exception, Fault)
+    assert result.exception.reason is Reason.FIELD_INVALID
+    assert told in result.exception.message
+
+
+def test_a_file_that_is_not_there(serve_mesh: ServeMesh, tmp_path: Path) -> None:
+    result = apply(serve_mesh, FakeCatalog(), tmp_path / "none.toml")
+    assert isinstance(result.exception, Fault)
+    assert "cannot be read" in result.exception.message
