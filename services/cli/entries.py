@@ -21,17 +21,17 @@ _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
 COLUMNS = (
     Column("entry", Kind.NUMBER),
-    Column("line", Kind.NUMBER),
-    Column("recorded"),
+    Column("line", Kind.NUMBER, is_detail=True),
+    Column("recorded", is_detail=True),
     Column("value_date"),
-    Column("cause"),
+    Column("cause", is_detail=True),
     Column("debit_account"),
     Column("credit_account"),
     Column("amount", Kind.AMOUNT),
     Column("unit"),
-    Column("campaign"),
-    Column("project"),
-    Column("hour"),
+    Column("campaign", is_detail=True),
+    Column("project", is_detail=True),
+    Column("hour", is_detail=True),
     Column("gifts", Kind.NUMBER),
 )
 

@@ -20,13 +20,13 @@ _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
 COLUMNS = (
     Column("entry", Kind.NUMBER),
-    Column("line", Kind.NUMBER),
-    Column("recorded"),
+    Column("line", Kind.NUMBER, is_detail=True),
+    Column("recorded", is_detail=True),
     Column("value_date"),
     Column("counterpart"),
-    Column("cause"),
-    Column("campaign"),
-    Column("project"),
+    Column("cause", is_detail=True),
+    Column("campaign", is_detail=True),
+    Column("project", is_detail=True),
     Column("debit", Kind.AMOUNT),
     Column("credit", Kind.AMOUNT),
     Column("balance", Kind.AMOUNT),

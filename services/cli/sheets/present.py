@@ -81,7 +81,8 @@ def _show(console: Console, sheet: Sheet) -> None:
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
     table = Table(header_style="bold")
-    for column in columns:
+    shown = [place for place, column in enumerate(columns) if not column.is_detail]
+    for column in map(columns.__getitem__, shown):
         is_text = column.kind is Kind.TEXT
         table.add_column(
             column.title,
@@ -90,7 +91,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
             overflow="fold" if is_text else "ellipsis",
         )
     for row in rows:
-        table.add_row(*map(_cell, columns, row))
+        table.add_row(*(_cell(columns[place], row[place]) for place in shown))
     return table
 
 

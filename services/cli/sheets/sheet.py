@@ -18,10 +18,14 @@ class Kind(Enum):
 
 
 class Column(NamedTuple):
-    """One column. name: as in JSON, with underscores."""
+    """One column. name: as in JSON, with underscores.
+
+    is_detail: whether it is left out on the screen, where width is short.
+    """
 
     name: str
     kind: Kind = Kind.TEXT
+    is_detail: bool = False
 
     @property
     def title(self) -> str:

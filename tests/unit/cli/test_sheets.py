@@ -86,6 +86,14 @@ def test_a_table_is_for_people_and_takes_no_text_for_markup(
     assert "as of entry: 7" in shown
 
 
+def test_details_are_for_files_and_not_for_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    detailed = Sheet("entries", (*COLUMNS, Column("hour", is_detail=True)), [("x", 1, 2, "noon")])
+    present(detailed, as_json=False, as_csv=False, xlsx=None)
+    assert "noon" not in capsys.readouterr().out
+    present(detailed, as_json=False, as_csv=True, xlsx=None)
+    assert "noon" in capsys.readouterr().out
+
+
 def test_a_long_table_says_that_there_is_more(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [("x", number, number) for number in range(1_001)]
     present(sheet(*rows), as_json=False, as_csv=False, xlsx=None)
