@@ -22,6 +22,7 @@ COMMANDS = (
     "statement",
     "trial-balance",
     "entries",
+    "reverse",
     "export",
     "verify",
     "certs",

@@ -1,0 +1,115 @@
+"""`watersmeet reverse`: an entry that should not have been, moved back by another."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
+from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
+from watersmeet.ledger.v1 import reversal_service_pb2 as pb
+from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
+
+from services.cli.asking import asking
+from services.cli.console import make_console
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.render import amount, print_json
+from services.runtime.errors import Fault, Reason
+
+_TIMEOUT_S = 30.0
+
+
+def reverse(
+    entry: Annotated[int, typer.Argument(min=1, metavar="ENTRY", help="Its number.")],
+    document: Annotated[
+        str, typer.Option(metavar="ID", help="What tells of the mistake: a memo's number, say.")
+    ],
+    line: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Only this line. (all that is left)"),
+    ] = None,
+    micros: Annotated[
+        int | None, typer.Option(min=1, help="Only so many micros of the line. (all of it)")
+    ] = None,
+    request: Annotated[
+        uuid.UUID | None,
+        typer.Option(metavar="UUID", help="The same as before, to learn what became of it."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Move back what an entry moved, in full or in part, as finance.
+
+    Nothing is taken out of the books: the reversal is an entry of its own, and
+    names this one.
+    """
+    if micros is not None and line is None:
+        raise typer.BadParameter("--micros is about one line; name it with --line")
+    with asking(state, "ledger", role="finance") as channel:
+        original = (
+            ledger_grpc.LedgerServiceStub(channel)
+            .GetEntry(ledger_pb.GetEntryRequest(sequence=entry), timeout=_TIMEOUT_S)
+            .entry
+        )
+        parts = [] if line is None else [_part(original, line, micros)]
+        if not yes:
+            for text in _told(original, parts):
+                typer.echo(text, err=True)
+            typer.confirm("Move this back?", abort=True, err=True)
+        # Written down before the call, so that a lost answer can be asked for again.
+        request_id = str(request or uuid.uuid4())
+        typer.echo(f"request {request_id}", err=True)
+        answer = pb_grpc.ReversalServiceStub(channel).ReverseEntry(
+            _request(request_id, original, parts, document), timeout=_TIMEOUT_S
+        )
+    if as_json:
+        print_json(
+            {
+                "sequence": answer.sequence,
+                "hash": answer.hash.hex(),
+                "replayed": answer.replayed,
+                "request_id": request_id,
+            }
+        )
+    else:
+        done = "was reversed before" if answer.replayed else "is reversed"
+        make_console().print(f"Entry {entry} {done} by entry {answer.sequence}.")
+
+
+def _part(entry: ledger_pb.Entry, line: int, micros: int | None) -> pb.ReversalPart:
+    if line >= len(entry.transfers):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            f"entry {entry.sequence} has lines 0 to {len(entry.transfers) - 1}",
+            field="line",
+        )
+    part = pb.ReversalPart(position=line, amount=entry.transfers[line].amount)
+    if micros is None:
+        part.count = entry.transfers[line].count
+    else:
+        part.amount.micros = micros
+    return part
+
+
+def _request(
+    request_id: str, entry: ledger_pb.Entry, parts: list[pb.ReversalPart], document: str
+) -> pb.ReverseEntryRequest:
+    request = pb.ReverseEntryRequest(
+        request_id=request_id, sequence=entry.sequence, parts=parts, document=document
+    )
+    # The day it is decided on, so that the same request within the day says the same.
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    request.value_time.FromDatetime(today)
+    return request
+
+
+def _told(entry: ledger_pb.Entry, parts: list[pb.ReversalPart]) -> list[str]:
+    """What would be moved back, a line a transfer."""
+    chosen = {part.position: part.amount.micros for part in parts}
+    return [
+        f"{amount(chosen.get(place, transfer.amount.micros))} {transfer.amount.currency_code} "
+        f"from {transfer.debit_account} back to {transfer.credit_account}"
+        for place, transfer in enumerate(entry.transfers)
+        if not chosen or place in chosen
+    ]
