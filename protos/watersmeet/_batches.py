@@ -21,6 +21,8 @@ class Gift:
     project, campaign: codes; campaign may be "". amount_micros: whole and positive; see to_micros.
     currency: ISO 4217. event_time: when the payer gave, with a time zone.
     donor_reference: the platform's own reference to the donor; never a name, phone or address.
+    rail, rail_id: the company whose payment channel moved the money, where that is another
+    ("alipay", "stripe" or "tencent"), and its id of the payment; both or neither.
     """
 
     external_id: str
@@ -30,9 +32,13 @@ class Gift:
     event_time: datetime
     campaign: str = ""
     donor_reference: str = field(default="", repr=False)
+    rail: str = ""
+    rail_id: str = ""
 
     def __post_init__(self) -> None:
         require_micros(self.amount_micros)
+        if bool(self.rail) != bool(self.rail_id):
+            raise ValueError("rail and rail_id go together")
         require_zone(self.event_time)
 
 
@@ -62,6 +68,8 @@ def build_batch(gifts: Sequence[Gift], *, complete_until: datetime | None = None
     campaigns, campaign_indexes = _positions([gift.campaign for gift in gifts])
     donors = [gift.donor_reference for gift in gifts]
     amounts = [gift.amount_micros for gift in gifts]
+    named = any(gift.rail for gift in gifts)
+    rails, rail_indexes = _positions([gift.rail for gift in gifts]) if named else ([], [])
     batch = DonationBatch(
         currency_code=gifts[0].currency,
         external_ids=[gift.external_id for gift in gifts],
@@ -72,6 +80,9 @@ def build_batch(gifts: Sequence[Gift], *, complete_until: datetime | None = None
         campaigns=campaigns if campaigns != [""] else (),
         campaign_indexes=campaign_indexes if len(campaigns) > 1 else (),
         donor_references=donors if any(donors) else (),
+        rails=rails,
+        rail_indexes=rail_indexes if len(rails) > 1 else (),
+        rail_ids=[gift.rail_id for gift in gifts] if named else (),
         control_totals=ControlTotals(count=len(gifts), micros=sum(amounts)),
     )
     if complete_until is not None:

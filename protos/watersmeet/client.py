@@ -187,6 +187,8 @@ class Client(PledgeCalls):
             project=gift.project,
             campaign=gift.campaign,
             donor_reference=gift.donor_reference,
+            rail=gift.rail,
+            rail_id=gift.rail_id,
         )
         request.amount.currency_code = gift.currency
         request.amount.micros = gift.amount_micros

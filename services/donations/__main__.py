@@ -10,6 +10,7 @@ from watersmeet.donations.v1 import (
     catalog_service_pb2_grpc,
     donation_intake_service_pb2_grpc,
     donor_service_pb2_grpc,
+    life_service_pb2_grpc,
     notification_service_pb2_grpc,
     pledge_service_pb2_grpc,
     review_service_pb2_grpc,
@@ -26,6 +27,7 @@ from services.donations.donors.keys import KeyRing
 from services.donations.donors.vault import Vault
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.intake_service import DonationIntakeService
+from services.donations.life_service import LifeService
 from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.notification_service import NotificationService
 from services.donations.platforms import load_platforms
@@ -139,6 +141,11 @@ async def compose(
             notification_service_pb2_grpc.add_NotificationServiceServicer_to_server,
             NotificationService(desk),
             f"{_PACKAGE}.NotificationService",
+        )
+        server.add(
+            life_service_pb2_grpc.add_LifeServiceServicer_to_server,
+            LifeService(committer, catalog, reader, clock),
+            f"{_PACKAGE}.LifeService",
         )
         server.add(
             catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,

@@ -18,6 +18,7 @@ from services.donations.domain import (
     HOUR_MICROS,
     Gift,
     Outcome,
+    Rail,
     Refund,
     micros_of,
 )
@@ -92,6 +93,7 @@ def gift_of(
         amount.currency_code,
         required_micros(request, "event_time"),
         token,
+        Rail(request.rail, request.rail_id) if request.rail or request.rail_id else None,
     )
 
 
@@ -137,6 +139,7 @@ def incoming_batch(message: donation_intake_service_pb2.DonationBatch) -> Incomi
             campaigns,
             campaign_indexes,
             list(message.donor_references),
+            *_rail_columns(message),
         ),
         message.control_totals.count,
         message.control_totals.micros,
@@ -146,6 +149,16 @@ def incoming_batch(message: donation_intake_service_pb2.DonationBatch) -> Incomi
             else None
         ),
     )
+
+
+def _rail_columns(
+    message: donation_intake_service_pb2.DonationBatch,
+) -> tuple[Sequence[str], Ints, Sequence[str]]:
+    rails = tuple(message.rails)
+    indexes = _ints(message.rail_indexes)
+    if not len(indexes) and len(rails) == 1:
+        indexes = np.zeros(len(message.rail_ids), dtype=np.int64)
+    return rails, indexes, list(message.rail_ids)
 
 
 def _ints(column: Sequence[int]) -> Ints:

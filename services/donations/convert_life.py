@@ -1,16 +1,83 @@
-"""Where protobuf meets what is recorded of a gift and of its life."""
+"""Where protobuf meets what is reported and recorded of a gift's life."""
 
 from watersmeet.donations.v1 import batch_service_pb2
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
+from watersmeet.donations.v1 import life_service_pb2 as life_pb
+from watersmeet.errors.v1 import errors_pb2
 
-from services.donations.convert import money, timestamp_of, timestamp_of_micros
+from services.donations.commit.submission import Fate
+from services.donations.convert import (
+    money,
+    outcome_value,
+    required_amount,
+    required_micros,
+    timestamp_of,
+    timestamp_of_micros,
+)
 from services.donations.life.recorded import (
     RecordedGift,
     RecordedMove,
     RecordedRefund,
     RecordedReport,
 )
-from services.donations.life.reports import Dispute
+from services.donations.life.reports import STAGES, Dispute, DisputeStatus, StageEvent
+from services.runtime.errors import Fault, Reason
+
+CONFLICTS = {
+    Reason.DISPUTE_CONFLICT: (
+        "this status of this dispute was recorded before with other content; the first report "
+        "stands, and this one is kept as a claim"
+    ),
+    Reason.STAGE_CONFLICT: (
+        "this event id was recorded before with other content; the first report stands, and this "
+        "one is kept as a claim"
+    ),
+    Reason.CURRENCY_MISMATCH: (
+        "the report names another currency than its gift has; it is kept as a claim and not booked"
+    ),
+}
+"""What is said of a report that contradicts what is recorded."""
+
+
+def dispute_of(request: life_pb.RecordDisputeRequest, partner: str) -> Dispute:
+    """The dispute as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    amount = required_amount(request)
+    if int(request.status) not in tuple(DisputeStatus):
+        raise Fault(Reason.FIELD_REQUIRED, "say what became of the dispute", field="status")
+    return Dispute(
+        partner,
+        request.external_id,
+        request.dispute_id,
+        DisputeStatus(request.status),
+        amount.micros,
+        amount.currency_code,
+        required_micros(request, "event_time"),
+    )
+
+
+def stage_of(event: life_pb.StageEvent) -> StageEvent:
+    """The event as reported, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    stage = next((stage for stage in STAGES if stage == int(event.stage)), None)
+    if stage is None:
+        raise Fault(
+            Reason.FIELD_INVALID, "a stage must be SETTLED, RECEIVED or SPENT", field="events.stage"
+        )
+    return StageEvent(
+        event.partner,
+        event.external_id,
+        event.event_id,
+        stage,
+        required_micros(event, "event_time"),
+    )
+
+
+def stage_result_message(fate: Fate) -> life_pb.StageResult:
+    """What became of an event."""
+    problem = None
+    if fate.reason is not None:
+        value = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{fate.reason}")
+        problem = errors_pb2.Problem(reason=value, message=CONFLICTS[fate.reason])
+    return life_pb.StageResult(outcome=outcome_value(fate.outcome), problem=problem)
 
 
 def donation_message(recorded: RecordedGift) -> pb.Donation:

@@ -13,14 +13,17 @@ from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Committed, Submission
 from services.donations.domain import Gift, Outcome, Refund, micros_of
 from services.donations.gifts.tokens import DonorTokens
-from services.donations.gifts.validation import require_gift, require_refund
+from services.donations.gifts.validation import require_dispute, require_gift, require_refund
+from services.donations.life.reports import Dispute
 from services.donations.platforms.protocol import (
     BODY_LIMIT_BYTES,
     Acknowledgement,
+    DisputeReport,
     GiftReport,
     Notice,
     Platform,
     Probe,
+    RefundReport,
     Report,
 )
 from services.donations.store.quarantine import QuarantinedNotice
@@ -207,7 +210,7 @@ class NoticeDesk:
             try:
                 # Verifying a signature takes tens of microseconds: too little to leave the loop.
                 reports = platform.read(notice, self._clock())
-                submission = self._submission(platform.code, reports)
+                submission = submission_of(platform.code, reports, self._tokens, self._clock())
             except Probe:
                 raise
             except Fault as fault:
@@ -233,7 +236,7 @@ class NoticeDesk:
         try:
             platform = self._require_platform(code)
             reports = platform.read(notice, received_time)
-            submission = self._submission(platform.code, reports)
+            submission = submission_of(platform.code, reports, self._tokens, self._clock())
         except Fault as fault:
             raise RefusedAgain(fault) from fault
         if not reports:
@@ -250,40 +253,64 @@ class NoticeDesk:
             )
         return platform
 
-    def _submission(self, partner: str, reports: Sequence[Report]) -> Submission:
-        now = self._clock()
-        gifts, refunds = [], []
-        for report in reports:
-            if isinstance(report, GiftReport):
-                gift = Gift(
-                    partner,
-                    report.external_id,
-                    report.project,
-                    report.campaign,
-                    report.amount_micros,
-                    report.currency,
-                    micros_of(report.event_time),
-                    self._tokens.token(partner, report.donor_reference),
-                )
-                gifts.append(require_gift(gift, now, project_required=False))
-            else:
-                refund = Refund(
-                    partner,
-                    report.external_id,
-                    report.refund_id,
-                    report.amount_micros,
-                    report.currency,
-                    report.cumulative,
-                    micros_of(report.event_time),
-                )
-                refunds.append(require_refund(refund, now))
-        return Submission(gifts=gifts, refunds=refunds)
+
+def submission_of(
+    partner: str, reports: Sequence[Report], tokens: DonorTokens, now: datetime
+) -> Submission:
+    """What a platform's notice reports, as it is recorded.
+
+    Raises the Fault of the first report that breaks intake's own rules.
+    """
+    gifts, refunds, disputes = [], [], []
+    for report in reports:
+        if isinstance(report, GiftReport):
+            gift = Gift(
+                partner,
+                report.external_id,
+                report.project,
+                report.campaign,
+                report.amount_micros,
+                report.currency,
+                micros_of(report.event_time),
+                tokens.token(partner, report.donor_reference),
+                report.rail,
+            )
+            gifts.append(require_gift(gift, now, project_required=False))
+        elif isinstance(report, DisputeReport):
+            dispute = Dispute(
+                partner,
+                report.external_id,
+                report.dispute_id,
+                report.status,
+                report.amount_micros,
+                report.currency,
+                micros_of(report.event_time),
+            )
+            disputes.append(require_dispute(dispute, now))
+        else:
+            refund = Refund(
+                partner,
+                report.external_id,
+                report.refund_id,
+                report.amount_micros,
+                report.currency,
+                report.cumulative,
+                micros_of(report.event_time),
+            )
+            refunds.append(require_refund(refund, now))
+    return Submission(gifts=gifts, refunds=refunds, disputes=disputes)
 
 
 def _outcomes(reports: Sequence[Report], committed: Committed) -> list[Outcome]:
     gifts = iter(committed.outcomes.tolist())
-    refunds = iter(committed.refunds)
-    return [
-        Outcome(next(gifts)) if isinstance(report, GiftReport) else next(refunds).outcome
-        for report in reports
-    ]
+    refunds, disputes = iter(committed.refunds), iter(committed.disputes)
+    outcomes = []
+    for report in reports:
+        match report:
+            case GiftReport():
+                outcomes.append(Outcome(next(gifts)))
+            case RefundReport():
+                outcomes.append(next(refunds).outcome)
+            case DisputeReport():
+                outcomes.append(next(disputes).outcome)
+    return outcomes

@@ -32,6 +32,11 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "GetDonation": _PARTNER_AND_OFFICE,
         "ListDonations": _PARTNER_AND_OFFICE,
     },
+    "watersmeet.donations.v1.LifeService": {
+        "RecordDispute": _PARTNER,
+        "RecordStages": frozenset({"finance", "service/ledger"}),
+        "ListReports": _PARTNER_AND_OFFICE,
+    },
     "watersmeet.donations.v1.CatalogService": {
         "CreateCharity": _OFFICE,
         "CreateProject": _OFFICE,

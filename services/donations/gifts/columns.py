@@ -5,7 +5,7 @@ validation.py all at once and keeps what may be recorded (`GiftColumns`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from services.donations.gifts.validation import (
     Refusal,
     is_code,
     is_external_id,
+    rail_refusal,
 )
 from services.runtime.currency import CURRENCIES
 from services.runtime.errors import Fault, Reason
@@ -49,6 +50,8 @@ class GiftBatch:
     """Rows of one currency as a partner sent them; the columns are equally long.
 
     project_indexes, campaign_indexes: each within its list. donor_references: one a row, or none.
+    rails, rail_indexes, rail_ids: the same for rails; an empty id names none. All of them are empty
+    if no row names a rail.
     """
 
     currency: str
@@ -60,6 +63,9 @@ class GiftBatch:
     campaigns: Sequence[str]
     campaign_indexes: Ints
     donor_references: list[str]
+    rails: Sequence[str] = ()
+    rail_indexes: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rail_ids: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.external_ids)
@@ -102,13 +108,18 @@ def require_shape(batch: GiftBatch, count: int, micros: int) -> None:
         ("project_indexes", batch.project_indexes),
         ("campaign_indexes", batch.campaign_indexes),
         ("donor_references", batch.donor_references or batch.external_ids),
+        ("rail_ids", batch.rail_ids or batch.external_ids),
+        ("rail_indexes", batch.rail_indexes if batch.rail_ids else batch.external_ids),
     ):
         if len(column) != rows:
             raise _unequal(f"{name} has {len(column)} values for {rows} external_ids", name)
     for name, indexes, listed in (
         ("project_indexes", batch.project_indexes, batch.projects),
         ("campaign_indexes", batch.campaign_indexes, batch.campaigns),
+        ("rail_indexes", batch.rail_indexes, batch.rails),
     ):
+        if not len(indexes):
+            continue
         if int(indexes.max()) >= len(listed) or int(indexes.min()) < 0:
             raise _unequal(f"{name} points outside its list of {len(listed)} codes", name)
     total = exact_sum(batch.amounts_micros)
@@ -140,6 +151,7 @@ def admitted(partner: str, batch: GiftBatch, latest: int, tokens: DonorTokens) -
     Raises Fault(AMOUNT_OVER_LIMIT) if the good rows' sum is beyond what one entry can carry.
     """
     refusals = _refusals(batch, latest)
+    rails = _rails(partner, batch, refusals)
     rows: Ints = np.flatnonzero(refusals == Refusal.NONE)
     ids, references = batch.external_ids, batch.donor_references
     amounts, times = batch.amounts_micros, batch.event_times_micros
@@ -163,8 +175,28 @@ def admitted(partner: str, batch: GiftBatch, latest: int, tokens: DonorTokens) -
         targets,
         indexes.astype(np.int64),
         _token_rows(tokens.tokens(partner, references) if references else b"", len(ids)),
+        _among(rails, rows) if rails else (),
     )
     return Admission(columns, rows, refusals)
+
+
+def _rails(partner: str, batch: GiftBatch, refusals: NDArray[np.uint8]) -> list[tuple[int, Rail]]:
+    """The rows that name a rail; those that name it wrongly are marked as refused."""
+    named = []
+    for row, rail_id in enumerate(batch.rail_ids):
+        if not rail_id or refusals[row] != Refusal.NONE:
+            continue
+        rail = Rail(batch.rails[int(batch.rail_indexes[row])], rail_id)
+        refusals[row] = rail_refusal(partner, rail)
+        if refusals[row] == Refusal.NONE:
+            named.append((row, rail))
+    return named
+
+
+def _among(rails: Sequence[tuple[int, Rail]], rows: Ints) -> list[tuple[int, Rail]]:
+    """The same by their positions among the rows that may be recorded."""
+    places = np.searchsorted(rows, [row for row, _ in rails]).tolist()
+    return [(place, rail) for place, (_, rail) in zip(places, rails, strict=True)]
 
 
 def columns_of(gifts: Sequence[Gift]) -> GiftColumns:

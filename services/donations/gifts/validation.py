@@ -11,7 +11,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from services.donations.domain import Gift, Refund, micros_of
+from services.donations.domain import Gift, Rail, Refund, micros_of
+from services.donations.life.reports import RAILS, Dispute, StageEvent, can_name
 from services.runtime.currency import CURRENCIES
 from services.runtime.errors import Fault, Reason
 
@@ -43,6 +44,7 @@ class Refusal(IntEnum):
     EVENT_TIME_TOO_EARLY = 9
     EVENT_TIME_IN_FUTURE = 10
     DONOR_REFERENCE_TOO_LONG = 11
+    RAIL_INVALID = 12
 
 
 class Explanation(NamedTuple):
@@ -107,6 +109,12 @@ EXPLANATIONS: Mapping[Refusal, Explanation] = {
     Refusal.DONOR_REFERENCE_TOO_LONG: _explain(
         Reason.FIELD_INVALID, "donor_reference must be at most 128 bytes", field="donor_reference"
     ),
+    Refusal.RAIL_INVALID: _explain(
+        Reason.FIELD_INVALID,
+        f"rail must be one of {', '.join(sorted(RAILS))}, with its own id of the payment in "
+        f"rail_id ({_ID_RULE}); a rail's own reports name none",
+        field="rail",
+    ),
 }
 
 
@@ -142,9 +150,18 @@ def refusal_of(gift: Gift, latest: int, *, project_required: bool = True) -> Ref
         return Refusal.PROJECT_MALFORMED
     if gift.campaign and not is_code(gift.campaign):
         return Refusal.CAMPAIGN_MALFORMED
-    return _money_refusal(gift.amount_micros, gift.currency) or _time_refusal(
-        gift.event_time_micros, latest
+    return (
+        _money_refusal(gift.amount_micros, gift.currency)
+        or _time_refusal(gift.event_time_micros, latest)
+        or rail_refusal(gift.partner, gift.rail)
     )
+
+
+def rail_refusal(partner: str, rail: Rail | None) -> Refusal:
+    """What is wrong with the rail that a partner's gift names, if it names one."""
+    if rail is None or (can_name(partner, rail.code) and is_external_id(rail.external_id)):
+        return Refusal.NONE
+    return Refusal.RAIL_INVALID
 
 
 def require_gift(gift: Gift, now: datetime, *, project_required: bool = True) -> Gift:
@@ -159,13 +176,34 @@ def require_refund(refund: Refund, now: datetime) -> Refund:
         _require(Refusal.EXTERNAL_ID_MISSING)
     if not is_external_id(refund.external_id):
         _require(Refusal.EXTERNAL_ID_MALFORMED)
-    if not refund.refund_id:
-        raise Fault(Reason.FIELD_REQUIRED, "send your own id of the refund", field="refund_id")
-    if not is_external_id(refund.refund_id):
-        raise Fault(Reason.FIELD_INVALID, f"refund_id must be {_ID_RULE}", field="refund_id")
+    _require_id(refund.refund_id, "refund_id", "refund")
     _require(_money_refusal(refund.amount_micros, refund.currency))
     _require(_time_refusal(refund.event_time_micros, latest_micros(now)))
     return refund
+
+
+def require_dispute(dispute: Dispute, now: datetime) -> Dispute:
+    """Returns the dispute if it may be recorded; raises Fault otherwise, as for a gift."""
+    require_external_id(dispute.external_id)
+    _require_id(dispute.dispute_id, "dispute_id", "dispute")
+    _require(_money_refusal(dispute.amount_micros, dispute.currency))
+    _require(_time_refusal(dispute.event_time_micros, latest_micros(now)))
+    return dispute
+
+
+def require_stage(event: StageEvent, now: datetime) -> StageEvent:
+    """Returns the event if it may be recorded; raises Fault otherwise, as for a gift."""
+    require_external_id(event.external_id)
+    _require_id(event.event_id, "event_id", "event")
+    _require(_time_refusal(event.event_time_micros, latest_micros(now)))
+    return event
+
+
+def _require_id(text: str, field: str, of: str) -> None:
+    if not text:
+        raise Fault(Reason.FIELD_REQUIRED, f"send your own id of the {of}", field=field)
+    if not is_external_id(text):
+        raise Fault(Reason.FIELD_INVALID, f"{field} must be {_ID_RULE}", field=field)
 
 
 def require_external_id(text: str) -> str:

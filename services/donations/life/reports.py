@@ -13,6 +13,12 @@ RAILS = frozenset({"alipay", "stripe", "tencent"})
 of their own has no other rail.
 """
 
+
+def can_name(partner: str, rail: str) -> bool:
+    """Whether a partner's report may say that its gift was paid on a rail."""
+    return rail in RAILS and partner not in RAILS
+
+
 STAGES = (State.SETTLED, State.RECEIVED, State.SPENT)
 """What finance reports of gifts, each only after the one before."""
 

@@ -13,6 +13,7 @@ from services.donations.platforms.partner_protocol import PartnerProtocol
 from services.donations.platforms.protocol import (
     BODY_LIMIT_BYTES,
     Acknowledgement,
+    DisputeReport,
     GiftReport,
     Notice,
     Platform,
@@ -29,6 +30,7 @@ __all__ = [
     "PLATFORMS",
     "Acknowledgement",
     "ConfigurationError",
+    "DisputeReport",
     "GiftReport",
     "Notice",
     "Platform",

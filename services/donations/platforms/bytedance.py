@@ -26,7 +26,8 @@ Who paid is not told (`seller_uid` is the merchant).
 The rail is told by `way` (1 WeChat Pay, 2 Alipay, 10 Douyin Pay) and `channel_no`. The document
 calls channel_no the number with which Douyin asked the rail and payment_order_no Douyin's own;
 merchants' comments on that page say that it is the other way about: channel_no is the rail's
-transaction and payment_order_no the order number there. Neither is read here.
+transaction and payment_order_no the order number there. So channel_no is read as the rail's id: if
+that is wrong, it is no report's id and joins nothing. Another way, or no number, names no rail.
 """
 
 import hashlib
@@ -36,6 +37,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from services.donations.domain import Rail
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
 from services.donations.platforms.protocol import (
@@ -55,6 +57,9 @@ from services.donations.platforms.strict_json import (
 from services.runtime.errors import Fault, Reason
 
 CURRENCY = "CNY"
+
+# Its own Douyin Pay, 10, is no other company's.
+RAILS_BY_WAY = {"1": "tencent", "2": "alipay"}
 
 _UNPAID = frozenset({"PROCESSING", "FAIL", "TIMEOUT"})
 _PART = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -138,8 +143,17 @@ def _payment(message: Json) -> list[Report]:
             amount_micros=reading.micros_of_fen("total_amount", message.get("total_amount")),
             currency=CURRENCY,
             event_time=reading.unix_time("paid_at", message.get("paid_at")),
+            rail=_rail(message),
         )
     ]
+
+
+def _rail(message: Json) -> Rail | None:
+    way, number = message.get("way"), message.get("channel_no")
+    rail = RAILS_BY_WAY.get(str(way))
+    if rail is None or not isinstance(number, str) or not reading.is_identifier(number):
+        return None
+    return Rail(rail, number)
 
 
 def _refund(message: Json) -> list[Report]:

@@ -1,8 +1,8 @@
 """The project's own protocol for companies' gifts and refunds over HTTP: Weibo, Qingsongchou, and
 any other. docs/partner-protocol.md is its specification, with a worked example.
 
-A notice is JSON by POST: gifts and refunds, as many as a body holds, with control totals. Signed
-with Ed25519 is `timestamp\\nnonce\\nSHA-256 of the body in hex\\n`; the headers
+A notice is JSON by POST: gifts, refunds and disputes, as many as a body holds, with control totals.
+Signed with Ed25519 is `timestamp\\nnonce\\nSHA-256 of the body in hex\\n`; the headers
 Watersmeet-Timestamp, -Nonce, -Key-Id and -Signature bring what that needs. A partner signs every
 sending anew, so a timestamp more than five minutes off is a replay. The nonce keeps two sendings
 apart in a partner's logs and ours; nothing remembers it, because a replay within the five minutes
@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from services.donations.domain import Rail
+from services.donations.life.reports import RAILS, DisputeStatus, can_name
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
 from services.donations.platforms.protocol import (
     Acknowledgement,
+    DisputeReport,
     GiftReport,
     Notice,
     RefundReport,
@@ -43,6 +46,7 @@ from services.runtime.errors import Fault, Reason
 _TIMESTAMP = re.compile(r"[0-9]{10}")
 _NONCE = re.compile(r"[0-9A-Za-z_-]{16,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_STATUSES = {status.name.lower(): status for status in DisputeStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +75,24 @@ class PartnerProtocol:
         return cls(section.name, verifiers)
 
     def read(self, notice: Notice, now: datetime) -> list[Report]:
-        """See Platform.read. Gifts first, then refunds, in the notice's order."""
+        """See Platform.read. Gifts first, then refunds and disputes, in the notice's
+        order."""
         reading.require_post(notice)
         self._verify(notice)
         reading.require_recent("Watersmeet-Timestamp", notice.headers["watersmeet-timestamp"], now)
         content = parse_object("the body", notice.body)
         reading.require_recipient("partner", text_of(content, "partner"), self.code)
-        gifts = [_gift(gift) for gift in objects_of(content, "gifts")]
+        gifts = [_gift(gift, self.code) for gift in objects_of(content, "gifts")]
         refunds = [_refund(refund) for refund in objects_of(content, "refunds")]
+        # Of the protocol's first version a notice has none.
+        contested = objects_of(content, "disputes") if "disputes" in content else []
+        disputes = [_dispute(dispute) for dispute in contested]
         totals = object_of(content, "totals")
         _check_totals("gifts", object_of(totals, "gifts"), gifts)
         _check_totals("refunds", object_of(totals, "refunds"), refunds)
-        return [*gifts, *refunds]
+        if "disputes" in content:
+            _check_totals("disputes", object_of(totals, "disputes"), disputes)
+        return [*gifts, *refunds, *disputes]
 
     def _verify(self, notice: Notice) -> None:
         headers = notice.headers
@@ -115,7 +125,7 @@ def _unsigned(message: str) -> Fault:
     return Fault(Reason.SIGNATURE_INVALID, message)
 
 
-def _gift(gift: Json) -> GiftReport:
+def _gift(gift: Json, partner: str) -> GiftReport:
     return GiftReport(
         external_id=reading.identifier("external_id", text_of(gift, "external_id")),
         # What is no code names no project, and a real gift is never refused for that.
@@ -125,6 +135,30 @@ def _gift(gift: Json) -> GiftReport:
         currency=_currency("currency", text_of(gift, "currency")),
         event_time=reading.rfc3339_time("time", text_of(gift, "time")),
         donor_reference=reading.donor_reference(optional_text_of(gift, "donor_reference")),
+        rail=_rail(gift, partner),
+    )
+
+
+def _rail(gift: Json, partner: str) -> Rail | None:
+    rail, rail_id = optional_text_of(gift, "rail"), optional_text_of(gift, "rail_id")
+    if not rail and not rail_id:
+        return None
+    if not can_name(partner, rail):
+        raise malformed(f"rail is none of {', '.join(sorted(RAILS))}")
+    return Rail(rail, reading.identifier("rail_id", rail_id))
+
+
+def _dispute(dispute: Json) -> DisputeReport:
+    status = _STATUSES.get(text_of(dispute, "status"))
+    if status is None:
+        raise malformed(f"status is none of {', '.join(_STATUSES)}")
+    return DisputeReport(
+        external_id=reading.identifier("external_id", text_of(dispute, "external_id")),
+        dispute_id=reading.identifier("dispute_id", text_of(dispute, "dispute_id")),
+        status=status,
+        amount_micros=_amount(dispute),
+        currency=_currency("currency", text_of(dispute, "currency")),
+        event_time=reading.rfc3339_time("time", text_of(dispute, "time")),
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.donations.domain import Rail
+from services.donations.life.reports import DisputeStatus
 from services.runtime.errors import Fault, Reason
 
 BODY_LIMIT_BYTES = 1 << 20
@@ -46,7 +48,8 @@ class GiftReport:
 
     external_id: the platform's id of the payment. project, campaign: codes as reported; "" where
     the notice names none, or nothing that is a code. amount_micros: positive. event_time: when the
-    payer paid, UTC. donor_reference: the platform's id of the payer, or "".
+    payer paid, UTC. donor_reference: the platform's id of the payer, or "". rail: how the payment
+    channel names it, where the notice says so and the channel is another company's.
     """
 
     external_id: str
@@ -56,6 +59,7 @@ class GiftReport:
     currency: str
     event_time: datetime
     donor_reference: str = field(default="", repr=False)
+    rail: Rail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,23 @@ class RefundReport:
     event_time: datetime
 
 
-Report = GiftReport | RefundReport
+@dataclass(frozen=True, slots=True)
+class DisputeReport:
+    """A platform says that a payer contests a gift, or how that ended.
+
+    dispute_id: unique within the gift. amount_micros: what is contested; where it was lost, what
+    the payer got. event_time: when it was opened or closed, UTC.
+    """
+
+    external_id: str
+    dispute_id: str
+    status: DisputeStatus
+    amount_micros: int
+    currency: str
+    event_time: datetime
+
+
+Report = GiftReport | RefundReport | DisputeReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Stripe's events (webhooks).
 
 Sources: Stripe's documents "Receive Stripe events in your webhook endpoint" (verify signatures
-manually), "Types of events", "The Charge object", "The PaymentIntent object", "The Event object",
-and "Supported currencies" (zero-decimal currencies, special cases); stripe-python's verification.
+manually), "Types of events", "The Charge object", "The Dispute object", "The PaymentIntent object",
+"The Event object", and "Supported currencies" (zero-decimal currencies, special cases);
+stripe-python's verification.
 
 An event is JSON by POST. The header Stripe-Signature is `t=<Unix time>,v1=<hex>[,v1=…]`; v1 is
 HMAC-SHA256 over `t.body`, keyed with the endpoint's signing secret; while a secret is being rolled
@@ -19,6 +20,10 @@ charge.refunded tells `amount_refunded`, the running total of the charge's refun
 the event's id, as several make one gift's total grow. (A refund that fails later makes the total
 fall again; that comes as an event of the refund, which is not taken here.)
 
+charge.dispute.created and charge.dispute.closed tell of disputes, by the dispute's own id and as
+much as is contested. An inquiry, whose status begins with warning_, moves no money and reports
+nothing; one that ends otherwise than won or lost does not either.
+
 Amounts are in the smallest unit that Stripe has for a currency. That is not ISO 4217's in every
 case: ISK and UGX have two decimals with Stripe, of which both are always 0.
 
@@ -33,10 +38,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from services.donations.life.reports import DisputeStatus
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
 from services.donations.platforms.protocol import (
     Acknowledgement,
+    DisputeReport,
     GiftReport,
     Notice,
     RefundReport,
@@ -90,7 +97,7 @@ class Stripe:
         return cls(section.flag("livemode"), gifts_from, section.secrets("signing_secret_files"))
 
     def read(self, notice: Notice, now: datetime) -> list[Report]:
-        """See Platform.read. An event that is neither a gift nor a refund reports nothing."""
+        """See Platform.read. An event that moves no money reports nothing."""
         reading.require_post(notice)
         reading.require_recent("Stripe-Signature's t", self._verified_time(notice), now)
         event = parse_object("the body", notice.body)
@@ -102,6 +109,8 @@ class Stripe:
             return self._intent(thing)
         if kind == "charge.refunded":
             return [_refund(event, thing)]
+        if kind in ("charge.dispute.created", "charge.dispute.closed"):
+            return _dispute(event, thing, is_closed=kind.endswith("closed"))
         raise malformed("type is none that is taken here; subscribe the endpoint to those alone")
 
     def _verified_time(self, notice: Notice) -> str:
@@ -197,6 +206,33 @@ def _refund(event: Json, charge: Json) -> RefundReport:
         cumulative=True,
         event_time=reading.unix_time("the event's created", event.get("created")),
     )
+
+
+def _dispute(event: Json, dispute: Json, *, is_closed: bool) -> list[Report]:
+    told = text_of(dispute, "status")
+    if not is_closed:
+        status = None if told.startswith("warning_") else DisputeStatus.OPENED
+        time = reading.unix_time("created", dispute.get("created"))
+    else:
+        status = _CLOSED.get(told)
+        time = reading.unix_time("the event's created", event.get("created"))
+    if status is None:
+        return []
+    currency, micros = _currency(dispute)
+    gift = optional_text_of(dispute, "payment_intent") or text_of(dispute, "charge")
+    return [
+        DisputeReport(
+            external_id=reading.identifier("the disputed charge", gift),
+            dispute_id=reading.identifier("id", text_of(dispute, "id")),
+            status=status,
+            amount_micros=reading.micros_of_units("amount", dispute.get("amount"), micros),
+            currency=currency,
+            event_time=time,
+        )
+    ]
+
+
+_CLOSED = {"won": DisputeStatus.WON, "lost": DisputeStatus.LOST}
 
 
 def _currency(paid: Json) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donations.domain import BUCKETS, Gift, Key, bucket_of, micros_of
-from services.donations.life.recorded import RecordedGift
+from services.donations.life.recorded import RecordedGift, RecordedReport
 from services.donations.life.transitions import State
 from services.donations.store.driver import driver_of
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
@@ -31,8 +31,7 @@ _ONE = text(
 )
 
 # The key leads with the bucket, so a page is taken from each bucket's own range of the index.
-_PAGE = text(
-    f"""{_COLUMNS} (
+_OF_PAGE = """(
         SELECT g.* FROM unnest(CAST(:buckets AS smallint[])) AS s(bucket)
         CROSS JOIN LATERAL (
             SELECT * FROM donations
@@ -41,7 +40,27 @@ _PAGE = text(
             ORDER BY external_id LIMIT :limit
         ) g
         ORDER BY g.bucket, g.external_id LIMIT :limit
-    ) {_JOINS}
+    )"""
+
+_PAGE = text(
+    f"""{_COLUMNS} {_OF_PAGE} {_JOINS}
+    ORDER BY d.bucket, d.external_id"""
+)
+
+# Of several origins that name a rail's report the least has it.
+_REPORTS = text(
+    f"""
+    SELECT d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id, b.recorded_time,
+           a.code AS origin, o.external_id AS origin_id
+    FROM {_OF_PAGE} d
+    JOIN batches b ON b.id = d.batch_id
+    LEFT JOIN LATERAL (
+        SELECT l.partner_id, l.external_id FROM links l
+        WHERE (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
+            = (d.bucket, d.partner_id, d.external_id)
+        ORDER BY l.bucket, l.partner_id, l.external_id LIMIT 1
+    ) o ON true
+    LEFT JOIN partners a ON a.id = o.partner_id
     ORDER BY d.bucket, d.external_id"""  # noqa: S608  made of constants
 )
 
@@ -97,6 +116,34 @@ class GiftReader:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_PAGE, parameters)).all()
         return [_recorded(partner, row) for row in rows]
+
+    async def reports(
+        self, partner: str, partner_id: int, after: tuple[int, str] | None, limit: int
+    ) -> list[RecordedReport]:
+        """A partner's reports, by bucket and id, after a position."""
+        bucket, external_id = after or (0, "")
+        parameters: Mapping[str, object] = {
+            "bucket": bucket,
+            "buckets": list(range(bucket, BUCKETS)),
+            "partner_id": partner_id,
+            "external_id": external_id,
+            "limit": limit,
+        }
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_REPORTS, parameters)).all()
+        return [
+            RecordedReport(
+                partner,
+                row.external_id,
+                row.amount_micros,
+                row.currency,
+                micros_of(row.event_time),
+                row.recorded_time,
+                row.batch_id,
+                (row.origin, row.origin_id) if row.origin else (partner, row.external_id),
+            )
+            for row in rows
+        ]
 
     async def next_offset(self, partner_id: int, stream_id: str) -> int:
         """Where a stream goes on; 0 for a new one."""

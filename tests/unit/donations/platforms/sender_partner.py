@@ -15,6 +15,7 @@ from services.donations.platforms.protocol import Notice, Platform
 from services.donations.platforms.signature import Ed25519Verifier
 from tests.unit.donations.platforms.sending import (
     NOW,
+    Dispute,
     Edit,
     Gift,
     Refund,
@@ -26,6 +27,8 @@ from tests.unit.donations.platforms.sending import (
 
 KEY_ID = "2026-09"
 NONCE = "c5ac7061fccab6bf3e254dcf98995b8c"
+
+_RAILS = {"1": "tencent", "2": "alipay"}
 
 Items = list[dict[str, object]]
 
@@ -89,6 +92,21 @@ class PartnerSender:
             edit(item)
         return self.notice(self.content([], [item], refund_sum=yuan(refund.fen)))
 
+    def dispute(self, gift: Gift, dispute: Dispute) -> Notice:
+        item = {
+            "external_id": gift.external_id,
+            "dispute_id": dispute.dispute_id,
+            "status": dispute.status,
+            "amount": yuan(dispute.fen),
+            "currency": "CNY",
+            "time": rfc3339(dispute.at),
+        }
+        content = self.content([], [])
+        totals = {"count": 1, "sum": {"CNY": yuan(dispute.fen)}}
+        content["disputes"] = [item]
+        content["totals"] |= {"disputes": totals}  # type: ignore[operator]
+        return self.notice(content)
+
     def forged(self, notice: Notice) -> Notice:
         return with_header(notice, "watersmeet-signature", random_base64(64))
 
@@ -101,6 +119,7 @@ class PartnerSender:
             "currency": "CNY",
             "time": rfc3339(gift.paid),
             "donor_reference": gift.donor,
+            **({"rail": _RAILS[gift.way], "rail_id": gift.rail_id} if gift.rail_id else {}),
         }
 
     def content(

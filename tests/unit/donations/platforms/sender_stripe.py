@@ -8,7 +8,15 @@ from pathlib import Path
 
 from services.donations.platforms.protocol import Notice, Platform
 from services.donations.platforms.stripe import Stripe
-from tests.unit.donations.platforms.sending import NOW, Edit, Gift, Refund, secret, with_header
+from tests.unit.donations.platforms.sending import (
+    NOW,
+    Dispute,
+    Edit,
+    Gift,
+    Refund,
+    secret,
+    with_header,
+)
 
 
 class StripeSender:
@@ -55,6 +63,22 @@ class StripeSender:
         event = self.event("charge.refunded", charge)
         event |= {"id": refund.refund_id, "created": int(refund.paid.timestamp())}
         return self.notice(event)
+
+    def dispute(self, gift: Gift, dispute: Dispute) -> Notice:
+        is_open = dispute.status == "opened"
+        thing = {
+            "id": dispute.dispute_id,
+            "object": "dispute",
+            "amount": dispute.fen,
+            "charge": "ch_3MmlLrLkdIwHu7ix0snN0B15",
+            "created": int((dispute.at if is_open else gift.paid).timestamp()),
+            "currency": "cny",
+            "payment_intent": gift.external_id,
+            "reason": "general",
+            "status": "needs_response" if is_open else dispute.status,
+        }
+        event = self.event(f"charge.dispute.{'created' if is_open else 'closed'}", thing)
+        return self.notice(event | {"created": int(dispute.at.timestamp())})
 
     def forged(self, notice: Notice) -> Notice:
         timestamp = str(int(NOW.timestamp()))

@@ -26,7 +26,7 @@ Edit = Callable[[dict[str, object]], object]
 
 @dataclass(frozen=True)
 class Gift:
-    """A gift as a test thinks of it."""
+    """A gift as a test thinks of it. way, rail_id: what Douyin says of the rail."""
 
     external_id: str = "4200001234202609051234567890"
     campaign: str = "harvest"
@@ -34,6 +34,18 @@ class Gift:
     fen: int = 1234
     donor: str = "2088102122524333"
     paid: datetime = NOW - timedelta(minutes=1)
+    way: str = "10"
+    rail_id: str = ""
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A dispute of a gift. status: "opened", "won" or "lost"."""
+
+    dispute_id: str = "dp_1"
+    status: str = "opened"
+    fen: int = 1234
+    at: datetime = NOW - timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
