@@ -1,5 +1,8 @@
 """The checks of balances: each is the sum of its transfers, and together they tie."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from services.ledger.audit_check import Check, Findings
 from services.ledger.chart import place
 from services.ledger.decisions import account_decision_of
@@ -9,19 +12,22 @@ from services.runtime.errors import Fault
 
 
 async def check_balances(books: Snapshot) -> Check:
-    """Adds up every account's transfers again, looks its kind and owner up in the chart, and its
-    state and limit in the entries that decided on them.
+    """Adds up every account's transfers again, looks its kind and owner up in the chart, its state
+    and limit in the entries that decided on them, and when it was opened in the first one on it.
     """
     findings = Findings()
     covered = 0
     decided = await _decided(books, findings)
+    since = await books.steps.dated_since()
     async for held in books.held_accounts():
         covered += 1
         if held.name is None:
             findings.add(f"id {held.id} has transfers or a balance, and is no account")
             continue
         _check_chart(held, findings)
-        if (held.state, held.limit) != decided.get(held.name, (None, None)):
+        decisions = decided.get(held.name)
+        _check_opening(held, decisions, since, findings)
+        if (held.state, held.limit) != (decisions[:2] if decisions else (None, None)):
             findings.add(
                 f"{held.name.code} in {held.name.currency} has another state or limit than was "
                 "decided"
@@ -76,20 +82,48 @@ async def check_trial_balance(books: Snapshot) -> Check:
     return findings.check("trial_balance", covered, what)
 
 
-async def _decided(
-    books: Snapshot, findings: Findings
-) -> dict[AccountName, tuple[int | None, int | None]]:
-    """The states and limits that entries decided on."""
-    decided: dict[AccountName, tuple[int | None, int | None]] = {}
+class _Decided(NamedTuple):
+    """What entries decided on an account. sequence, time: of the first that did."""
+
+    state: int | None
+    limit: int | None
+    sequence: int
+    time: datetime
+
+
+async def _decided(books: Snapshot, findings: Findings) -> dict[AccountName, _Decided]:
+    """What entries decided on accounts."""
+    decided: dict[AccountName, _Decided] = {}
     async for entry in books.steps.decisions(CauseKind.ACCOUNT):
         try:
             decision = account_decision_of(entry.cause_id, entry.metadata)
         except Fault as fault:
             findings.add(f"entry {entry.sequence}: {fault.message}")
             continue
-        state, limit = decided.get(decision.name, (None, None))
-        decided[decision.name] = (decision.state or state, decision.limit or limit)
+        before = decided.get(decision.name) or _Decided(
+            None, None, entry.sequence, entry.recorded_time
+        )
+        decided[decision.name] = before._replace(
+            state=decision.state or before.state, limit=decision.limit or before.limit
+        )
     return decided
+
+
+def _check_opening(
+    held: HeldAccount, decided: _Decided | None, since: datetime | None, findings: Findings
+) -> None:
+    """That the account was opened by the first entry that is about it, as all are since then."""
+    assert held.name is not None, "only accounts are opened"
+    first = [(decided.sequence, decided.time)] if decided else []
+    if held.first_sequence is not None and held.first_time is not None:
+        first.append((held.first_sequence, held.first_time))
+    opened = min(first)[1] if first else None
+    is_old = since is None or (held.create_time is not None and held.create_time < since)
+    if held.create_time != opened and not is_old:
+        findings.add(
+            f"{held.name.code} in {held.name.currency} is kept as opened at {held.create_time}, "
+            f"and the first entry on it is of {opened}"
+        )
 
 
 def _check_chart(held: HeldAccount, findings: Findings) -> None:

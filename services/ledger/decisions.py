@@ -30,14 +30,16 @@ DOCUMENT = "document"
 
 _STATE = "account/state"
 _LIMIT = "account/limit"
+_OPENED = "account/opened"
 
 
 class AccountDecision(NamedTuple):
-    """What was decided on an account; None leaves it as it is."""
+    """What was decided on an account; None leaves it as it is. opens: at least that it be there."""
 
     name: AccountName
-    state: AccountState | None
-    limit: AccountLimit | None
+    state: AccountState | None = None
+    limit: AccountLimit | None = None
+    opens: bool = False
 
 
 def draft_of_account(
@@ -51,6 +53,8 @@ def draft_of_account(
         metadata[_STATE] = decision.state.name
     if decision.limit is not None:
         metadata[_LIMIT] = decision.limit.name
+    if decision.opens:
+        metadata[_OPENED] = "yes"
     cause = Cause(CauseKind.ACCOUNT, f"{decision.name.code}:{decision.name.currency}")
     return EntryDraft(entry_id, cause, value_time, metadata, ())
 
@@ -58,19 +62,20 @@ def draft_of_account(
 def account_decision_of(cause_id: str, metadata: Mapping[str, str]) -> AccountDecision:
     """What an entry of the cause ACCOUNT decided. Raises Fault(FIELD_INVALID)."""
     code, colon, currency = cause_id.rpartition(":")
-    state, limit = metadata.get(_STATE), metadata.get(_LIMIT)
+    state, limit, opens = metadata.get(_STATE), metadata.get(_LIMIT), _OPENED in metadata
     try:
         decision = AccountDecision(
             AccountName(code, currency),
             None if state is None else AccountState[state],
             None if limit is None else AccountLimit[limit],
+            opens,
         )
     except KeyError:
         colon = ""
-    if not colon or (state is None and limit is None):
+    if not colon or not (state or limit or opens):
         raise Fault(
             Reason.FIELD_INVALID,
-            "a decision on an account names it as code:currency, and a state or a limit",
+            "a decision on an account names it as code:currency, and says what becomes of it",
             field="metadata",
         )
     return decision

@@ -38,7 +38,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
     ) -> pb.CreateAccountResponse:
         """Opens an account."""
         name = convert.name_of(request.code, request.currency_code)
-        await self._writer.open_account(name)
+        entry_id = convert.uuid_of(request.request_id, "request_id")
+        await self._writer.open_account(name, entry_id, str(current_call().caller))
         account = await self._reader.account(name)
         return pb.CreateAccountResponse(account=convert.account_message(account))
 

@@ -247,8 +247,11 @@ class _Planning:
             plan.periods = plan.periods.after(on_period, plan.head.sequence + 1)
             return
         decision = account_decision_of(draft.cause.id, draft.metadata)
-        self._accounts.decide(decision.name, decision.state, decision.limit)
-        plan.decisions.append(decision)
+        if decision.opens:
+            self._accounts.open(decision.name)
+        if decision.state is not None or decision.limit is not None:
+            self._accounts.decide(decision.name, decision.state, decision.limit)
+            plan.decisions.append(decision)
 
     def _append(self, prepared: Prepared, dates: Dates) -> Entry:
         plan = self._plan

@@ -55,12 +55,15 @@ def sides_of(debit: str, credit: str, currency: str) -> tuple[AccountName, Accou
 
 
 @lru_cache(maxsize=65_536)
-def guard_of(code: str, state: AccountState | None, limit: AccountLimit | None) -> Guard | None:
-    """What binds the account; None for most. state, limit: what was decided on it, if anything was.
+def guard_of(code: str, state: int | None, limit: int | None) -> Guard | None:
+    """What binds the account; None for most. state, limit: what was decided on it, if anything was,
+    as numbered in the database.
 
     Where nothing was, an account is open, and has the limit that the chart says.
     """
-    guard = Guard(state or AccountState.OPEN, limit or place(code).row.limit)
+    guard = Guard(
+        AccountState(state or AccountState.OPEN), AccountLimit(limit or place(code).row.limit)
+    )
     return None if guard == _FREE else guard
 
 
@@ -99,8 +102,8 @@ class Accounts:
         )
 
     def is_open(self, name: AccountName) -> bool:
-        """Whether the account was opened before the group."""
-        return name in self._before
+        """Whether the account was opened, before the group or in it."""
+        return name in self._before or name in self.stepped or any(self.turnover(name))
 
     def changed(self) -> dict[AccountName, Turnover]:
         """The accounts through which something has gone, or on which something was held."""
@@ -145,6 +148,11 @@ class Accounts:
             self._apply(effects, -1)
             raise
         self.stepped |= names_of(transfers)
+
+    def open(self, name: AccountName) -> None:
+        """Opens an account, if it is not open."""
+        if not self.is_open(name):
+            self.stepped.add(name)
 
     def decide(
         self, name: AccountName, state: AccountState | None, limit: AccountLimit | None

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 
 from services.ledger import metrics
 from services.ledger.chart import require_unit
+from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import AccountName, EntryDraft, Head, Posting
 from services.ledger.leadership import Tenure, standing_by
 from services.ledger.periods import Periods
@@ -119,15 +121,24 @@ class Writer:
         (outcome,) = await self._enqueue([prepare(draft)])
         return _posting(outcome)
 
-    async def open_account(self, name: AccountName) -> None:
-        """Opens an account unless it is open; durable when it returns.
+    async def open_account(self, name: AccountName, entry_id: UUID, by: str) -> None:
+        """Opens an account unless it is open, by an entry that says by whom; durable when it
+        returns.
 
-        Raises Fault(ACCOUNT_NOT_IN_CHART), Fault(CURRENCY_UNKNOWN), Fault(UNIT_MISMATCH) and
-        Fault(LEDGER_STANDBY).
+        Raises Fault(ACCOUNT_NOT_IN_CHART), CURRENCY_UNKNOWN, UNIT_MISMATCH, and as `decide`.
         """
         require_unit(name)
-        if not await self._store.open_account(name, self._clock(), self._tenure.require_term()):
-            raise standing_by()
+        self._tenure.require_term()
+        if await self._store.is_open(name):
+            return
+        decision = AccountDecision(name, opens=True)
+        draft = draft_of_account(entry_id, decision, value_time=self._clock(), by=by, document="")
+        try:
+            await self.decide(draft)
+        except Fault:
+            # Another call with the same id may have opened it a moment earlier.
+            if not await self._store.is_open(name):
+                raise
 
     async def run(self) -> None:
         """Writes until cancelled; finishes the group at hand, and answers the rest SHUTTING_DOWN.

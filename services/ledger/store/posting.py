@@ -66,17 +66,10 @@ class PostingStore:
             time: datetime | None = await connection.scalar(_NEXT_EXPIRY)
         return time
 
-    async def open_account(self, name: AccountName, now: datetime, term: int) -> bool:
-        """Opens an account of the chart unless it is open; durable when it returns.
-
-        False, and nothing is done, if the term is over.
-        """
-        async with transaction(self._engine) as connection:
-            if (await connection.execute(_TERM_IS, {"term": term})).one_or_none() is None:
-                return False
-            ids = await open_accounts(connection, [name], now)
-            await connection.execute(_OPEN_BALANCE, {"id": ids[name]})
-        return True
+    async def is_open(self, name: AccountName) -> bool:
+        """Whether an account is open."""
+        async with self._engine.connect() as connection:
+            return name in await self._accounts.ids_of(connection, [name])
 
 
 class PostingTransaction:
@@ -251,9 +244,6 @@ _LOCK_HEAD = text("""
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 
-# Without a lock: should the term end just now, an account too many is open, and holds nothing.
-_TERM_IS = text("SELECT term FROM head WHERE term = :term")
-
 _POSTED = text("""
     SELECT entry_id, sequence, content_hash, hash FROM entries
     WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))
@@ -262,11 +252,6 @@ _POSTED = text("""
 _STANDING = text("""
     SELECT account_id, debits, credits, held_debits, held_credits, state, account_limit
     FROM balances WHERE account_id = ANY(CAST(:ids AS integer[]))
-""")
-
-_OPEN_BALANCE = text("""
-    INSERT INTO balances (account_id, debits, credits) VALUES (:id, 0, 0)
-    ON CONFLICT (account_id) DO NOTHING
 """)
 
 _PUT_TURNOVERS = text("""

@@ -33,6 +33,7 @@ from services.ledger.domain import (
 from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
 from services.ledger.store.fragments import VALUE_DATE
+from services.ledger.store.held_accounts import HELD_ACCOUNTS
 from services.ledger.store.log_snapshot import LogSnapshot
 from services.ledger.store.step_faults import STRAY_TRANSFER
 from services.ledger.store.step_snapshot import StepSnapshot
@@ -56,7 +57,8 @@ class HeldAccount(NamedTuple):
     """An account beside its stored balance and what its transfers add up to.
 
     name, kind and owner are None where no account has the id; the stored sums where it has no
-    balance. state, limit: what was decided on it, as kept; None if nothing was.
+    balance. state, limit: what was decided on it, as kept; None if nothing was. first_sequence,
+    first_time: of the first entry with a transfer on it.
     """
 
     id: int
@@ -69,6 +71,9 @@ class HeldAccount(NamedTuple):
     moved_credits: int
     state: int | None
     limit: int | None
+    create_time: datetime | None
+    first_sequence: int | None
+    first_time: datetime | None
 
 
 class Rollup(NamedTuple):
@@ -183,7 +188,7 @@ class Snapshot:
 
     async def held_accounts(self) -> AsyncIterator[HeldAccount]:
         """Every id that an account, a balance or a transfer has."""
-        async for rows in self._stream(_HELD_ACCOUNTS):
+        async for rows in self._stream(HELD_ACCOUNTS):
             for row in rows:
                 name = None if row.code is None else AccountName(row.code, row.currency)
                 yield HeldAccount(
@@ -197,6 +202,9 @@ class Snapshot:
                     int(row.moved_credits),
                     row.state,
                     row.account_limit,
+                    row.create_time,
+                    row.first_sequence,
+                    row.first_time,
                 )
 
     async def rollups(self) -> list[Rollup]:
@@ -308,28 +316,6 @@ _TOTALS = text("""
 _BATCH_ENTRIES = text("""
     SELECT cause_id, sequence FROM entries WHERE cause_kind = :cause_kind
     ORDER BY cause_id, sequence
-""")
-
-_HELD_ACCOUNTS = text("""
-    WITH moved AS (
-        SELECT account_id, sum(debits) AS debits, sum(credits) AS credits
-        FROM (
-            SELECT debit_account_id AS account_id, sum(amount_micros) AS debits, 0 AS credits
-            FROM transfers GROUP BY debit_account_id
-            UNION ALL
-            SELECT credit_account_id, 0, sum(amount_micros)
-            FROM transfers GROUP BY credit_account_id
-        ) AS sides
-        GROUP BY account_id
-    )
-    SELECT account_id, a.code, a.currency, a.kind, a.owner, b.debits, b.credits,
-           coalesce(m.debits, 0) AS moved_debits, coalesce(m.credits, 0) AS moved_credits,
-           b.state, b.account_limit
-    FROM moved m
-    FULL JOIN balances b USING (account_id)
-    FULL JOIN (SELECT id AS account_id, code, currency, kind, owner FROM accounts) a
-        USING (account_id)
-    ORDER BY account_id
 """)
 
 _ROLLUPS = text("SELECT first_sequence, last_sequence FROM rollups ORDER BY last_sequence")

@@ -1,6 +1,7 @@
 """Holds, reversals and decisions as they stood at the moment of a snapshot."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -16,6 +17,7 @@ class Decision(NamedTuple):
     """An entry that moves nothing, as stored."""
 
     sequence: int
+    recorded_time: datetime
     cause_id: str
     metadata: Mapping[str, str]
 
@@ -47,7 +49,7 @@ class StepSnapshot:
         """All entries of a cause that decides, in order."""
         async for rows in self._stream(_DECISIONS.bindparams(cause_kind=int(kind))):
             for row in rows:
-                yield Decision(row.sequence, row.cause_id, row.metadata)
+                yield Decision(row.sequence, row.recorded_time, row.cause_id, row.metadata)
 
     async def hold_faults(self) -> AsyncIterator[StepFault]:
         """What does not fit among holds and their ends."""
@@ -66,6 +68,13 @@ class StepSnapshot:
                     (int(row.held_debits), int(row.held_credits)),
                 )
 
+    async def dated_since(self) -> datetime | None:
+        """When the first entry of version 2 was recorded; accounts from before say when they were
+        opened, and nothing else does.
+        """
+        time: datetime | None = await self._connection.scalar(_DATED_SINCE)
+        return time
+
     async def late(self, first: int, last: int) -> set[Late]:
         """What is listed as late of the entries from first to last."""
         rows = await self._connection.execute(_LATE, {"first": first, "last": last})
@@ -80,6 +89,10 @@ class StepSnapshot:
         return int(await self._connection.scalar(COUNT_STEPS) or 0)
 
 
+_DATED_SINCE = text("""
+    SELECT recorded_time FROM entries WHERE version = 2 ORDER BY sequence LIMIT 1
+""")
+
 _LATE = text("""
     SELECT sequence, position, value_date FROM late_arrivals
     WHERE sequence BETWEEN :first AND :last
@@ -88,6 +101,6 @@ _LATE = text("""
 _PERIODS_SEQUENCE = text("SELECT periods_sequence FROM head")
 
 _DECISIONS = text("""
-    SELECT sequence, cause_id, metadata FROM entries
+    SELECT sequence, recorded_time, cause_id, metadata FROM entries
     WHERE cause_kind = :cause_kind ORDER BY sequence
 """)

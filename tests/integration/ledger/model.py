@@ -192,6 +192,9 @@ class Model:
         key = (code, currency)
         state = draft.metadata.get("account/state")
         limit = draft.metadata.get("account/limit")
+        if "account/opened" in draft.metadata:
+            self.accounts.setdefault(key, Sides())
+            return
         if key not in self.accounts:
             raise Refusal(Reason.ACCOUNT_NOT_FOUND)
         if self.states.get(key) is AccountState.CLOSED:

@@ -109,6 +109,22 @@ async def test_a_limit(ledger: Any, accounts: Any) -> None:
     ]
 
 
+async def test_an_account_with_a_limit_is_open_again_after_it_was_frozen(
+    ledger: Any, accounts: Any
+) -> None:
+    pledged = transfer(
+        None,
+        debit_account="sponsor/acme/pledged",
+        credit_account="sponsor/acme/pool",
+        campaign="",
+        project="",
+    )
+    assert not (await problem_of(ledger, pledged)).reason
+    for state in (ledger_pb.ACCOUNT_STATE_FROZEN, ledger_pb.ACCOUNT_STATE_OPEN):
+        await accounts.ChangeAccount(change(code="sponsor/acme/pool", state=state))
+    assert not (await problem_of(ledger, pledged)).reason
+
+
 async def test_the_chart_gives_limits(ledger: Any) -> None:
     created = await ledger.CreateAccount(
         ledger_pb.CreateAccountRequest(

@@ -87,12 +87,12 @@ TAMPERING = [
             "UPDATE entries SET recorded_time = recorded_time + interval '1 microsecond' "
             "WHERE sequence = 2"
         ),
-        {"chain"},
+        {"balances", "chain"},
         ["entry 2 is not what its hash was made of", "entry 3 was recorded before"],
     ),
     (
         "UPDATE entries SET recorded_time = 'infinity' WHERE sequence = 2",
-        {"chain", "totals"},
+        {"balances", "chain", "totals"},
         ["behind entry 1 a stored value cannot be read: timestamp too large"],
     ),
     (
@@ -118,13 +118,17 @@ TAMPERING = [
     ),
     (
         "UPDATE entries SET sequence = 9 WHERE sequence = 3",
-        {"chain"},
+        {"balances", "chain"},
         ["entry 9 follows entry 2", "entry 3 stand there without the entry"],
     ),
-    ("DELETE FROM entries WHERE sequence = 2", {"chain", "totals"}, ["entry 3 follows entry 1"]),
+    (
+        "DELETE FROM entries WHERE sequence = 2",
+        {"balances", "chain", "totals"},
+        ["entry 3 follows entry 1"],
+    ),
     (
         "DELETE FROM entries WHERE sequence = 3",
-        {"chain"},
+        {"balances", "chain"},
         ["head names entry 3 of", "last entry is entry 2 of"],
     ),
     (
@@ -190,6 +194,11 @@ TAMPERING = [
         "UPDATE totals SET micros = micros + 1 WHERE partner = 'tencent'",
         {"totals"},
         ["partner 'tencent'", "is kept as 6 (1), and the transfers make it 5 (1)"],
+    ),
+    (
+        "UPDATE accounts SET create_time = create_time + interval '1 hour' WHERE id = 1",
+        {"balances"},
+        ["is kept as opened at 2019-09-05 13:00", "the first entry on it is of 2019-09-05 12:00"],
     ),
     ("UPDATE totals SET count = 9 WHERE state = 7", {"totals"}, ["SUSPENSE of campaign"]),
     ("UPDATE totals SET state = 2 WHERE state = 7", {"totals"}, ["SUSPENSE", "SETTLED"]),

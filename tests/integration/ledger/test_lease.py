@@ -80,7 +80,9 @@ async def assert_refused(parts: Parts) -> None:
         await parts.post(draft())
     assert caught.value.reason is Reason.LEDGER_STANDBY
     with pytest.raises(Fault) as caught:
-        await parts.writer.open_account(AccountName("charity/amity/bank", "CNY"))
+        await parts.writer.open_account(
+            AccountName("charity/amity/bank", "CNY"), uuid4(), "finance/a"
+        )
     assert caught.value.reason is Reason.LEDGER_STANDBY
     with pytest.raises(Fault) as caught:
         await parts.reader.account(AccountName("charity/amity/bank", "CNY"))

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import (
     AccountLimit,
     AccountName,
@@ -225,6 +226,14 @@ class LedgerMachine(RuleBasedStateMachine):
         """Finance decides on an account."""
         if state is not None or limit is not None:
             self.post(decision(name, state, limit))
+
+    @rule(name=_ACCOUNTS)
+    def create(self, name: AccountName) -> None:
+        """Finance opens an account, which may be open."""
+        opening = AccountDecision(name, opens=True)
+        self.post(
+            draft_of_account(new_id(), opening, value_time=NOON, by="finance/anna", document="")
+        )
 
     @rule(
         name=_PERIODS,

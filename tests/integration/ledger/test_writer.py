@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from random import Random
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -340,7 +341,11 @@ async def test_recording_times_follow_the_chain_through_two_writers(
 async def test_accounts_may_be_opened_beside_the_writer(parts: Parts) -> None:
     names = [AccountName(f"project/p{n}/fund", "CNY") for n in range(20)]
     await asyncio.gather(
-        *(parts.writer.open_account(name) for name in names for _ in range(2)),
+        *(
+            parts.writer.open_account(name, uuid4(), "finance/a")
+            for name in names
+            for _ in range(2)
+        ),
         *(parts.post_all(draft(gift(1, project=f"p{n}"))) for n in range(20)),
     )
     for name in names:
@@ -350,7 +355,18 @@ async def test_accounts_may_be_opened_beside_the_writer(parts: Parts) -> None:
 
 async def test_an_opened_account_holds_nothing(parts: Parts) -> None:
     name = AccountName("charity/amity/bank", "USD")
-    await parts.writer.open_account(name)
+    await parts.writer.open_account(name, UUID(int=7), "finance/a")
     balance, sequence = await parts.reader.balance(name)
-    assert (balance.debits, balance.credits, sequence) == (0, 0, 0)
+    assert (balance.debits, balance.credits, sequence) == (0, 0, 1)
+    (entry,) = await parts.entries()
+    assert entry.draft.metadata == {"account/opened": "yes", "by": "finance/a"}
+    await parts.writer.open_account(name, UUID(int=8), "finance/b")
+    assert len(await parts.entries()) == 1
+    await assert_in_order(parts)
+
+
+async def test_the_same_opening_from_many_callers_is_one(parts: Parts) -> None:
+    name = AccountName("charity/amity/bank", "USD")
+    await asyncio.gather(*(parts.writer.open_account(name, UUID(int=7), "a/b") for _ in range(9)))
+    assert len(await parts.entries()) == 1
     await assert_in_order(parts)

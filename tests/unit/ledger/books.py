@@ -55,7 +55,7 @@ class MemoryBooks:
         self.head = plan.head
         self.entries += plan.entries
         self.turnovers |= plan.turnovers
-        for name, state, limit in plan.decisions:
+        for name, state, limit, _ in plan.decisions:
             before = self.decided.get(name, (None, None))
             self.decided[name] = (state or before[0], limit or before[1])
         for cell, sums in plan.totals.items():

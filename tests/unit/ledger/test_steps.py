@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import (
     INT64_MAX,
     AccountLimit,
@@ -26,7 +27,7 @@ from services.ledger.rules import require_postable
 from services.ledger.standing import Turnover
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
-from tests.unit.ledger.drafts import NOON, draft, gift
+from tests.unit.ledger.drafts import NOON, draft, gift, new_id
 from tests.unit.ledger.stepped import (
     FUND,
     POOL,
@@ -312,6 +313,25 @@ def test_what_intake_counted_is_recorded_whatever_binds_the_accounts(books: Memo
     posted(books, decision(FUND, AccountState.OPEN))
     posted(books, draft(gift(1)))
     assert refused(books, draft(refunded)).reason is Reason.LIMIT_EXCEEDED
+
+
+def test_an_account_is_opened_by_a_decision(books: MemoryBooks) -> None:
+    opening = draft_of_account(
+        new_id(), AccountDecision(FUND, opens=True), value_time=NOON, by="finance/a", document=""
+    )
+    posted(books, opening)
+    assert books.turnovers[FUND] == Turnover(0, 0)
+    posted(books, decision(FUND, AccountState.FROZEN))
+    # Opening what is open changes nothing.
+    posted(books, opening._replace(entry_id=new_id()))
+    assert refused(books, draft(gift(1))).reason is Reason.ACCOUNT_FROZEN
+
+
+def test_what_a_group_opens_can_be_decided_on_behind_it() -> None:
+    books = MemoryBooks()
+    group = [draft(gift(1)), decision(FUND, AccountState.FROZEN), draft(gift(1))]
+    outcomes = books.post([prepare(one) for one in group], NOON)
+    assert [isinstance(outcome, Posting) for outcome in outcomes] == [True, True, False]
 
 
 def test_accounts_that_are_not_there_are_not_decided_on(books: MemoryBooks) -> None:
