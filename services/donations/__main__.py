@@ -13,6 +13,7 @@ from watersmeet.donations.v1 import (
     life_service_pb2_grpc,
     notification_service_pb2_grpc,
     pledge_service_pb2_grpc,
+    position_service_pb2_grpc,
     review_service_pb2_grpc,
 )
 
@@ -34,6 +35,7 @@ from services.donations.platforms import load_platforms
 from services.donations.pledge_service import PledgeService
 from services.donations.pledges.memory import PledgeBook
 from services.donations.pledging import Pledging
+from services.donations.position_service import PositionService
 from services.donations.relay import Relay
 from services.donations.review_desk import ReviewDesk
 from services.donations.review_service import ReviewService
@@ -46,6 +48,7 @@ from services.donations.store.outbox import Outbox
 from services.donations.store.pledges import PledgeStore
 from services.donations.store.quarantine import QuarantineStore
 from services.donations.store.reading import GiftReader
+from services.donations.store.rederiving import LifeReader
 from services.donations.store.review import ReviewStore
 from services.donations.store.summary import BatchReader
 from services.runtime.channel import open_channel
@@ -156,6 +159,11 @@ async def compose(
             pledge_service_pb2_grpc.add_PledgeServiceServicer_to_server,
             PledgeService(pledging, tokens, server.quotas),
             f"{_PACKAGE}.PledgeService",
+        )
+        server.add(
+            position_service_pb2_grpc.add_PositionServiceServicer_to_server,
+            PositionService(LifeReader(engine)),
+            f"{_PACKAGE}.PositionService",
         )
         server.add(
             batch_service_pb2_grpc.add_BatchServiceServicer_to_server,

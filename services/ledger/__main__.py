@@ -166,9 +166,11 @@ async def compose(
             )
             return page.entries
 
+        told = DonationsBatches(donations, settings.summarize_timeout_s)
         auditor = Auditor(
             snapshots,
-            DonationsBatches(donations, settings.summarize_timeout_s).summaries,
+            told.summaries,
+            told.positions,
             entries_of_batch,
             clock,
         )

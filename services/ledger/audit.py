@@ -20,6 +20,7 @@ from services.ledger.audit_chain import Chain
 from services.ledger.audit_check import Check
 from services.ledger.audit_holds import check_holds
 from services.ledger.audit_log import check_log
+from services.ledger.audit_positions import Positions, check_positions
 from services.ledger.audit_totals import check_totals
 from services.ledger.domain import Head
 from services.ledger.reader import Snapshots
@@ -45,10 +46,16 @@ class Auditor:
     """Runs audits."""
 
     def __init__(
-        self, snapshots: Snapshots, summaries: Summaries, entries_now: EntriesNow, clock: Clock
+        self,
+        snapshots: Snapshots,
+        summaries: Summaries,
+        positions: Positions,
+        entries_now: EntriesNow,
+        clock: Clock,
     ) -> None:
         self._snapshots = snapshots
         self._summaries = summaries
+        self._positions = positions
         self._entries_now = entries_now
         self._clock = clock
 
@@ -84,6 +91,7 @@ class Auditor:
             ("holds", lambda: check_holds(books)),
             ("periods", lambda: chain.periods.check(books)),
             ("totals", lambda: check_totals(books, chain.watermarks)),
+            ("positions", lambda: check_positions(self._positions)),
             ("batches", lambda: check_batches(books, self._summaries, self._entries_now)),
         ]
 

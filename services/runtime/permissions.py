@@ -73,6 +73,9 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "GetQuarantined": frozenset({"finance"}),
         "ReplayQuarantine": frozenset({"finance"}),
     },
+    "watersmeet.donations.v1.PositionService": {
+        "CheckPositions": frozenset({"service/ledger", "finance"}),
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

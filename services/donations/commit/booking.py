@@ -1,13 +1,18 @@
 """Books what has happened to gifts: the difference between their positions and what is booked."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.donations.commit.claiming import fact_claim, rail_claims
 from services.donations.domain import Key, Line
 from services.donations.life.lines import move_lines
-from services.donations.life.position import in_currency, moves_between, position_of
+from services.donations.life.position import (
+    Position,
+    in_currency,
+    moves_between,
+    position_of,
+)
 from services.donations.life.reports import Family, Told
 from services.donations.store import facts, known, links, positions
 from services.donations.store.claims import Claim
@@ -59,19 +64,15 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
     booked = Booked()
     bookings: dict[Key, Booking] = {}
     for key in sorted(gifts):
-        sources = [key, *(rail for rail in family.rails_of(key) if rail in gifts)]
-        booking = _booking(
-            gifts[key],
-            [told.get(source, _NOTHING) for source in sources],
-            moves.get(key, []),
-            joined=family.origin_of(key) is not None,
-        )
-        bookings[key] = booking
+        position, joined = joined_position(family, gifts, told, key)
+        stored = moves.get(key, [])
+        difference = moves_between(((move.kind, move.micros) for move in stored), position.flows)
+        bookings[key] = Booking(len(stored), difference, position, joined)
         booked.lines += move_lines(
-            gifts[key].gift, gifts[key].purpose, gifts[key].charity, booking.moves
+            gifts[key].gift, gifts[key].purpose, gifts[key].charity, difference
         )
-        if booking.moves:
-            booked.events.append(_latest(gifts, told, sources))
+        if difference:
+            booked.events.append(_latest(gifts, told, _sources(family, gifts, key)))
     booked.carriers = _carriers(family, bookings, moves, batch_id)
     for key, gift in gifts.items():
         booked.claims += _currency_claims(key, gift, told.get(key, _NOTHING))
@@ -92,18 +93,27 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
     return booked
 
 
-def _booking(
-    gift: KnownGift, told: Sequence[Told], moves: Sequence[StoredMove], *, joined: bool
-) -> Booking:
-    amount, currency = gift.gift.amount_micros, gift.gift.currency
+def joined_position(
+    family: Family, gifts: Mapping[Key, KnownGift], told: Mapping[Key, Told], key: Key
+) -> tuple[Position, bool]:
+    """What should be booked of a recorded gift, and whether another company's report counts it."""
+    gift = gifts[key]
+    joined = family.origin_of(key) is not None
     position = position_of(
-        amount,
-        [in_currency(one, currency) for one in told],
+        gift.gift.amount_micros,
+        [
+            in_currency(told.get(source, _NOTHING), gift.gift.currency)
+            for source in _sources(family, gifts, key)
+        ],
         suspended=gift.suspended,
         joined=joined,
     )
-    difference = moves_between(((move.kind, move.micros) for move in moves), position.flows)
-    return Booking(len(moves), difference, position, joined)
+    return position, joined
+
+
+def _sources(family: Family, gifts: Mapping[Key, KnownGift], key: Key) -> Sequence[Key]:
+    """The reports that tell of a gift: its own, and its rail's once that is recorded."""
+    return [key, *(rail for rail in family.rails_of(key) if rail in gifts)]
 
 
 def _latest(gifts: dict[Key, KnownGift], told: dict[Key, Told], sources: Iterable[Key]) -> int:

@@ -129,10 +129,7 @@ def moves_between(booked: Iterable[tuple[LineKind, int]], flows: Flows) -> list[
 
     What is taken back comes first. Empty if everything is booked.
     """
-    net: dict[LineKind, int] = {}
-    for kind, micros in booked:
-        row = BY_KIND[kind]
-        net[row.kind] = net.get(row.kind, 0) + (-micros if kind is row.back else micros)
+    net = flows_of(booked)
     back: list[Move] = []
     forth: list[Move] = []
     for row in TRANSITIONS:
@@ -143,6 +140,15 @@ def moves_between(booked: Iterable[tuple[LineKind, int]], flows: Flows) -> list[
             assert row.back is not None, "a gift that is counted elsewhere stays so"
             back.append(Move(row.back, was - now, int(now == 0)))
     return [*reversed(back), *forth]
+
+
+def flows_of(booked: Iterable[tuple[LineKind, int]]) -> dict[LineKind, int]:
+    """What moves, as their kinds and micros, come to."""
+    net: dict[LineKind, int] = {}
+    for kind, micros in booked:
+        row = BY_KIND[kind]
+        net[row.kind] = net.get(row.kind, 0) + (-micros if kind is row.back else micros)
+    return {kind: micros for kind, micros in net.items() if micros}
 
 
 def in_currency(told: Told, currency: str) -> Told:

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
-from watersmeet.donations.v1 import batch_service_pb2_grpc
+from watersmeet.donations.v1 import batch_service_pb2_grpc, position_service_pb2_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc
 
 from services.ledger.__main__ import compose
@@ -126,6 +126,11 @@ async def _serve_batches(batches: Batches, certificates: Certificates) -> AsyncI
         batch_service_pb2_grpc.add_BatchServiceServicer_to_server,
         batches,
         "watersmeet.donations.v1.BatchService",
+    )
+    server.add(
+        position_service_pb2_grpc.add_PositionServiceServicer_to_server,
+        batches.positions,
+        "watersmeet.donations.v1.PositionService",
     )
     await server.start()
     batches.stop = server.stop

@@ -7,10 +7,26 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy import make_url
 from watersmeet.donations.v1 import batch_service_pb2 as pb
 from watersmeet.donations.v1 import batch_service_pb2_grpc as pb_grpc
+from watersmeet.donations.v1 import position_service_pb2 as position_pb
+from watersmeet.donations.v1 import position_service_pb2_grpc as position_pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 
 from services.ledger.audit_batches import BatchLine, BatchSummary
 from services.ledger.convert import stamp_of
+
+
+class Positions(position_pb_grpc.PositionServiceServicer):
+    """Serves what it is told that differs."""
+
+    def __init__(self) -> None:
+        self.differences: list[position_pb.PositionDifference] = []
+
+    async def CheckPositions(
+        self, request: position_pb.CheckPositionsRequest, context: object
+    ) -> AsyncIterator[position_pb.CheckPositionsResponse]:
+        """Two parts of two gifts each, the second with the differences."""
+        yield position_pb.CheckPositionsResponse(gifts=2)
+        yield position_pb.CheckPositionsResponse(gifts=2, differences=self.differences)
 
 
 class Batches(pb_grpc.BatchServiceServicer):
@@ -20,6 +36,7 @@ class Batches(pb_grpc.BatchServiceServicer):
         self.held: list[BatchSummary] = []
         self.stop: Callable[[], Awaitable[None]] | None = None
         self.stopped = False
+        self.positions = Positions()
 
     async def go_away(self) -> None:
         """Stops the server."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from watersmeet.donations.v1 import position_service_pb2 as position_pb
 from watersmeet.ledger.v1 import audit_service_pb2 as pb
 from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
@@ -42,7 +43,7 @@ def message_of(entry: EntryDraft) -> ledger_service_pb2.EntryDraft:
 async def audit(connect: Connect) -> tuple[list[pb.AuditCheck], pb.AuditReport]:
     stub: Any = pb_grpc.AuditServiceStub(connect("operator", "local"))
     messages = [message async for message in stub.RunAudit(pb.RunAuditRequest(), timeout=20)]
-    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 9, "report"]
+    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 10, "report"]
     return [message.check for message in messages[:-1]], messages[-1].report
 
 
@@ -60,6 +61,7 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
         "holds",
         "periods",
         "totals",
+        "positions",
         "batches",
     ]
     assert report.ok
@@ -67,23 +69,36 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
     assert report.as_of_sequence == 2
     assert report.head_hash == answer.results[1].hash
     assert report.start_time == report.end_time == stamp_of(NOON)
-    assert checks[8].covered == 2
-    assert "1 more are not posted yet" in checks[8].detail
+    assert checks[9].covered == 2
+    assert checks[8].covered == 4
+    assert "1 more are not posted yet" in checks[9].detail
 
 
 async def test_a_batch_that_the_ledger_was_not_told_of(connect: Connect, batches: Batches) -> None:
     batches.held = [batch()]
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 8, False]
+    assert [check.ok for check in checks] == [*[True] * 9, False]
+
+
+async def test_a_gift_whose_moves_are_not_what_its_reports_make_them(
+    connect: Connect, batches: Batches
+) -> None:
+    difference = position_pb.PositionDifference(partner="weibo", external_id="7", detail="odd")
+    batches.positions.differences.append(difference)
+    checks, report = await audit(connect)
+    assert not report.ok
+    assert [check.ok for check in checks] == [*[True] * 8, False, True]
+    assert checks[8].detail == "gift 7 of weibo: odd"
 
 
 async def test_donations_that_are_away(connect: Connect, batches: Batches) -> None:
     await batches.go_away()
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 8, False]
-    assert "DEPENDENCY_UNAVAILABLE" in checks[8].detail
+    assert [check.ok for check in checks] == [*[True] * 8, False, False]
+    for check in checks[8:]:
+        assert "DEPENDENCY_UNAVAILABLE" in check.detail
 
 
 async def test_partners_may_not_audit(connect: Connect) -> None:

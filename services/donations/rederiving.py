@@ -1,0 +1,75 @@
+"""Derives every gift's position again from its reports, for the audit."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import NamedTuple
+
+from services.donations.commit.booking import joined_position
+from services.donations.domain import Key
+from services.donations.life.position import Flows, flows_of
+from services.donations.store.rederiving import LifeReader, Lives, StoredPosition
+
+
+class Difference(NamedTuple):
+    """A gift whose moves are not what its reports make them. partner: empty if unknown."""
+
+    partner: str
+    external_id: str
+    detail: str
+
+
+class Checked(NamedTuple):
+    """A part of the check: how many gifts it looked at, and what does not agree."""
+
+    gifts: int
+    differences: Sequence[Difference]
+
+
+async def check_positions(reader: LifeReader) -> AsyncIterator[Checked]:
+    """Looks at every gift that anything happened to. Raises the database's errors."""
+    async for lives in reader.pages():
+        yield Checked(len(lives.keys), list(_differences(lives)))
+
+
+def _differences(lives: Lives) -> Iterable[Difference]:
+    # What a rail reported is looked at with the gift that it may be about.
+    rails = {link.rail for link in lives.family.links if link.origin in set(lives.keys)}
+    under_way = lives.family.related(lives.waiting & lives.gifts.keys())
+    for key in sorted({*lives.keys, *rails}):
+        if key in under_way:
+            continue
+        gift = lives.gifts.get(key)
+        for detail in _details(lives, key):
+            yield Difference(gift.gift.partner if gift else "", key.external_id, detail)
+
+
+def _details(lives: Lives, key: Key) -> Iterable[str]:
+    moves = lives.moves.get(key, ())
+    gift = lives.gifts.get(key)
+    if gift is None:
+        if moves:
+            yield f"it has {len(moves)} moves and is not recorded"
+        return
+    if [move.number for move in moves] != list(range(1, len(moves) + 1)):
+        yield "its moves are not numbered from 1 without gaps"
+    position, joined = joined_position(lives.family, lives.gifts, lives.told, key)
+    booked = flows_of((move.kind, move.micros) for move in moves)
+    if booked != position.flows:
+        yield f"its moves come to {_told(booked)}, and its reports to {_told(position.flows)}"
+    derived = StoredPosition(len(moves), position.state, position.refunded_micros, joined)
+    stored = lives.stored.get(key)
+    if stored is None and (moves or key in lives.told):
+        yield "its position is not kept"
+    elif stored is not None and stored != derived:
+        yield f"its position is kept as {_words(stored)}, and its reports make it {_words(derived)}"
+
+
+def _told(flows: Flows) -> str:
+    return ", ".join(f"{kind.name} {micros:,}" for kind, micros in sorted(flows.items())) or "none"
+
+
+def _words(position: StoredPosition) -> str:
+    joined = ", counted elsewhere" if position.joined else ""
+    return (
+        f"{position.state.name} after {position.moves} moves, "
+        f"{position.refunded_micros:,} refunded{joined}"
+    )
