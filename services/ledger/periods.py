@@ -20,6 +20,7 @@ from uuid import UUID
 from services.ledger.calendar import day_of, start_of
 from services.ledger.decisions import BY, DECISIONS, DOCUMENT
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft
+from services.ledger.totals import movement_of
 from services.runtime.errors import Fault, Reason
 
 
@@ -216,14 +217,18 @@ class Periods:
         )
 
     def late(self, draft: EntryDraft, sequence: int) -> Iterator[Late]:
-        """The movements of what intake counted that come late: their gifts were made in a period
-        that is not open any more.
+        """The gifts and refunds among what intake counted that come late: the gifts were made in a
+        period that is not open any more. What becomes of gifts later on, settlement for one, is
+        always later, and is not late.
         """
         if draft.cause.kind is not CauseKind.INTAKE_BATCH or self.until == date.min:
             return
         for position, transfer in enumerate(draft.transfers):
             day = day_of(transfer.hour or draft.value_time)
-            if self.state_of(day) is not PeriodState.OPEN:
+            if self.state_of(day) is PeriodState.OPEN:
+                continue
+            movement = movement_of(transfer.debit, transfer.credit)
+            if movement is not None and movement.hourly:
                 yield Late(sequence, position, day)
 
 

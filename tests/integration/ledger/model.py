@@ -114,7 +114,8 @@ class Model:
         if is_counted:
             for position, transfer in enumerate(draft.transfers):
                 day = _day(transfer.hour or draft.value_time)
-                if self._state_on(day) != "OPEN":
+                is_of_gifts = "partner/alipay/claimed" in (transfer.debit, transfer.credit)
+                if is_of_gifts and self._state_on(day) != "OPEN":
                     self.late.append((self.count + 1, position, day))
         self._written()
         self.ids[draft.entry_id] = (self.count, draft)
@@ -122,7 +123,11 @@ class Model:
     def _check_steps(self, transfers: Sequence[Transfer], now: datetime) -> None:
         for transfer in transfers:
             step = transfer.step
-            if step is None or step.of is None:
+            if step is None:
+                continue
+            if step.of is None:
+                if step.expire_time is not None and step.expire_time <= now:
+                    raise Refusal(Reason.FIELD_INVALID)
                 continue
             if step.kind is StepKind.REVERSE:
                 if step.of not in self.moved:

@@ -290,6 +290,13 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {key: tuple(both) for key, both in sums.items()} == self.model.past[-1]
 
     @invariant()
+    def what_came_late_is_listed(self) -> None:
+        """And nothing else is."""
+        with psycopg.connect(self.urls.service) as connection:
+            listed = connection.execute("SELECT * FROM late_arrivals ORDER BY 1, 2").fetchall()
+        assert listed == self.model.late
+
+    @invariant()
     def the_past_stays(self) -> None:
         """As of each entry the books are what they were behind it."""
         if not hasattr(self, "parts") or not self.model.count:

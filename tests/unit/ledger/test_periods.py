@@ -102,6 +102,17 @@ def test_what_intake_counted_late_goes_to_the_open_period_and_is_listed() -> Non
     assert books.late[2:] == [Late(5, 0, date(2019, 8, 20))]
 
 
+def test_what_becomes_of_gifts_later_is_not_late() -> None:
+    books = MemoryBooks()
+    decide(books, "2019-08", Action.BEGIN_CLOSING, Action.CLOSE)
+    gifts = counted(NOON, AUGUST)
+    (transfer,) = gifts.transfers
+    settled = transfer._replace(debit="partner/alipay/settled", credit="partner/alipay/claimed")
+    refunded = transfer._replace(debit=transfer.credit, credit=transfer.debit)
+    posted(books, gifts._replace(transfers=(settled, refunded, transfer)))
+    assert [late.position for late in books.late] == [1, 2]
+
+
 def test_decisions_on_the_past_stand_in_today() -> None:
     books = MemoryBooks()
     decide(books, "2019-08", Action.BEGIN_CLOSING, Action.CLOSE)
