@@ -38,6 +38,12 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
+    books: Annotated[
+        bool,
+        typer.Option(
+            "--books", help="Make ledger.beancount again and compare, also if its sum is right."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: the report.")] = False,
 ) -> None:
     """Check an archive: hashes, chain, tree, signatures, balances. Needs no mesh and no database.
@@ -58,6 +64,7 @@ def verify(
                 archive,
                 given_keys=key or (),
                 kept_notes=[file.read_text(encoding="utf-8") for file in checkpoint or ()],
+                books=books,
                 progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
         except (NotValid, UnicodeDecodeError) as error:

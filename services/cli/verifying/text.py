@@ -78,7 +78,7 @@ def read(text: bytes) -> Read:
         header.groups()
     )
     day = value_date or time_day
-    if not _is_day(day):
+    if not is_day(day):
         raise Misread(f"its day {day.decode()} is none of the calendar")
     if metadata.count(b"\n") > 1:
         _require_order(metadata)
@@ -108,7 +108,8 @@ def read(text: bytes) -> Read:
 
 
 @lru_cache(maxsize=4_096)
-def _is_day(day: bytes) -> bool:
+def is_day(day: bytes) -> bool:
+    """Whether a day in the right form is one of the calendar."""
     try:
         date.fromisoformat(day.decode())
     except ValueError:
