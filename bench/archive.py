@@ -19,6 +19,7 @@ from services.ledger.domain import (
     NO_HASH,
     Account,
     AccountName,
+    AccountState,
     Cause,
     CauseKind,
     Dates,
@@ -98,4 +99,4 @@ class _Books:
 
 def _account(name: AccountName) -> Account:
     found = place(name.code)
-    return Account(name, found.row.kind, found.owner, _START)
+    return Account(name, found.row.kind, found.owner, _START, AccountState.OPEN, found.row.limit)

@@ -19,6 +19,7 @@ from bench.rows import (
     post_hot,
     post_one,
     unary,
+    verify,
 )
 
 ROWS: Mapping[str, Row] = {
@@ -38,6 +39,7 @@ ROWS: Mapping[str, Row] = {
         post_one.ROW,
         post_hot.ROW,
         balance.ROW,
+        verify.ROW,
         post_growth.ROW,
     )
 }

@@ -23,6 +23,8 @@ async def check_holds(books: Snapshot) -> Check:
     )
 
 
-def _told(sums: tuple[int, int]) -> str:
+def _told(sums: tuple[int | None, int | None]) -> str:
     debits, credits_ = sums
+    if debits is None or credits_ is None:
+        return "no such account"
     return f"debits {debits:,} and credits {credits_:,}"

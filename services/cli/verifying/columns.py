@@ -47,6 +47,9 @@ _HALF = np.uint64(32)
 _NOTHING = (0, 0)
 
 
+_WIDTHS_MAX = 4
+"""Words of so few lengths may be but one of each length, which is quick to see."""
+
 _MARKS = [(place, mark) for place, mark in enumerate(b"____-__-__T__:__:__.______Z") if mark != 95]
 """Where a time has which mark between its digits."""
 
@@ -234,11 +237,18 @@ class _Reading:
     def _coded(self, begins: Places, ends: Places) -> tuple[list[bytes], Places]:
         """The different words that stand at some places, and for each place which of them."""
         lengths = ends - begins
-        width = int(lengths[0])
-        if width > 0 and bool((lengths == width).all()):
-            rows = sliding_window_view(self._bytes, width)[begins]
-            if bool((rows == rows[0]).all()):
-                return [rows[0].tobytes()], np.zeros(len(begins), dtype=np.intp)
+        widths = np.flatnonzero(np.bincount(lengths)).tolist()
+        if len(widths) <= _WIDTHS_MAX and widths[0] > 0:
+            words = []
+            of_width = np.zeros(widths[-1] + 1, dtype=np.intp)
+            for number, width in enumerate(widths):
+                rows = sliding_window_view(self._bytes, width)[begins[lengths == width]]
+                if not bool((rows == rows[0]).all()):
+                    break
+                words.append(rows[0].tobytes())
+                of_width[width] = number
+            else:
+                return words, of_width[lengths]
         code_of: dict[bytes, int] = {}
         code = code_of.setdefault
         codes = [code(word, len(code_of)) for word in self._list(begins, ends)]

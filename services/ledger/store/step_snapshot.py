@@ -34,7 +34,7 @@ class HeldDifference(NamedTuple):
     """What is kept of an account's holds (debits, credits), and what its open holds add up to."""
 
     account_id: int
-    kept: tuple[int, int]
+    kept: tuple[int | None, int | None]
     held: tuple[int, int]
 
 

@@ -31,6 +31,7 @@ def test_the_issues_rows_are_all_there() -> None:
         "post-one",
         "post-hot",
         "balance",
+        "verify",
         "post-growth",
     ]
     assert [name for name, row in ROWS.items() if row.long] == [

@@ -1,0 +1,99 @@
+"""The quick way takes nothing that the careful way would not take, and says the same of it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.cli.verifying.columns import Columns, Unusual, read_columns
+from services.cli.verifying.layout import END, MARK_BYTES
+from services.cli.verifying.text import read
+from tests.unit.ledger.drafts import draft, gift, refund, suspended
+from tests.unit.verifying.archives import parts_of, sample
+
+PLAIN = [
+    draft(gift(7), gift(5, currency="USD"), gift(2**59, campaign="")),
+    draft(gift(9), refund(2), suspended(3), metadata={"note": "a b", "gifts": "3"}),
+    draft(gift(1, partner="tencent"), metadata={"digest": "0" * 64}),
+    draft(),
+]
+
+
+def file_of(*drafts: object) -> bytes:
+    """What entries.txt holds of these, all in the newest version."""
+    entries = parts_of(drafts)[2].entries.entries  # type: ignore[arg-type]
+    return b"".join(one.text + b"hash " + one.hash.hex().encode() + END for one in entries)
+
+
+DATA = file_of(*PLAIN[:2], PLAIN[3])[: file_of(*PLAIN[:2], PLAIN[3]).index(b"watersmeet entry 1")]
+HELD = frozenset(
+    (code, currency)
+    for code in (
+        *(b"partner/alipay/claimed", b"partner/alipay/suspense", b"partner/tencent/claimed"),
+        b"project/well/fund",
+    )
+    for currency in (b"CNY", b"USD")
+)
+
+
+def careful(data: bytes) -> Columns:
+    """The same, entry by entry. Raises Misread or KeyError."""
+    blocks = data.split(END)
+    assert blocks.pop() == b""
+    entries = [read(block[:-MARK_BYTES]) for block in blocks]
+    first = entries[0].sequence
+    assert [entry.sequence for entry in entries] == list(range(first, first + len(entries)))
+    times = [entry.recorded_time for entry in entries]
+    assert times == sorted(times)
+    sums = {name: [0, 0] for name in HELD}
+    for entry in entries:
+        for debit, credit, micros, currency in entry.movements:
+            sums[debit, currency][0] += int(micros)
+            sums[credit, currency][1] += int(micros)
+    return Columns(
+        first,
+        sum(entry.transfers for entry in entries),
+        times[0],
+        times[-1],
+        max(entry.day for entry in entries),
+        {
+            name: (debits, credits_)
+            for name, (debits, credits_) in sums.items()
+            if debits + credits_
+        },
+    )
+
+
+def test_the_plain_form_is_read_at_once() -> None:
+    assert read_columns(DATA, HELD) == careful(DATA)
+
+
+def test_other_forms_are_left_to_the_careful_way() -> None:
+    everything = file_of(*sample())
+    for data in (everything, b"", b"\n\n", b"x", DATA[:-1], DATA + b"x", DATA[5:]):
+        try:
+            read_columns(data, HELD)
+        except Unusual:
+            continue
+        raise AssertionError(data[:50])
+
+
+@given(
+    place=st.integers(0, len(DATA) - 1),
+    change=st.one_of(st.integers(0, 255), st.sampled_from(list(b' \n/~0129Zaz.-_"\\:T'))),
+)
+def test_what_it_takes_the_careful_way_takes_too(place: int, change: int) -> None:
+    data = DATA[:place] + bytes([change]) + DATA[place + 1 :]
+    try:
+        found = read_columns(data, HELD)
+    except Unusual:
+        return
+    assert found == careful(data)
+
+
+@given(st.integers(0, len(DATA) - 1), st.integers(0, 30), st.binary(max_size=3))
+def test_so_it_does_where_more_is_changed(place: int, length: int, put: bytes) -> None:
+    data = DATA[:place] + put + DATA[place + length :]
+    try:
+        found = read_columns(data, HELD)
+    except Unusual:
+        return
+    assert found == careful(data)
