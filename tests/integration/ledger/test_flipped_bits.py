@@ -16,7 +16,7 @@ from services.ledger.models import metadata
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import NEXT, SIGNER, LogParts
 from tests.integration.ledger.parts import Parts
-from tests.unit.ledger.drafts import draft, gift, refund, suspended
+from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 from tests.unit.ledger.stepped import (
     FUND,
     back,
@@ -94,7 +94,8 @@ async def fill(parts: Parts, log: LogParts) -> None:
     await parts.post_all(draft(gift(7), gift(5, currency="USD"), gift(2, campaign="")))
     await parts.post_all(draft(gift(9), refund(2), suspended(3), metadata=stated))
     await parts.post_all(draft(pledge(100)), draft(hold(40, 30)), draft(hold(20)))
-    await parts.post_all(draft(commit(30, 4)), draft(void(20, 5)), draft(hold(10, 60)))
+    await parts.post_all(draft(commit(30, 4)), draft(void(20, 5)))
+    await parts.post_all(draft(hold(10, 60)._replace(hour=NOON)))
     await parts.post_all(reversal(back(gift(7), 1), of=1))
     await parts.writer.decide(decision(FUND, AccountState.FROZEN, AccountLimit.NONE))
     await parts.writer.decide(decision(FUND, AccountState.OPEN))
