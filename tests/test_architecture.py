@@ -28,7 +28,7 @@ DOMAIN = (
         "ledger/standing.py",
         "ledger/tree.py",
     ),
-    "ledger/note.py",
+    *("ledger/note.py", "ledger/routes.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
     "gateway/catalog/listing.py",
 )

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.donations.v1 import batch_service_pb2 as batch_pb
-from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import audit_service_pb2 as audit_pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.type.v1 import money_pb2, purpose_pb2
@@ -16,7 +15,7 @@ from watersmeet.type.v1 import money_pb2, purpose_pb2
 from services.ledger.audit import Report
 from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind
 from services.ledger.audit_check import Check
-from services.ledger.convert_steps import put_step, step_of
+from services.ledger.convert_steps import put_step
 from services.ledger.domain import (
     Account,
     AccountKind,
@@ -27,15 +26,12 @@ from services.ledger.domain import (
     Cause,
     CauseKind,
     Entry,
-    EntryDraft,
-    Posting,
     Purpose,
     TotalsRow,
     TotalState,
     Transfer,
 )
 from services.ledger.history import AsOf
-from services.ledger.plan import Outcome
 from services.ledger.reader import TrialBalanceSum
 from services.runtime.call import is_uuid
 from services.runtime.errors import Fault, Reason
@@ -44,24 +40,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS_MAX = 999_999_999
 
 # From the wire.
-
-
-def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
-    """A draft, or what keeps the message from being one: FIELD_REQUIRED or FIELD_INVALID."""
-    try:
-        return EntryDraft(
-            entry_id=uuid_of(message.entry_id, "entry_id"),
-            cause=cause_of(message.cause),
-            value_time=required_time(message),
-            metadata=dict(message.metadata),
-            transfers=tuple(
-                _transfer_of(transfer, position)
-                for position, transfer in enumerate(message.transfers)
-            ),
-            reverses=message.reverses or None,
-        )
-    except Fault as fault:
-        return fault
 
 
 def uuid_of(text: str, field: str) -> UUID:
@@ -75,15 +53,20 @@ def uuid_of(text: str, field: str) -> UUID:
 
 def cause_of(message: pb.Cause) -> Cause:
     """A cause. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    if message.kind == pb.CAUSE_KIND_UNSPECIFIED:
+    return _cause(message.kind, message.id)
+
+
+@lru_cache(maxsize=1_024)
+def _cause(number: int, cause_id: str) -> Cause:
+    if number == pb.CAUSE_KIND_UNSPECIFIED:
         raise Fault(Reason.FIELD_REQUIRED, "say what makes the entry necessary", field="cause.kind")
     try:
-        kind = CauseKind(message.kind)
+        kind = CauseKind(number)
     except ValueError:
         raise Fault(
             Reason.FIELD_INVALID, "cause.kind is none of the kinds there are", field="cause.kind"
         ) from None
-    return Cause(kind, message.id)
+    return Cause(kind, cause_id)
 
 
 def as_of_of(message: pb.AsOf) -> AsOf:
@@ -145,25 +128,6 @@ def name_of(code: str, currency: str) -> AccountName:
     return AccountName(code, currency)
 
 
-def _transfer_of(message: pb.Transfer, position: int) -> Transfer:
-    amount = message.amount
-    return Transfer(
-        debit=message.debit_account,
-        credit=message.credit_account,
-        micros=amount.micros,
-        currency=amount.currency_code,
-        campaign=message.campaign,
-        project=message.project,
-        hour=(
-            time_of(message.hour, f"transfers[{position}].hour")
-            if message.HasField("hour")
-            else None
-        ),
-        tally=message.count,
-        step=step_of(message, time_of, f"transfers[{position}]"),
-    )
-
-
 def required_time(message: Any) -> datetime:
     """The value_time of a message that has one. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     if not message.HasField("value_time"):
@@ -174,13 +138,24 @@ def required_time(message: Any) -> datetime:
 def time_of(stamp: Timestamp, field: str) -> datetime:
     """What is finer than a microsecond is cut off: the books do not hold it."""
     try:
-        if not 0 <= stamp.nanos <= _NANOS_MAX:
-            raise OverflowError
-        return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+        return moment(stamp.seconds, stamp.nanos)
     except OverflowError:
-        raise Fault(
-            Reason.FIELD_INVALID, f"{field} must be a time of the years 1 to 9999", field=field
-        ) from None
+        raise no_time(field) from None
+
+
+def no_time(field: str) -> Fault:
+    """What is wrong with a field that `moment` does not take."""
+    return Fault(
+        Reason.FIELD_INVALID, f"{field} must be a time of the years 1 to 9999", field=field
+    )
+
+
+@lru_cache(maxsize=4_096)
+def moment(seconds: int, nanos: int) -> datetime:
+    """The time of a stamp's fields. Raises OverflowError."""
+    if not 0 <= nanos <= _NANOS_MAX:
+        raise OverflowError
+    return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
 def batch_summary_of(message: batch_pb.SummarizeBatchesResponse) -> BatchSummary:
@@ -232,23 +207,6 @@ _ACCOUNT_LIMITS = {x: pb.AccountLimit.Value(f"ACCOUNT_LIMIT_{x.name}") for x in 
 _CAUSE_KINDS = {kind: pb.CauseKind.Value(f"CAUSE_KIND_{kind.name}") for kind in CauseKind}
 _PURPOSES = {purpose: purpose_pb2.Purpose.Value(f"PURPOSE_{purpose.name}") for purpose in Purpose}
 _TOTAL_STATES = {state: pb.TotalState.Value(f"TOTAL_STATE_{state.name}") for state in TotalState}
-
-
-def result_of(entry_id: str, outcome: Outcome) -> pb.PostResult:
-    """What became of the draft that called itself entry_id."""
-    if isinstance(outcome, Posting):
-        return pb.PostResult(
-            entry_id=entry_id,
-            sequence=outcome.sequence,
-            hash=outcome.hash,
-            replayed=outcome.replayed,
-        )
-    problem = errors_pb2.Problem(
-        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{outcome.reason}"),
-        message=outcome.message,
-        metadata=outcome.metadata,
-    )
-    return pb.PostResult(entry_id=entry_id, problem=problem)
 
 
 def cause_message(cause: Cause) -> pb.Cause:

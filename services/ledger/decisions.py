@@ -19,8 +19,8 @@ from services.ledger.domain import (
 )
 from services.runtime.errors import Fault, Reason
 
-DECISIONS = frozenset({CauseKind.ACCOUNT, CauseKind.PERIOD})
-"""The causes of entries that move nothing."""
+DECISIONS = (CauseKind.ACCOUNT, CauseKind.PERIOD)
+"""The causes of entries that move nothing. Two are sooner compared than an enum is hashed."""
 
 BY = "by"
 """The metadata key of who decided: role and name of the certificate."""

@@ -7,6 +7,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
+from services.ledger.convert_drafts import draft_of, result_of
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
 from services.ledger.feed import Feed, Posted
 from services.ledger.history import History
@@ -81,15 +82,13 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 field="entries",
             )
         of_service = current_call().caller.role is Role.SERVICE
-        drafts = [_allowed(convert.draft_of(entry), of_service) for entry in request.entries]
+        drafts = [_allowed(draft_of(entry), of_service) for entry in request.entries]
         posted = iter(
             await self._writer.post([draft for draft in drafts if not isinstance(draft, Fault)])
         )
         return pb.PostEntriesResponse(
             results=[
-                convert.result_of(
-                    message.entry_id, draft if isinstance(draft, Fault) else next(posted)
-                )
+                result_of(message.entry_id, draft if isinstance(draft, Fault) else next(posted))
                 for message, draft in zip(request.entries, drafts, strict=True)
             ]
         )

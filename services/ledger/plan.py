@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from services.ledger import seal
 from services.ledger.decisions import AccountDecision, account_decision_of
 from services.ledger.domain import (
+    INT64_MAX,
     AccountName,
     Cause,
     CauseKind,
@@ -27,8 +28,9 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.periods import Late, Periods, period_decision_of
+from services.ledger.routes import Route, RouteSums
 from services.ledger.rules import require_valid, watermarks_of
-from services.ledger.standing import Accounts, Effect, Guard, Turnover, sides_of
+from services.ledger.standing import Accounts, Effect, Guard, Turnover, names_of
 from services.ledger.steps import End, Named, effects_of, expired
 from services.ledger.totals import changes_of
 from services.runtime.errors import Fault, Reason
@@ -40,27 +42,45 @@ Outcome = Posting | Fault
 class Prepared(NamedTuple):
     """A valid draft with its part of the canonical text, made once for all attempts.
 
-    about: the transfers in the books that its own are about. is_plain: whether all of its transfers
-    are plain movements, as nearly all are.
+    micros: of all its transfers, in whatever unit.
+    routes: of all its transfers, if all are plain movements, as of nearly all drafts; else none.
+    about: the transfers in the books that its own are about.
     """
 
     draft: EntryDraft
     content: bytes
     content_hash: bytes
-    is_plain: bool
+    micros: int
+    routes: Sequence[Route]
     about: Sequence[TransferName]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that it does is plain movements."""
+        return bool(self.routes)
 
 
 def prepare(draft: EntryDraft) -> Prepared:
     """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
-    steps = require_valid(draft)
-    content = seal.content_of(draft)
+    routes, steps = require_valid(draft)
+    if steps:
+        content, routes = seal.content_of(draft), ()
+    else:
+        content = seal.content_of(
+            draft,
+            [
+                f"{route.line_start}{transfer.micros}{route.line_middle}"
+                f"{seal.line_hour(transfer.hour)} {transfer.tally}\n"
+                for route, transfer in zip(routes, draft.transfers, strict=True)
+            ],
+        )
     return Prepared(
         draft,
         content,
         seal.content_hash(content),
-        is_plain=not steps and bool(draft.transfers),
-        about=[step.of for step in steps if step.of is not None],
+        sum([transfer.micros for transfer in draft.transfers]),
+        routes,
+        [step.of for step in steps if step.of is not None],
     )
 
 
@@ -125,14 +145,19 @@ class Plan:
     late: list[Late] = field(default_factory=list)
 
 
-def accounts_of(drafts: Iterable[EntryDraft]) -> set[AccountName]:
+def accounts_of(group: Iterable[Prepared]) -> set[AccountName]:
     """The accounts that drafts use."""
+    routes: set[Route] = set()
     names: set[AccountName] = set()
-    for draft in drafts:
-        for transfer in draft.transfers:
-            names.update(sides_of(transfer.debit, transfer.credit, transfer.currency))
+    for prepared in group:
+        if prepared.is_plain:
+            routes.update(prepared.routes)
+            continue
+        draft = prepared.draft
+        names |= names_of(draft.transfers)
         if draft.cause.kind is CauseKind.ACCOUNT:
             names.add(account_decision_of(draft.cause.id, draft.metadata).name)
+    names.update([route.debit for route in routes], [route.credit for route in routes])
     return names
 
 
@@ -148,20 +173,35 @@ def plan_group(group: Sequence[Prepared], books: Books, now: datetime) -> Plan:
     or that an earlier draft of the group takes, is a replay or an ENTRY_CONFLICT. What the accounts
     or the transfers that it is about do not allow is refused.
     """
-    planning = _Planning(books, recorded_time(books.head, now))
+    planning = _Planning(books, recorded_time(books.head, now), sums_up=cannot_refuse(group, books))
     planning.expire(books.due)
     for prepared in group:
         planning.take(prepared)
     return planning.finish()
 
 
-class _Planning:
-    """A plan in the making."""
+def cannot_refuse(group: Sequence[Prepared], books: Books) -> bool:
+    """Whether no account can refuse any of the drafts, in whatever order: all are plain movements,
+    nothing binds an account, and all of them together stay within 64 bits.
+    """
+    if books.guards or books.due or not all(prepared.is_plain for prepared in group):
+        return False
+    most = max([max(t.debits, t.credits) for t in books.turnovers.values()], default=0)
+    return most + sum([prepared.micros for prepared in group]) <= INT64_MAX
 
-    def __init__(self, books: Books, now: datetime) -> None:
+
+class _Planning:
+    """A plan in the making.
+
+    sums_up: whether movements are only summed up by route, and the accounts hear of the sums; else
+    they are asked about each draft. Both come to the same where no draft can be refused.
+    """
+
+    def __init__(self, books: Books, now: datetime, *, sums_up: bool) -> None:
         self._first = books.head.sequence + 1
         self._now = now
-        self._posted = dict(books.posted)
+        self._sums = RouteSums({}, {}) if sums_up else None
+        self._posted = {entry_id.int: posted for entry_id, posted in books.posted.items()}
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
         self._plan = Plan(books.head, books.next_expiry, books.periods)
@@ -182,18 +222,20 @@ class _Planning:
             assert transfer.step is not None, "an expiry is a step"
             self._named[name] = Named(hold, End(transfer.step.kind, sequence))
         content = seal.content_of(draft)
-        prepared = Prepared(draft, content, seal.content_hash(content), False, ())
+        prepared = Prepared(draft, content, seal.content_hash(content), 0, (), ())
         self._append(prepared, self._plan.periods.dates_of(draft, self._now))
 
     def take(self, prepared: Prepared) -> None:
         """Plans a draft, and notes what became of it."""
         draft = prepared.draft
-        if before := self._posted.get(draft.entry_id):
+        if before := self._posted.get(draft.entry_id.int):
             self._plan.outcomes.append(_repeated(prepared, before))
             return
         try:
             dates = self._plan.periods.dates_of(draft, self._now)
-            if prepared.is_plain:
+            if self._sums is not None:
+                self._sums.add(prepared.routes, draft.transfers)
+            elif prepared.is_plain:
                 self._accounts.move(
                     draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
                 )
@@ -205,17 +247,21 @@ class _Planning:
             self._plan.outcomes.append(fault)
             return
         entry = self._append(prepared, dates)
-        self._posted[draft.entry_id] = Posted(entry.sequence, entry.content_hash, entry.hash)
-        self._plan.outcomes.append(Posting(entry.sequence, entry.hash, replayed=False))
+        self._posted[draft.entry_id.int] = Posted(entry.sequence, entry.content_hash, entry.hash)
+        self._plan.outcomes.append(Posting(entry.sequence, entry.hash, False))
 
     def finish(self) -> Plan:
         """The plan."""
         plan = self._plan
+        if self._sums is not None:
+            self._accounts.add(self._sums.micros)
+            plan.totals = self._sums.changes()
+        else:
+            plan.totals = changes_of(
+                transfer for entry in plan.entries for transfer in entry.draft.transfers
+            )
         plan.turnovers = self._accounts.changed()
         plan.stepped = self._accounts.stepped
-        plan.totals = changes_of(
-            transfer for entry in plan.entries for transfer in entry.draft.transfers
-        )
         return plan
 
     def _take_steps(self, draft: EntryDraft) -> None:
@@ -260,7 +306,7 @@ class _Planning:
         plan.late += plan.periods.late(draft, entry.sequence)
         plan.head = Head(entry.sequence, entry.hash, self._now)
         plan.entries.append(entry)
-        for partner, time in watermarks_of(draft.metadata).items():
+        for partner, time in watermarks_of(draft.metadata).items() if draft.metadata else ():
             plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
         return entry
 
@@ -283,13 +329,14 @@ def _repeated(prepared: Prepared, before: Posted) -> Outcome:
 def _sealed(prepared: Prepared, head: Head, recorded_time: datetime, dates: Dates) -> Entry:
     sequence = head.sequence + 1
     text = seal.text_of(sequence, recorded_time, dates, prepared.content)
+    # By position, which takes half the time that names take.
     return Entry(
-        sequence=sequence,
-        recorded_time=recorded_time,
-        draft=prepared.draft,
-        content_hash=prepared.content_hash,
-        previous_hash=head.hash,
-        hash=seal.entry_hash(head.hash, text),
-        version=seal.VERSION,
-        dates=dates,
+        sequence,
+        recorded_time,
+        prepared.draft,
+        prepared.content_hash,
+        head.hash,
+        seal.entry_hash(head.hash, text),
+        seal.VERSION,
+        dates,
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
+from services.ledger import seal
 from services.ledger.chart import (
     APPEAL_BANK,
     APPEAL_FUND,
@@ -21,7 +22,6 @@ from services.ledger.decisions import DECISIONS, account_decision_of
 from services.ledger.domain import (
     INT64_MAX,
     AccountName,
-    Cause,
     CauseKind,
     EntryDraft,
     Step,
@@ -29,7 +29,8 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.periods import period_decision_of
-from services.ledger.totals import movement_of
+from services.ledger.routes import Route
+from services.ledger.totals import counted_of, movement_of
 from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
 
@@ -56,38 +57,55 @@ _METADATA_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,256}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def require_valid(draft: EntryDraft) -> Sequence[Step]:
-    """The steps of its transfers; of nearly all drafts there are none.
+class Checked(NamedTuple):
+    """The routes of a draft's plain movements and the steps of its other transfers, in order.
+
+    Nearly all drafts have no steps, and then a route for each transfer.
+    """
+
+    routes: Sequence[Route]
+    steps: Sequence[Step]
+
+
+def require_valid(draft: EntryDraft) -> Checked:
+    """What there is to know of a valid draft.
 
     Raises the Fault of the first thing that is wrong; its metadata "field" names where.
     FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN, UNIT_MISMATCH or
     ACCOUNT_NOT_IN_CHART.
     """
-    _require_cause(draft.cause)
+    _require_cause(*draft.cause)
     if not EARLIEST <= draft.value_time < LATEST:
         raise _invalid("value_time", "must lie in the years 2000 to 2999")
-    _require_metadata(draft)
+    if draft.metadata:
+        _require_metadata(draft)
     if draft.cause.kind in DECISIONS:
         _require_decision(draft)
-        return ()
+        return Checked((), ())
     if not draft.transfers:
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
         )
     if len(draft.transfers) > TRANSFERS_MAX:
         raise _invalid("transfers", f"must be at most {TRANSFERS_MAX:,}; split the entry")
-    for position, transfer in enumerate(draft.transfers):
+    routes: list[Route] = []
+    steps: list[Step] = []
+    for transfer in draft.transfers:
         try:
-            _require_transfer(transfer)
+            step = transfer.step
+            if step is None:
+                routes.append(_require_movement(transfer))
+            else:
+                _require_transfer(transfer, step)
+                steps.append(step)
         except Fault as fault:
-            field = f"transfers[{position}]"
+            field = f"transfers[{len(routes) + len(steps)}]"
             inner = fault.metadata.get("field")
             fault.metadata["field"] = f"{field}.{inner}" if inner else field
             raise
-    steps = [transfer.step for transfer in draft.transfers if transfer.step is not None]
     if steps or draft.reverses is not None:
         _require_reversal(draft, steps)
-    return steps
+    return Checked(routes, steps)
 
 
 def require_postable(draft: EntryDraft) -> None:
@@ -107,10 +125,10 @@ def watermarks_of(metadata: Mapping[str, str]) -> dict[str, datetime]:
     }
 
 
-def _require_cause(cause: Cause) -> None:
-    if not _CAUSE_ID.fullmatch(cause.id):
+def _require_cause(kind: CauseKind, cause_id: str) -> None:
+    if not _is_cause_id(cause_id):
         raise _invalid("cause.id", "must be 1 to 128 printable ASCII characters without spaces")
-    if cause.kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause.id):
+    if kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause_id):
         raise _invalid("cause.id", "must be the batch's UUID, in lower case with hyphens")
 
 
@@ -150,26 +168,65 @@ def _require_metadata(draft: EntryDraft) -> None:
             raise _invalid(field, "must be complete_until/<partner> with an RFC 3339 time")
 
 
-def _require_transfer(transfer: Transfer) -> None:
-    debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
+def _require_movement(transfer: Transfer) -> Route:
+    debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
     if micros <= 0:
-        raise Fault(
-            Reason.AMOUNT_NOT_POSITIVE,
-            "a transfer moves a positive amount; to move money back swap the accounts",
-            field="amount",
-        )
-    restricted_to, needs_hour, is_time = _between(debit, credit, currency)
-    if restricted_to is not None and project != restricted_to:
-        raise _invalid("project", f"must be {restricted_to!r}, as the accounts say")
-    if is_time and micros % MINUTE_MICROS:
-        raise _invalid("amount", "must be whole minutes, of 1,000,000 micros each")
+        raise _not_positive()
+    route = route_of(debit, credit, currency, campaign, project)
+    if route.is_time and micros % MINUTE_MICROS:
+        raise _no_minutes()
+    _require_hour(hour, route.needs_hour)
+    if not 0 <= tally <= COUNT_MAX:
+        raise _no_tally()
+    return route
+
+
+def _require_transfer(transfer: Transfer, step: Step) -> None:
+    debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
+    if micros <= 0:
+        raise _not_positive()
+    between = _between(debit, credit, currency)
+    _require_about(between, campaign, project)
+    if between.is_time and micros % MINUTE_MICROS:
+        raise _no_minutes()
+    # A reversal has the hour of what it reverses, whatever its own accounts are.
+    _require_hour(hour, between.needs_hour and step.kind is not StepKind.REVERSE)
+    if not 0 <= tally <= COUNT_MAX:
+        raise _no_tally()
+    _require_step(step)
+
+
+@lru_cache(maxsize=65_536)
+def route_of(debit: str, credit: str, currency: str, campaign: str, project: str) -> Route:
+    """The one route of this kind. Raises the Fault of what is wrong with it."""
+    between = _between(debit, credit, currency)
+    _require_about(between, campaign, project)
+    return Route(
+        AccountName(debit, currency),
+        AccountName(credit, currency),
+        campaign,
+        project,
+        seal.line_start("transfer", debit, credit),
+        seal.line_middle(currency, campaign, project),
+        between.is_time,
+        between.needs_hour,
+        counted_of(debit, credit, project),
+    )
+
+
+def _require_about(between: "_Between", campaign: str, project: str) -> None:
+    if between.project is not None and project != between.project:
+        raise _invalid("project", f"must be {between.project!r}, as the accounts say")
     if campaign and not _is_code(campaign):
         raise _invalid("campaign", "must be empty or 1 to 64 of a-z 0-9 . _ -")
     if project and not _is_code(project):
         raise _invalid("project", "must be empty or 1 to 64 of a-z 0-9 . _ -")
+
+
+@lru_cache(maxsize=4_096)
+def _require_hour(hour: datetime | None, is_needed: bool) -> None:
     if hour is None:
-        # A reversal has the hour of what it reverses, whatever its own accounts are.
-        if needs_hour and (step is None or step.kind is not StepKind.REVERSE):
+        if is_needed:
             raise Fault(
                 Reason.FIELD_REQUIRED,
                 "a movement that only gifts make needs the UTC hour of its gifts",
@@ -177,10 +234,6 @@ def _require_transfer(transfer: Transfer) -> None:
             )
     elif hour.minute or hour.second or hour.microsecond or not EARLIEST <= hour < LATEST:
         raise _invalid("hour", "must be a whole UTC hour of the years 2000 to 2999")
-    if not 0 <= tally <= COUNT_MAX:
-        raise _invalid("count", f"must be 0 to {COUNT_MAX:,}")
-    if step is not None:
-        _require_step(step)
 
 
 def _require_step(step: Step) -> None:
@@ -232,6 +285,11 @@ def _is_code(text: str) -> bool:
     return CODE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4_096)
+def _is_cause_id(text: str) -> bool:
+    return _CAUSE_ID.fullmatch(text) is not None
+
+
 def _is_canonical_uuid(text: str) -> bool:
     try:
         return str(UUID(text)) == text
@@ -247,6 +305,22 @@ def _is_time(text: str) -> bool:
     except (ValueError, OverflowError):
         return False
     return True
+
+
+def _not_positive() -> Fault:
+    return Fault(
+        Reason.AMOUNT_NOT_POSITIVE,
+        "a transfer moves a positive amount; to move money back swap the accounts",
+        field="amount",
+    )
+
+
+def _no_minutes() -> Fault:
+    return _invalid("amount", "must be whole minutes, of 1,000,000 micros each")
+
+
+def _no_tally() -> Fault:
+    return _invalid("count", f"must be 0 to {COUNT_MAX:,}")
 
 
 def _invalid(field: str, rule: str) -> Fault:

@@ -4,12 +4,13 @@ docs/ledger.md shows the text and how to check a hash by hand. The text never ch
 that stands in the books; a new form gets a new first line.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from json import JSONEncoder
 
-from services.ledger.domain import Dates, EntryDraft, Step, StepKind, Transfer
+from services.ledger.domain import CauseKind, Dates, EntryDraft, Step, StepKind, Transfer
 
 VERSION = 2
 """The form of the text in which new entries are sealed."""
@@ -18,23 +19,26 @@ NOTHING = "~"
 """Stands for an empty campaign, project, hour or expire time. No code can be this."""
 
 
-def content_of(draft: EntryDraft) -> bytes:
+def content_of(draft: EntryDraft, transfer_lines: Iterable[str] | None = None) -> bytes:
     """The part of the canonical text that the poster decides, the same in both versions.
 
     Its SHA-256 is the content hash, by which a repeated entry_id is told from a conflicting one.
+    transfer_lines: those of all its transfers, from a caller that has them.
     """
     kind, cause_id = draft.cause
     lines = [
-        f"entry_id {draft.entry_id}\n",
-        f"cause {kind.name} {cause_id}\n",
+        f"entry_id {draft.entry_id}\ncause {_CAUSES[kind]} {cause_id}\n",
         f"value_time {rfc3339(draft.value_time)}\n",
     ]
     if draft.reverses is not None:
         lines.append(f"reverses {draft.reverses}\n")
     # Values hold no control characters, so only the quotation mark and the backslash are escaped;
     # everything else stands as it is.
-    lines += [f"metadata {key} {_json(draft.metadata[key])}\n" for key in sorted(draft.metadata)]
-    lines += map(_transfer_line, draft.transfers)
+    if draft.metadata:
+        lines += [
+            f"metadata {key} {_json(draft.metadata[key])}\n" for key in sorted(draft.metadata)
+        ]
+    lines += map(_transfer_line, draft.transfers) if transfer_lines is None else transfer_lines
     return "".join(lines).encode()
 
 
@@ -48,12 +52,12 @@ def text_of(sequence: int, recorded_time: datetime, dates: Dates | None, content
 
     dates: None for the text of version 1, which had none.
     """
-    written = f"sequence {sequence}\nrecorded_time {rfc3339(recorded_time)}\n"
-    if dates is None:
-        return f"watersmeet entry 1\n{written}".encode() + content
-    value, book = dates
-    days = f"value_date {value.isoformat()}\nbook_date {book.isoformat()}\n"
-    return f"watersmeet entry 2\n{written}{days}".encode() + content
+    version, days = (1, "") if dates is None else (2, _days(dates))
+    start = (
+        f"watersmeet entry {version}\nsequence {sequence}\nrecorded_time {rfc3339(recorded_time)}\n"
+        f"{days}"
+    )
+    return start.encode() + content
 
 
 def entry_hash(previous_hash: bytes, text: bytes) -> bytes:
@@ -67,13 +71,36 @@ def rfc3339(time: datetime) -> str:
     return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def line_start(word: str, debit: str, credit: str) -> str:
+    """A transfer's line before the amount."""
+    return f"{word} {debit} {credit} "
+
+
+def line_middle(currency: str, campaign: str, project: str) -> str:
+    """A transfer's line between the amount and the hour."""
+    return f" {currency} {campaign or NOTHING} {project or NOTHING} "
+
+
+def line_hour(hour: datetime | None) -> str:
+    """The hour in a transfer's line."""
+    return rfc3339(hour) if hour else NOTHING
+
+
 def _transfer_line(transfer: Transfer) -> str:
     debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
     word, about = ("transfer", "") if step is None else _step_words(step)
-    return (
-        f"{word} {debit} {credit} {micros} {currency} {campaign or NOTHING} "
-        f"{project or NOTHING} {rfc3339(hour) if hour else NOTHING} {tally}{about}\n"
-    )
+    start, middle = line_start(word, debit, credit), line_middle(currency, campaign, project)
+    return f"{start}{micros}{middle}{line_hour(hour)} {tally}{about}\n"
+
+
+@lru_cache(maxsize=4_096)
+def _days(dates: Dates) -> str:
+    value, book = dates
+    return f"value_date {value.isoformat()}\nbook_date {book.isoformat()}\n"
+
+
+# By number: an enum's own hash and name are slow, and there is a cause to each entry.
+_CAUSES = tuple(CauseKind(n).name if n else "" for n in range(max(CauseKind) + 1))
 
 
 def _step_words(step: Step) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from services.ledger.domain import (
     StepKind,
     Transfer,
 )
+from services.ledger.routes import Route
 from services.runtime.errors import Fault, Reason
 
 
@@ -135,6 +136,13 @@ class Accounts:
             except Fault:
                 self._take_back(transfers)
                 raise
+
+    def add(self, micros: Mapping[Route, int]) -> None:
+        """Posts plain movements that nothing can refuse, given their sums by route."""
+        debits, credits_ = self._debits, self._credits
+        for route, sum_ in micros.items():
+            debits[route.debit] = debits.get(route.debit, 0) + sum_
+            credits_[route.credit] = credits_.get(route.credit, 0) + sum_
 
     def take(self, effects: Sequence[Effect]) -> None:
         """Posts what is more than plain movements. Raises what `move` raises."""

@@ -165,6 +165,14 @@ def movement_of(debit: str, credit: str) -> Movement | None:
     return Movement(partner, purpose, effects, pair in _HOURLY)
 
 
+def counted_of(debit: str, credit: str, project: str) -> Movement | None:
+    """What totals count of such transfers if they have an hour; None if nothing."""
+    movement = movement_of(debit, credit)
+    if movement is None or (not project and movement.purpose is not Purpose.UNATTRIBUTED):
+        return None
+    return movement
+
+
 def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     """What to add to which cells. A change may come out as nothing; cells are in first-use order.
 
@@ -173,16 +181,14 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     changes: dict[Cell, Sums] = {}
     for debit, credit, micros, currency, campaign, project, hour, tally, step in transfers:
         if step is None:
-            movement, direction = movement_of(debit, credit), 1
+            movement, direction = counted_of(debit, credit, project), 1
         elif step.kind in RESERVING:
             continue
         elif step.kind is StepKind.REVERSE:
-            movement, direction = movement_of(credit, debit), -1
+            movement, direction = counted_of(credit, debit, project), -1
         else:
-            movement, direction = movement_of(debit, credit), 1
+            movement, direction = counted_of(debit, credit, project), 1
         if movement is None or hour is None:
-            continue
-        if not project and movement.purpose is not Purpose.UNATTRIBUTED:
             continue
         for state, amounts, tallies in movement.effects:
             cell = Cell(

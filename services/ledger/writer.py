@@ -299,7 +299,7 @@ async def _read(
         due, next_expiry = await transaction.due(next_expiry, now)
     about = {name for prepared in fresh for name in prepared.about}
     named = await transaction.named(about) if about else {}
-    names = accounts_of(prepared.draft for prepared in fresh)
+    names = accounts_of(fresh)
     names |= names_of([hold for _, hold in due])
     turnovers, guards = await transaction.standing(names) if names else Standing({}, {})
     return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)

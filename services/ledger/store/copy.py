@@ -6,6 +6,7 @@ call of the driver for each row costs several. https://www.postgresql.org/docs/c
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from json import JSONEncoder
 from typing import NamedTuple
 
@@ -86,17 +87,21 @@ def _entry_row(
     version: int,
     dates: Dates | None,
 ) -> str:
-    kind, cause_id = draft.cause
+    entry_id, (kind, cause_id), value_time, metadata, _, reverses = draft
     assert dates is not None, "new entries have dates"
-    reverses = _NULL if draft.reverses is None else draft.reverses
     # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
     return (
-        f"{sequence}\t{draft.entry_id}\t\\\\x{content_hash.hex()}\t{kind:d}\t{_escaped(cause_id)}"
-        f"\t{rfc3339(draft.value_time)}\t{rfc3339(recorded_time)}"
-        f"\t{_escaped(_json(draft.metadata))}"
-        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}\t{dates.value.isoformat()}"
-        f"\t{dates.book.isoformat()}\t{reverses}\n"
+        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}\t{int(kind)}\t{_escaped(cause_id)}"
+        f"\t{rfc3339(value_time)}\t{rfc3339(recorded_time)}"
+        f"\t{_escaped(_json(metadata)) if metadata else '{}'}"
+        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}\t{_days(dates)}"
+        f"\t{_NULL if reverses is None else reverses}\n"
     )
+
+
+@lru_cache(maxsize=4_096)
+def _days(dates: Dates) -> str:
+    return f"{dates.value.isoformat()}\t{dates.book.isoformat()}"
 
 
 def _step_row(sequence: int, position: int, step: Step) -> str:

@@ -13,6 +13,7 @@ from services.ledger.decisions import AccountDecision
 from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums, TransferName
 from services.ledger.periods import Periods
 from services.ledger.plan import Plan, Posted
+from services.ledger.seal import rfc3339
 from services.ledger.standing import Guard, Turnover, guard_of
 from services.ledger.steps import Named
 from services.ledger.store import copy
@@ -20,7 +21,6 @@ from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.arrays import array
 from services.ledger.store.periods import periods_of
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
-from services.runtime.database import transaction
 
 
 class Locked(NamedTuple):
@@ -218,14 +218,14 @@ class PostingTransaction:
         await self._connection.execute(
             statement,
             {
-                "campaigns": array(cell.campaign for cell in totals),
-                "projects": array(cell.project for cell in totals),
-                "hours": array(cell.hour for cell in totals),
-                "partners": array(cell.partner for cell in totals),
-                "states": array(cell.state.value for cell in totals),
-                "currencies": array(cell.currency for cell in totals),
-                "micros": array(sums.micros for sums in totals.values()),
-                "counts": array(sums.tally for sums in totals.values()),
+                "campaigns": array([cell.campaign for cell in totals]),
+                "projects": array([cell.project for cell in totals]),
+                "hours": array([rfc3339(cell.hour) for cell in totals]),
+                "partners": array([cell.partner for cell in totals]),
+                "states": array([int(cell.state) for cell in totals]),
+                "currencies": array([cell.currency for cell in totals]),
+                "micros": array([sums.micros for sums in totals.values()]),
+                "counts": array([sums.tally for sums in totals.values()]),
             },
         )
 

@@ -114,7 +114,7 @@ class MemoryBooks:
             holds = self.open_holds()
             due = [Due(name, holds[name]) for name, end in ends.items() if end <= now]
             next_expiry = min((end for end in ends.values() if end > now), default=None)
-        names = accounts_of(prepared.draft for prepared in group) | self.turnovers.keys()
+        names = accounts_of(group) | self.turnovers.keys()
         return Books(
             self.head,
             self._posted(),

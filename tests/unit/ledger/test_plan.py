@@ -9,13 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import INT64_MAX, AccountName, Entry, EntryDraft, Posting, Sums
-from services.ledger.plan import Outcome, prepare
-from services.ledger.standing import Turnover
+from services.ledger import plan, seal
+from services.ledger.domain import (
+    INT64_MAX,
+    AccountLimit,
+    AccountName,
+    AccountState,
+    Entry,
+    EntryDraft,
+    Posting,
+    Sums,
+)
+from services.ledger.plan import Books, Outcome, prepare
+from services.ledger.standing import Guard, Turnover
 from services.ledger.totals import changes_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, refund
+from tests.unit.ledger.stepped import hold
 from tests.unit.ledger.strategies import drafts
 
 
@@ -68,6 +79,66 @@ def test_any_grouping_and_repetition_gives_the_same_books(
     assert grouped.turnovers == single.turnovers
     assert grouped.totals == single.totals
     assert grouped.watermarks == single.watermarks
+
+
+@pytest.mark.property
+@given(
+    data=st.data(),
+    posted=st.lists(drafts(micros=st.integers(1, 4) | st.just(INT64_MAX // 3)), max_size=12),
+)
+def test_summing_up_comes_to_what_asking_about_each_draft_does(
+    data: st.DataObject, posted: list[EntryDraft]
+) -> None:
+    asked, summed = MemoryBooks(), MemoryBooks()
+    left = [prepare(one) for one in posted]
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        group, left = left[:size], left[size:]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plan, "cannot_refuse", lambda _group, _books: False)
+            outcomes = asked.post(group, NOON)
+        assert_same(summed.post(group, NOON), outcomes)
+        assert summed.entries == asked.entries
+        assert summed.turnovers == asked.turnovers
+        assert list(summed.totals.items()) == list(asked.totals.items())
+        assert summed.watermarks == asked.watermarks
+
+
+def assert_same(outcomes: Sequence[Outcome], others: Sequence[Outcome]) -> None:
+    for outcome, other in zip(outcomes, others, strict=True):
+        if isinstance(outcome, Fault):
+            assert isinstance(other, Fault)
+            assert (outcome.reason, outcome.metadata) == (other.reason, other.metadata)
+        else:
+            assert outcome == other
+
+
+@given(drafts())
+def test_the_text_of_routes_is_the_text_of_transfers(posted: EntryDraft) -> None:
+    prepared = prepare(posted)
+    assert prepared.is_plain
+    assert prepared.content == seal.content_of(posted)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"), [((1, 2), True), ((INT64_MAX, 1), False), ((1, INT64_MAX), False)]
+)
+def test_what_might_overflow_is_asked_about(amounts: tuple[int, int], expected: bool) -> None:
+    books = MemoryBooks()
+    before, more = amounts
+    books.post([prepare(draft(gift(before)))], NOON)
+    group = [prepare(draft(gift(more)))]
+    assert plan.cannot_refuse(group, Books(books.head, turnovers=books.turnovers)) is expected
+
+
+def test_what_binds_an_account_or_is_no_plain_movement_is_asked_about() -> None:
+    head = MemoryBooks().head
+    free = [prepare(draft())]
+    assert plan.cannot_refuse(free, Books(head))
+    guard = Guard(AccountState.FROZEN, AccountLimit.NONE)
+    guards = {AccountName("project/well/fund", "CNY"): guard}
+    assert not plan.cannot_refuse(free, Books(head, guards=guards))
+    assert not plan.cannot_refuse([*free, prepare(draft(hold(1)))], Books(head))
 
 
 def check_outcome(books: MemoryBooks, posted: EntryDraft, outcome: Outcome) -> None:
