@@ -34,7 +34,7 @@ from services.ledger.plan import (
 )
 from services.ledger.rules import require_postable
 from services.ledger.standing import names_of
-from services.ledger.store.posting import Locked, PostingStore, PostingTransaction, Standing
+from services.ledger.store.posting import PostingStore, PostingTransaction, Seen
 from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock
 from services.runtime.database import OutcomeUnknown, fault_of
@@ -155,6 +155,7 @@ class Writer:
                 _refuse(job, _shutting_down())
             self._jobs.clear()
             self._count_queue(-self._queued_transfers)
+            await self._store.close()
 
     async def expire(self, every_s: float) -> None:
         """Ends holds whose time is over also while nobody posts; until cancelled.
@@ -264,13 +265,15 @@ class Writer:
         term = self._tenure.require_term()
         try:
             async with self._store.begin() as transaction:
-                locked = await transaction.lock_head(term)
-                if locked is None:
+                entry_ids = {prepared.draft.entry_id for prepared in group}
+                seen = await transaction.lock_head(term, entry_ids, accounts_of(group))
+                if seen is None:
                     raise standing_by()
+                locked = seen.locked
                 now = recorded_time(locked.head, self._clock())
                 if locked.periods_sequence != self._periods.sequence:
                     self._periods = await transaction.periods()
-                books = await _read(transaction, locked, group, now, self._periods)
+                books = await _read(transaction, seen, group, now, self._periods)
                 plan = plan_group(group, books, now)
                 if plan.entries or plan.next_expiry != locked.next_expiry:
                     await transaction.append(plan)
@@ -286,22 +289,22 @@ class Writer:
 
 async def _read(
     transaction: PostingTransaction,
-    locked: Locked,
+    seen: Seen,
     group: Sequence[Prepared],
     now: datetime,
     periods: Periods,
 ) -> Books:
-    """What the group's plan needs to know: for plain entries, two looks."""
-    posted = await transaction.posted({p.draft.entry_id for p in group}) if group else {}
-    fresh = [prepared for prepared in group if prepared.draft.entry_id not in posted]
+    """What the group's plan needs to know: for plain entries, what is seen with the lock."""
+    locked, posted, standing = seen
     due, next_expiry = DueHolds([], locked.next_expiry)
     if next_expiry is not None and next_expiry <= now:
         due, next_expiry = await transaction.due(next_expiry, now)
-    about = {name for prepared in fresh for name in prepared.about}
+    about = {name for p in group if p.about and p.draft.entry_id not in posted for name in p.about}
     named = await transaction.named(about) if about else {}
-    names = accounts_of(fresh)
-    names |= names_of([hold for _, hold in due])
-    turnovers, guards = await transaction.standing(names) if names else Standing({}, {})
+    if due:
+        names = accounts_of(group) | names_of([hold for _, hold in due])
+        standing = await transaction.standing(names)
+    turnovers, guards = standing
     return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)
 
 

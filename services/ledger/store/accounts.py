@@ -23,12 +23,17 @@ class AccountIds:
         self._ids: dict[AccountName, int] = {}
         self._names: dict[int, AccountName] = {}
 
+    def known(self, names: Iterable[AccountName]) -> dict[AccountName, int]:
+        """The ids of those that are remembered."""
+        ids = self._ids
+        return {name: ids[name] for name in names if name in ids}
+
     async def ids_of(
         self, connection: AsyncConnection, names: Iterable[AccountName]
     ) -> dict[AccountName, int]:
         """The ids of those accounts that are opened."""
         names = set(names)
-        found = {name: self._ids[name] for name in names if name in self._ids}
+        found = self.known(names)
         missing = [name for name in names if name not in found]
         if missing:
             rows = await connection.execute(

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.decisions import AccountDecision
 from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums, TransferName
@@ -20,7 +21,10 @@ from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.arrays import array
 from services.ledger.store.periods import periods_of
+from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
+
+Cursor = psycopg.AsyncCursor[Any]
 
 
 class Locked(NamedTuple):
@@ -42,12 +46,25 @@ class Standing(NamedTuple):
     guards: dict[AccountName, Guard]
 
 
+class Seen(NamedTuple):
+    """What stands in the books: of some entry ids those that are posted, and some accounts."""
+
+    locked: Locked
+    posted: dict[UUID, Posted]
+    standing: Standing
+
+
 class PostingStore:
-    """Hands out the transactions of one writer."""
+    """Hands out the transactions of one writer, one after the other."""
 
     def __init__(self, engine: AsyncEngine, accounts: AccountIds) -> None:
         self._engine = engine
+        self._session = Session(engine)
         self._accounts = accounts
+
+    async def close(self) -> None:
+        """Ends the writer's connection; another transaction opens another."""
+        await self._session.close()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostingTransaction"]:
@@ -55,8 +72,8 @@ class PostingStore:
 
         Raises the database's errors, and OutcomeUnknown if the connection breaks at the commit.
         """
-        async with transaction(self._engine) as connection:
-            posting = PostingTransaction(connection, self._accounts)
+        async with self._session.transaction() as connected:
+            posting = PostingTransaction(connected, self._accounts)
             yield posting
         self._accounts.remember(posting.opened)
 
@@ -75,33 +92,47 @@ class PostingStore:
 class PostingTransaction:
     """The writer's transaction. Lock the head first; everything read after it stays as it is."""
 
-    def __init__(self, connection: AsyncConnection, accounts: AccountIds) -> None:
-        self._connection = connection
+    def __init__(self, connected: Connected, accounts: AccountIds) -> None:
+        self._connection, self._driver = connected
         self._accounts = accounts
         self._ids: dict[AccountName, int] = {}
         self.opened: dict[AccountName, int] = {}
 
-    async def lock_head(self, term: int) -> Locked | None:
-        """Waits for other writers to finish, and returns where the chain ends.
+    async def lock_head(
+        self, term: int, entry_ids: Collection[UUID], names: Collection[AccountName]
+    ) -> Seen | None:
+        """Waits for other writers to finish, and returns where the chain ends and what stands.
 
         None if the term is over: another process writes, and this one must not.
         """
-        row = (await self._connection.execute(_LOCK_HEAD)).one()
-        if row.term != term:
+        known = self._accounts.known(names)
+        # Sent together. Each sees what is committed when its own turn comes, which is not before
+        # the head is locked.
+        async with self._driver.pipeline():
+            locking = await self._execute(_LOCK_HEAD)
+            posting = await self._execute(_POSTED, {"entry_ids": array(entry_ids)})
+            standing = await self._execute(_STANDING, {"ids": array(known.values())})
+        sequence, hash_, recorded_time, found, next_expiry, periods = await _one(locking)
+        if found != term:
             return None
-        head = Head(row.sequence, row.hash, row.recorded_time)
-        return Locked(head, row.next_expiry, row.periods_sequence)
-
-    async def posted(self, entry_ids: Collection[UUID]) -> dict[UUID, Posted]:
-        """Those of the entry ids that stand in the books."""
-        rows = await self._connection.execute(_POSTED, {"entry_ids": array(entry_ids)})
-        return {row.entry_id: Posted(row.sequence, row.content_hash, row.hash) for row in rows}
+        posted = {entry_id: Posted(*rest) async for entry_id, *rest in posting}
+        if len(known) < len(names):
+            stands = await self.standing(names)
+        else:
+            self._ids = known
+            stands = await self._standing_of(names, standing)
+        head = Head(sequence, hash_, recorded_time)
+        return Seen(Locked(head, next_expiry, periods), posted, stands)
 
     async def standing(self, names: Collection[AccountName]) -> Standing:
         """How those of the accounts stand that are opened, and what binds any of them."""
         self._ids = await self._accounts.ids_of(self._connection, names)
-        result = await self._connection.execute(_STANDING, {"ids": array(self._ids.values())})
-        rows = {row[0]: row for row in result}
+        return await self._standing_of(
+            names, await self._execute(_STANDING, {"ids": array(self._ids.values())})
+        )
+
+    async def _standing_of(self, names: Collection[AccountName], found: Cursor) -> Standing:
+        rows = {row[0]: row async for row in found}
         turnovers: dict[AccountName, Turnover] = {}
         guards: dict[AccountName, Guard] = {}
         for name in names:
@@ -128,18 +159,26 @@ class PostingTransaction:
 
     async def append(self, plan: Plan) -> None:
         """Writes a plan that was made from this transaction's reads."""
+        ids: Mapping[AccountName, int] = self._ids
         if plan.entries:
-            await self._append(plan, plan.entries[-1].recorded_time)
-        await self._connection.execute(
-            _MOVE_HEAD,
-            {
-                **plan.head._asdict(),
-                "next_expiry": plan.next_expiry,
-                "periods_sequence": plan.periods.sequence,
-            },
-        )
+            ids = await self._append(plan, plan.entries[-1].recorded_time)
+        async with self._driver.pipeline():  # sent together
+            await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
+            await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
+            await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
+            await self._add_totals(plan.totals)
+            await self._raise_watermarks(plan.watermarks)
+            await self._execute(
+                _MOVE_HEAD,
+                {
+                    **plan.head._asdict(),
+                    "next_expiry": plan.next_expiry,
+                    "periods_sequence": plan.periods.sequence,
+                },
+            )
 
-    async def _append(self, plan: Plan, now: datetime) -> None:
+    async def _append(self, plan: Plan, now: datetime) -> Mapping[AccountName, int]:
+        """Adds entries, and returns the ids of their accounts."""
         missing = plan.turnovers.keys() - self._ids.keys()
         if missing:
             self.opened = await open_accounts(self._connection, missing, now)
@@ -150,36 +189,36 @@ class PostingTransaction:
         await self._copy(copy.RESERVED, rows.reserved)
         await self._copy(copy.STEPS, rows.steps)
         await self._copy(copy.LATE, copy.late_rows(plan.late))
-        await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
-        await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
-        await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
-        await self._add_totals(plan.totals)
-        await self._raise_watermarks(plan.watermarks)
+        return ids
 
     async def _copy(self, statement: str, rows: str) -> None:
         if not rows:
             return
-        pooled = await self._connection.get_raw_connection()
-        driver = pooled.driver_connection
-        assert driver is not None, "a connection that has just been used has its driver's"
-        async with driver.cursor() as cursor, cursor.copy(statement) as stream:
+        async with self._driver.cursor() as cursor, cursor.copy(statement) as stream:
             await stream.write(rows)
 
+    async def _execute(
+        self, statement: LiteralString, parameters: Mapping[str, object] | None = None
+    ) -> Cursor:
+        return await self._driver.execute(statement, parameters, prepare=True)
+
     async def _put_turnovers(self, turnovers: Mapping[int, Turnover]) -> None:
+        if not turnovers:
+            return
         ids = sorted(turnovers)
-        await self._connection.execute(
+        await self._execute(
             _PUT_TURNOVERS,
             {
                 "ids": array(ids),
-                "debits": array(turnovers[id_].debits for id_ in ids),
-                "credits": array(turnovers[id_].credits for id_ in ids),
+                "debits": array([turnovers[id_].debits for id_ in ids]),
+                "credits": array([turnovers[id_].credits for id_ in ids]),
             },
         )
 
     async def _put_held(self, turnovers: Mapping[int, Turnover]) -> None:
         if not turnovers:
             return
-        await self._connection.execute(
+        await self._execute(
             _PUT_HELD,
             {
                 "ids": array(turnovers),
@@ -194,7 +233,7 @@ class PostingTransaction:
         states = {id_: decision.state for id_, decision in decisions if decision.state}
         limits = {id_: decision.limit for id_, decision in decisions if decision.limit}
         ids = sorted(states.keys() | limits.keys())
-        await self._connection.execute(
+        await self._execute(
             _DECIDE,
             {
                 "ids": array(ids),
@@ -212,10 +251,10 @@ class PostingTransaction:
         await self._add_to(_ADD_TOTALS, apart[False])
         await self._add_to(_ADD_APPEAL_TOTALS, apart[True])
 
-    async def _add_to(self, statement: TextClause, totals: Mapping[Cell, Sums]) -> None:
+    async def _add_to(self, statement: LiteralString, totals: Mapping[Cell, Sums]) -> None:
         if not totals:
             return
-        await self._connection.execute(
+        await self._execute(
             statement,
             {
                 "campaigns": array([cell.campaign for cell in totals]),
@@ -232,78 +271,85 @@ class PostingTransaction:
     async def _raise_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
         if not watermarks:
             return
-        await self._connection.execute(
+        await self._execute(
             _RAISE_WATERMARKS,
             {"partners": array(watermarks), "times": array(watermarks.values())},
         )
 
 
-_LOCK_HEAD = text("""
+_LOCK_HEAD = """
     SELECT sequence, hash, recorded_time, term, next_expiry, periods_sequence FROM head FOR UPDATE
-""")
+"""
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 
-_POSTED = text("""
+_POSTED = """
     SELECT entry_id, sequence, content_hash, hash FROM entries
-    WHERE entry_id = ANY(CAST(:entry_ids AS uuid[]))
-""")
+    WHERE entry_id = ANY(CAST(%(entry_ids)s AS uuid[]))
+"""
 
-_STANDING = text("""
+_STANDING = """
     SELECT account_id, debits, credits, held_debits, held_credits, state, account_limit
-    FROM balances WHERE account_id = ANY(CAST(:ids AS integer[]))
-""")
+    FROM balances WHERE account_id = ANY(CAST(%(ids)s AS integer[]))
+"""
 
-_PUT_TURNOVERS = text("""
+_PUT_TURNOVERS = """
     INSERT INTO balances (account_id, debits, credits)
     SELECT * FROM unnest(
-        CAST(:ids AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[])
+        CAST(%(ids)s AS integer[]), CAST(%(debits)s AS bigint[]), CAST(%(credits)s AS bigint[])
     )
     ON CONFLICT (account_id) DO UPDATE SET debits = excluded.debits, credits = excluded.credits
-""")
+"""
 
-_PUT_HELD = text("""
+_PUT_HELD = """
     UPDATE balances b SET held_debits = held.debits, held_credits = held.credits
     FROM unnest(
-        CAST(:ids AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[])
+        CAST(%(ids)s AS integer[]), CAST(%(debits)s AS bigint[]), CAST(%(credits)s AS bigint[])
     ) AS held (account_id, debits, credits)
     WHERE b.account_id = held.account_id
-""")
+"""
 
 # 0 leaves what was decided before, if anything was.
-_DECIDE = text("""
+_DECIDE = """
     UPDATE balances b
     SET state = coalesce(nullif(decided.state, 0), b.state),
         account_limit = coalesce(nullif(decided.account_limit, 0), b.account_limit)
     FROM unnest(
-        CAST(:ids AS integer[]), CAST(:states AS smallint[]), CAST(:limits AS smallint[])
+        CAST(%(ids)s AS integer[]), CAST(%(states)s AS smallint[]), CAST(%(limits)s AS smallint[])
     ) AS decided (account_id, state, account_limit)
     WHERE b.account_id = decided.account_id
-""")
+"""
 
 _ADDING = """
     INSERT INTO {totals} AS t (campaign, project, hour, partner, state, currency, micros, count)
     SELECT * FROM unnest(
-        CAST(:campaigns AS text[]), CAST(:projects AS text[]), CAST(:hours AS timestamptz[]),
-        CAST(:partners AS text[]), CAST(:states AS smallint[]), CAST(:currencies AS text[]),
-        CAST(:micros AS bigint[]), CAST(:counts AS bigint[])
+        CAST(%(campaigns)s AS text[]), CAST(%(projects)s AS text[]),
+        CAST(%(hours)s AS timestamptz[]), CAST(%(partners)s AS text[]),
+        CAST(%(states)s AS smallint[]), CAST(%(currencies)s AS text[]),
+        CAST(%(micros)s AS bigint[]), CAST(%(counts)s AS bigint[])
     )
     ON CONFLICT (campaign, project, hour, partner, state, currency)
     DO UPDATE SET micros = t.micros + excluded.micros, count = t.count + excluded.count
 """
 
-_ADD_TOTALS = text(_ADDING.format(totals="totals"))
+_ADD_TOTALS: LiteralString = _ADDING.format(totals="totals")
 
-_ADD_APPEAL_TOTALS = text(_ADDING.format(totals="appeal_totals"))
+_ADD_APPEAL_TOTALS: LiteralString = _ADDING.format(totals="appeal_totals")
 
-_RAISE_WATERMARKS = text("""
+_RAISE_WATERMARKS = """
     INSERT INTO watermarks (partner, complete_until)
-    SELECT * FROM unnest(CAST(:partners AS text[]), CAST(:times AS timestamptz[]))
+    SELECT * FROM unnest(CAST(%(partners)s AS text[]), CAST(%(times)s AS timestamptz[]))
     ON CONFLICT (partner) DO UPDATE
     SET complete_until = greatest(watermarks.complete_until, excluded.complete_until)
-""")
+"""
 
-_MOVE_HEAD = text("""
-    UPDATE head SET sequence = :sequence, hash = :hash, recorded_time = :recorded_time,
-        next_expiry = CAST(:next_expiry AS timestamptz), periods_sequence = :periods_sequence
-""")
+_MOVE_HEAD = """
+    UPDATE head SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
+        next_expiry = CAST(%(next_expiry)s AS timestamptz), periods_sequence = %(periods_sequence)s
+"""
+
+
+async def _one(cursor: Cursor) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = await cursor.fetchone()
+    assert row is not None, "the head is there"
+    return row
