@@ -15,7 +15,7 @@ KEYS = {
 }
 CHECKS = {
     *("chain", "log", "balances", "daily_balances", "trial_balance"),
-    *("holds", "periods", "totals", "batches"),
+    *("holds", "periods", "totals", "positions", "batches"),
 }
 
 

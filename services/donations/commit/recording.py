@@ -122,7 +122,7 @@ async def _linked(
 ) -> Collection[Key]:
     """The gifts that a link may have moved: those that name a rail, and those that are named."""
     rails = rails_among(group, rows, fates)
-    named = (await links.family_of(driver, rails)).members if rails else frozenset()
+    named = (await links.family_of_rails(driver, rails)).members if rails else frozenset()
     return named | linked.keys()
 
 

@@ -44,6 +44,11 @@ async def family_of(driver: Driver, keys: Iterable[Key]) -> Family:
     """All links of the rails' reports that the keys have to do with."""
     wanted = set(keys)
     rails = wanted | {link.rail for link in await _find(driver, _OF_ORIGINS, wanted)}
+    return await family_of_rails(driver, rails)
+
+
+async def family_of_rails(driver: Driver, rails: Iterable[Key]) -> Family:
+    """All links that name these rails' reports."""
     return Family(frozenset(await _find(driver, _OF_RAILS, rails)))
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Rail, Refund, bucket_of
 from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact, StageEvent
+from services.donations.rederiving import check_positions
+from services.donations.store.rederiving import LifeReader
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.canonical import canonical, forget_the_outbox
 from tests.integration.donations.conftest import forget_now_and_then
@@ -129,6 +131,8 @@ async def books(parts: Parts, rounds: Sequence[Sequence[Sequence[Message]]]) -> 
         )
     while await parts.sweeper.sweep():
         pass
+    async for checked in check_positions(LifeReader(parts.engine)):
+        assert checked.differences == []
     dump = await canonical(parts, [(of, mark + external_id) for of, external_id in ORIGINS + RAILS])
     return dump.replace(mark, "")
 
