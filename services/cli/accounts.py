@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.tree import Tree
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
@@ -54,7 +55,8 @@ def tree(
         sheet = Sheet("accounts", COLUMNS, map(row_of, balances))
         present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
     else:
-        make_console().print(_tree(balances) if balances else "No accounts yet.")
+        none = f"No account's code begins with {prefix}." if prefix else "No accounts yet."
+        make_console().print(_tree(balances) if balances else escape(none))
 
 
 def _opened(ledger: Any, prefix: str) -> Iterator[pb.Account]:

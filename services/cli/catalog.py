@@ -62,13 +62,20 @@ def _read(file: Path) -> dict[str, Any]:
 def _calls(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The calls that create everything, in the order in which one thing needs another."""
     for kind, call in _KINDS.items():
-        for number, row in enumerate(document.get(kind, []), start=1):
+        for number, row in enumerate(_tables(document, kind), start=1):
             try:
                 yield from call(_json(row))
             except ParseError as error:
                 raise _unusable(
                     f"the {number}. of [[{kind}]] is not understood: {error}"
                 ) from error
+
+
+def _tables(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    rows = document.get(kind, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _unusable(f"{kind} are no tables: begin each with [[{kind}]]")
+    return rows
 
 
 def _charity(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:

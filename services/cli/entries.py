@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
@@ -41,7 +42,7 @@ def entries(
         str, typer.Option(metavar="ACCOUNT", help="Only entries that move its money.")
     ] = "",
     batch: Annotated[
-        str | None, typer.Option(metavar="UUID", help="Only those of this intake batch.")
+        UUID | None, typer.Option(metavar="UUID", help="Only those of this intake batch.")
     ] = None,
     since: Annotated[
         datetime | None,
@@ -60,7 +61,7 @@ def entries(
     request = pb.ListEntriesRequest(account=account, page_size=_PAGE)
     if batch is not None:
         request.cause.kind = pb.CAUSE_KIND_INTAKE_BATCH
-        request.cause.id = batch
+        request.cause.id = str(batch)
     if since is not None:
         request.start_time.FromDatetime(since.replace(tzinfo=UTC))
     if until is not None:

@@ -51,15 +51,13 @@ def conflicts(
         for column in ("received", "partner", "gift", "refund", "claims", "stands", "reason"):
             table.add_column(column, overflow="fold")
         for one in found:
-            kinds = [kind for kind in ("order", "refund", "gift") if one.HasField(kind)]
-            stands = _told(getattr(one, kinds[0])) if kinds else ""
             table.add_row(
                 moment(one.received_time),
                 one.partner,
                 one.external_id,
                 one.refund_id,
                 _told(one.claim),
-                stands,
+                _stands(one),
                 _reason(one.reason),
             )
         make_console().print(table)
@@ -227,6 +225,16 @@ def _told(content: pb.ReportedContent) -> str:
     total = " in all" if content.cumulative else ""
     codes = " ".join(filter(None, (content.project, content.campaign, content.pledge)))
     return f"{content.amount.currency_code} {amount(content.amount.micros)}{total} {codes}".strip()
+
+
+def _stands(conflict: pb.Conflict) -> str:
+    """What the claim contradicts. A refund in another currency contradicts its gift."""
+    if conflict.HasField("order"):
+        return _told(conflict.order)
+    of_gift = conflict.reason == ErrorReason.ERROR_REASON_CURRENCY_MISMATCH
+    if conflict.HasField("refund") and not of_gift:
+        return _told(conflict.refund)
+    return _told(conflict.gift) if conflict.HasField("gift") else ""
 
 
 def _outcomes(replay: pb.Replay) -> list[str]:

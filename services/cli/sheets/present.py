@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from xlsxwriter.exceptions import XlsxFileError
 
 from services.cli.console import make_console
 from services.cli.render import amount, print_json
@@ -46,8 +47,9 @@ def present(sheet: Sheet, *, as_json: bool, as_csv: bool, xlsx: Path | None) -> 
 def _write(sheet: Sheet, path: Path) -> None:
     try:
         write_xlsx(sheet, path)
-    except (OSError, TooManyRowsError) as error:
-        typer.echo(f"watersmeet: {path} cannot be written: {error}", err=True)
+    except (OSError, XlsxFileError, TooManyRowsError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        typer.echo(f"watersmeet: {path} cannot be written: {why}", err=True)
         raise typer.Exit(_COULD_NOT_WRITE) from error
     typer.echo(f"Written: {path}")
 

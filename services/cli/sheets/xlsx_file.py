@@ -19,10 +19,22 @@ class TooManyRowsError(Exception):
 
 
 def write_xlsx(sheet: Sheet, path: Path) -> None:
-    """Writes the rows as they come; text stays text, whatever it begins with.
+    """Writes the rows as they come; text stays text, whatever it begins with. A file of this name
+    has all of them, or is what it was before.
 
-    Raises TooManyRowsError, and OSError if the file cannot be written.
+    Raises TooManyRowsError, OSError or XlsxFileError if the file cannot be written, and what the
+    rows raise.
     """
+    partial = path.with_name(f"{path.name}.partial")
+    partial.touch()  # it is told before all rows are read
+    try:
+        _write_book(sheet, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_book(sheet: Sheet, path: Path) -> None:
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as book:
         page = book.add_worksheet(sheet.name[:31])

@@ -101,6 +101,9 @@ def test_the_documents_example(serve_mesh: ServeMesh, tmp_path: Path) -> None:
     [
         ("[[projects]]\ncode = ", "is no TOML file"),
         ("[[project]]\ncode = 'a'", "[[project]] is none of charities, projects, campaigns"),
+        ("projects = 'a'", "begin each with [[projects]]"),
+        ("[charities]\ncode = 'a'", "begin each with [[charities]]"),
+        ("[[charities]]\ncode = 'a'\ncertificates = 'b'", "the 1. of [[charities]] is not"),
         ("[[projects]]\ncodes = 'a'", "the 1. of [[projects]] is not understood"),
         ("[[campaigns]]\nstart_time = 'soon'", "the 1. of [[campaigns]] is not understood"),
     ],

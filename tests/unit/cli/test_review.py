@@ -32,9 +32,8 @@ def conflict(external_id: str, **fields: object) -> pb.Conflict:
     found = pb.Conflict(
         partner="weibo",
         external_id=external_id,
-        reason=errors_pb2.ERROR_REASON_DONATION_CONFLICT,
         claim=content(2_000_000, project="water"),
-        **fields,
+        **{"reason": errors_pb2.ERROR_REASON_DONATION_CONFLICT, **fields},
     )
     found.received_time.FromDatetime(NOON)
     return found
@@ -51,6 +50,13 @@ class FakeReview(pb_grpc.ReviewServiceServicer):
             conflict("a", gift=content(1_000_000, project="water", campaign="week")),
             conflict("b", refund_id="r", refund=content(5_000_000, cumulative=True)),
             conflict("c"),
+            conflict(
+                "d",
+                reason=errors_pb2.ERROR_REASON_CURRENCY_MISMATCH,
+                refund_id="r",
+                gift=content(3_000_000, project="water"),
+                refund=content(2_000_000),
+            ),
         ]
 
     def ListConflicts(
@@ -137,6 +143,8 @@ def test_conflicts_stand_beside_what_is_recorded(state: Path, fake: FakeReview) 
         [time, "weibo", "a", "", claim, "CNY 1.00 water week", reason],
         [time, "weibo", "b", "r", claim, "CNY 5.00 in all", reason],
         [time, "weibo", "c", "", claim, "", reason],
+        # The refund that is kept says the same as the claim: what they contradict is the gift.
+        [time, "weibo", "d", "r", claim, "CNY 3.00 water", "CURRENCY_MISMATCH"],
     ]
     assert fake.callers == {"spiffe://watersmeet/finance/local"}
     assert {request.partner for request in fake.asked} == {"weibo"}  # type: ignore[attr-defined]
@@ -149,7 +157,8 @@ def test_a_limit_asks_for_no_more(state: Path, fake: FakeReview) -> None:
 
 
 def test_conflicts_for_programs(state: Path) -> None:
-    first, second, third = json.loads(run(state, "conflicts", "--json").output)["conflicts"]
+    document = json.loads(run(state, "conflicts", "--json").output)
+    first, second, third, _ = document["conflicts"]
     assert first["claim"] == {
         "micros": "2000000",
         "currency": "CNY",

@@ -4,9 +4,11 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,3 +105,22 @@ def test_a_long_table_says_that_there_is_more(capsys: pytest.CaptureFixture[str]
 def test_one_form_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="choose one"):
         present(sheet(), as_json=True, as_csv=False, xlsx=tmp_path / "book.xlsx")
+
+
+def test_a_file_that_cannot_be_written_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        present(sheet(), as_json=False, as_csv=False, xlsx=tmp_path / "none" / "book.xlsx")
+    assert ended.value.exit_code == 1
+    assert "book.xlsx cannot be written" in capsys.readouterr().err
+
+
+def test_rows_that_break_off_leave_no_file(tmp_path: Path) -> None:
+    def rows() -> Iterator[tuple[Value, ...]]:
+        yield "x", 1, 2
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write_xlsx(Sheet("entries", COLUMNS, rows()), tmp_path / "book.xlsx")
+    assert list(tmp_path.iterdir()) == []
