@@ -1,10 +1,11 @@
 """`watersmeet reverse`: an entry that should not have been, moved back by another."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from uuid_utils.compat import uuid7
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 from watersmeet.ledger.v1 import reversal_service_pb2 as pb
@@ -31,6 +32,9 @@ def reverse(
     micros: Annotated[
         int | None, typer.Option(min=1, help="Only so many micros of the line. (all of it)")
     ] = None,
+    gifts: Annotated[
+        int, typer.Option(min=0, metavar="N", help="With --micros: how many gifts count no more.")
+    ] = 0,
     request: Annotated[
         uuid.UUID | None,
         typer.Option(metavar="UUID", help="The same as before, to learn what became of it."),
@@ -46,22 +50,25 @@ def reverse(
     """
     if micros is not None and line is None:
         raise typer.BadParameter("--micros is about one line; name it with --line")
+    if gifts and micros is None:
+        raise typer.BadParameter("--gifts goes with --micros; without it all of the line's go back")
     with asking(state, "ledger", role="finance") as channel:
         original = (
             ledger_grpc.LedgerServiceStub(channel)
             .GetEntry(ledger_pb.GetEntryRequest(sequence=entry), timeout=_TIMEOUT_S)
             .entry
         )
-        parts = [] if line is None else [_part(original, line, micros)]
+        parts = [] if line is None else [_part(original, line, micros, gifts)]
         if not yes:
             for text in _told(original, parts):
                 typer.echo(text, err=True)
             typer.confirm("Move this back?", abort=True, err=True)
         # Written down before the call, so that a lost answer can be asked for again.
-        request_id = str(request or uuid.uuid4())
+        request = request or uuid7()
+        request_id = str(request)
         typer.echo(f"request {request_id}", err=True)
         answer = pb_grpc.ReversalServiceStub(channel).ReverseEntry(
-            _request(request_id, original, parts, document), timeout=_TIMEOUT_S
+            _request(request, original, parts, document), timeout=_TIMEOUT_S
         )
     if as_json:
         print_json(
@@ -77,7 +84,7 @@ def reverse(
         make_console().print(f"Entry {entry} {done} by entry {answer.sequence}.")
 
 
-def _part(entry: ledger_pb.Entry, line: int, micros: int | None) -> pb.ReversalPart:
+def _part(entry: ledger_pb.Entry, line: int, micros: int | None, gifts: int) -> pb.ReversalPart:
     if line >= len(entry.transfers):
         raise Fault(
             Reason.FIELD_INVALID,
@@ -88,20 +95,28 @@ def _part(entry: ledger_pb.Entry, line: int, micros: int | None) -> pb.ReversalP
     if micros is None:
         part.count = entry.transfers[line].count
     else:
-        part.amount.micros = micros
+        part.amount.micros, part.count = micros, gifts
     return part
 
 
 def _request(
-    request_id: str, entry: ledger_pb.Entry, parts: list[pb.ReversalPart], document: str
+    request_id: uuid.UUID, entry: ledger_pb.Entry, parts: list[pb.ReversalPart], document: str
 ) -> pb.ReverseEntryRequest:
     request = pb.ReverseEntryRequest(
-        request_id=request_id, sequence=entry.sequence, parts=parts, document=document
+        request_id=str(request_id), sequence=entry.sequence, parts=parts, document=document
     )
-    # The day it is decided on, so that the same request within the day says the same.
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    request.value_time.FromDatetime(today)
+    request.value_time.FromDatetime(_decided_time(request_id))
     return request
+
+
+def _decided_time(request_id: uuid.UUID) -> datetime:
+    """When it was decided on. An id made here says it, so that the same request says the same
+    whenever it is repeated; with an id that says no time it is the day.
+    """
+    if request_id.version != 7:
+        return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    milliseconds = request_id.int >> 80
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
 def _told(entry: ledger_pb.Entry, parts: list[pb.ReversalPart]) -> list[str]:

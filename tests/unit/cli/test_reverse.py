@@ -89,7 +89,11 @@ def test_nothing_after_a_no(serve_mesh: ServeMesh) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "micros", "count"),
-    [(("--line", "1"), 20_000_000, 1), (("--line", "1", "--micros", "5"), 5, 0)],
+    [
+        (("--line", "1"), 20_000_000, 1),
+        (("--line", "1", "--micros", "5"), 5, 0),
+        (("--line", "1", "--micros", "19999995", "--gifts", "1"), 19_999_995, 1),
+    ],
 )
 def test_a_part_of_one_line(
     serve_mesh: ServeMesh, arguments: tuple[str, ...], micros: int, count: int
@@ -114,6 +118,22 @@ def test_the_same_request_again_says_so(serve_mesh: ServeMesh) -> None:
         "request_id": request,
     }
     assert fake.asked[0] == fake.asked[1]
+
+
+def test_a_request_made_here_says_the_same_on_every_later_day(serve_mesh: ServeMesh) -> None:
+    fake = FakeLedger()
+    earlier = "01991c00-0000-7000-8000-000000000000"  # 2025-09-05T22:29:46.112Z
+    run(serve_mesh, fake, "--yes", "--request", earlier)
+    run(serve_mesh, fake, "--yes")
+    first, now = fake.asked
+    assert first.value_time.ToJsonString() == "2025-09-05T22:29:46.112Z"
+    assert uuid.UUID(now.request_id).version == 7
+    made = uuid.UUID(now.request_id).int >> 80
+    assert now.value_time.ToMilliseconds() == made
+
+
+def test_gifts_need_their_micros(serve_mesh: ServeMesh) -> None:
+    assert run(serve_mesh, FakeLedger(), "--line", "1", "--gifts", "1", "--yes").exit_code == 2
 
 
 def test_a_line_that_is_not_there(serve_mesh: ServeMesh) -> None:
