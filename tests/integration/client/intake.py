@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -42,6 +43,7 @@ class Intake(DonationIntakeServiceServicer):
 
     def __init__(self) -> None:
         self.gifts: dict[str, int] = {}
+        self.event_times: set[datetime] = set()
         self.request_ids: list[str] = []
         self.failures: deque[dict[str, Any]] = deque()
         self.next_offset = 0
@@ -59,6 +61,7 @@ class Intake(DonationIntakeServiceServicer):
     async def RecordDonation(self, request: Any, context: Any) -> Any:
         self.request_ids.append(request.request_id)
         await self._fail_if_told(context)
+        self.event_times.add(request.event_time.ToDatetime(UTC))
         known = request.external_id in self.gifts
         if self.gifts.setdefault(request.external_id, request.amount.micros) != (
             request.amount.micros
@@ -105,6 +108,10 @@ class Intake(DonationIntakeServiceServicer):
             if sum(batch.amounts_micros) != batch.control_totals.micros:
                 await fail(context, grpc.StatusCode.INVALID_ARGUMENT, "CONTROL_TOTALS_MISMATCH")
             await self.acknowledge.wait()
+            self.event_times.update(
+                datetime.fromtimestamp(micros / 1_000_000, UTC)
+                for micros in set(batch.event_times_micros)
+            )
             new = [name for name in batch.external_ids if name not in self.gifts]
             self.gifts.update(zip(batch.external_ids, batch.amounts_micros, strict=True))
             rows = len(batch.external_ids)
