@@ -83,7 +83,7 @@ def _table(tallies: Iterable[Tally]) -> Table:
     for name in ("reports", *Answer, "retries"):
         table.add_column(str(name), justify="right")
     for tally in tallies:
-        answers: Counter[Answer] = tally.gifts + tally.refunds
+        answers: Counter[Answer] = tally.gifts + tally.refunds + tally.disputes
         answers[Answer.REFUSED] += tally.refused
         counts = (tally.reports, *(answers[answer] for answer in Answer), tally.retries)
         table.add_row(tally.partner, *(f"{count:,}" for count in counts))

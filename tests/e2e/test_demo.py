@@ -10,6 +10,7 @@ from tests.e2e.conftest import Command, finish
 
 KEYS = {
     *("gifts", "accepted", "replayed", "refused", "conflicts", "suspense", "refunds", "kills"),
+    *("told_by_two", "disputes"),
     *("ledger_entries", "expected_total_micros", "ledger_total_micros", "gateway_total_micros"),
     *("audit", "elapsed_s", "gifts_per_s"),
 }
@@ -29,6 +30,8 @@ def assert_the_books_hold(status: int, output: str, file: Path, gifts: int, kill
     assert result["conflicts"] >= gifts // 1000
     assert result["suspense"] >= gifts // 200
     assert result["refunds"] > 0
+    assert result["told_by_two"] >= gifts // 100
+    assert result["disputes"] >= 3
     assert result["kills"] == kills
     assert result["ledger_entries"] > 0
     assert set(result["expected_total_micros"]) == {"CNY", "EUR", "JPY", "USD"}

@@ -1,11 +1,14 @@
 """What the system says in the end: the gateway's totals, the ledger's balances, the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 
 import grpc
 from watersmeet.donations.v1 import batch_service_pb2 as batch
+from watersmeet.donations.v1 import life_service_pb2 as life
 from watersmeet.donations.v1.batch_service_pb2_grpc import BatchServiceStub
+from watersmeet.donations.v1.life_service_pb2_grpc import LifeServiceStub
 from watersmeet.gateway.v1 import totals_service_pb2 as totals
 from watersmeet.gateway.v1.totals_service_pb2_grpc import TotalsServiceStub
 from watersmeet.ledger.v1 import audit_service_pb2 as audit
@@ -18,11 +21,13 @@ from services.cli.simulator.expectation import Cell, Purpose, State
 
 _TIMEOUT_S = 10.0
 _AUDIT_TIMEOUT_S = 120.0
+_PAGE_ROWS = 1_000
 
 _STATES = {
     ledger.TOTAL_STATE_CLAIMED: State.CLAIMED,
     ledger.TOTAL_STATE_SUSPENSE: State.SUSPENSE,
     ledger.TOTAL_STATE_REFUNDED: State.REFUNDED,
+    ledger.TOTAL_STATE_DISPUTED: State.DISPUTED,
 }
 
 _PURPOSES = {
@@ -34,7 +39,7 @@ _PURPOSES = {
 
 @dataclass(frozen=True, slots=True)
 class GatewayTotals:
-    """The gateway's totals by partner, project, state, currency and purpose, without zeros.
+    """The gateway's totals by partner, project, state, currency, purpose and hour, without zeros.
 
     sequence: the last ledger entry that they count.
     """
@@ -82,6 +87,7 @@ class Books:
         self, donations: grpc.aio.Channel, ledger: grpc.aio.Channel, gateway: grpc.aio.Channel
     ) -> None:
         self._batches = BatchServiceStub(donations)
+        self._life = LifeServiceStub(donations)
         self._ledger = LedgerServiceStub(ledger)
         self._audit = AuditServiceStub(ledger)
         self._totals = TotalsServiceStub(gateway)
@@ -89,7 +95,7 @@ class Books:
     async def gateway_totals(self) -> GatewayTotals:
         """All totals as the gateway has them now. Raises KeyError for a state of another issue."""
         request = totals.GetTotalsRequest(
-            group_by=[totals.DIMENSION_PARTNER, totals.DIMENSION_PROJECT]
+            group_by=[totals.DIMENSION_PARTNER, totals.DIMENSION_PROJECT, totals.DIMENSION_HOUR]
         )
         answer = await self._totals.GetTotals(request, timeout=_TIMEOUT_S)
         cells = {
@@ -99,6 +105,7 @@ class Books:
                 _STATES[row.state],
                 row.amount.currency_code,
                 _PURPOSES[row.purpose],
+                row.hour.ToDatetime(UTC),
             ): row
             for row in answer.rows
         }
@@ -126,6 +133,19 @@ class Books:
         stated = {s.debits.currency_code: (s.debits.micros, s.credits.micros) for s in answer.sums}
         ties = stated == added and all(debits == credits_ for debits, credits_ in added.values())
         return LedgerBalances(accounts, answer.as_of_sequence, ties)
+
+    async def counted_elsewhere(self, partners: Iterable[str]) -> int:
+        """How many of these partners' reports are about gifts that another partner's count."""
+        count = 0
+        for partner in partners:
+            request = life.ListReportsRequest(partner=partner, page_size=_PAGE_ROWS)
+            while True:
+                page = await self._life.ListReports(request, timeout=_TIMEOUT_S)
+                count += sum(not report.counts for report in page.reports)
+                if not page.next_page_token:
+                    break
+                request.page_token = page.next_page_token
+        return count
 
     async def everything_is_posted(self) -> bool:
         """Whether the ledger has an entry for every batch of gifts and refunds."""

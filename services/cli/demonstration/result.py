@@ -1,7 +1,7 @@
 """The demo's result, for people and as JSON."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.demonstration.verdict import Check, Findings
-from services.cli.simulator.expectation import Cell, Purpose, State
+from services.cli.simulator.expectation import STANDING, Cell, Purpose, State
+from services.cli.simulator.reports import DisputeStatus
 from services.cli.simulator.wire import CURRENCY
 
 
@@ -18,8 +19,10 @@ def as_json(found: Findings, elapsed_s: float) -> dict[str, Any]:
 
     accepted: gifts that stand in the books, suspense included. replayed: reports of gifts that were
     acknowledged and recorded nothing, because the gift was recorded already. refused: reports, an
-    altered batch counting as one. refunds: different refunds, not reports of them. The three totals
-    are what stands in the partners' claimed accounts: claimed and suspense, net of refunds.
+    altered batch counting as one. refunds, disputes: different ones, not reports of them.
+    told_by_two: gifts that two companies told of, and one of them counts. The three totals are what
+    stands in the partners' claimed accounts: claimed and suspense, net of refunds and of what open
+    disputes contest.
     elapsed_s: from the first report until all of them stood in the gateway's totals.
     """
     return {
@@ -29,7 +32,9 @@ def as_json(found: Findings, elapsed_s: float) -> dict[str, Any]:
         "refused": found.refused,
         "conflicts": found.conflicts,
         "suspense": found.suspended,
+        "told_by_two": found.told_by_two,
         "refunds": found.refunds,
+        "disputes": found.disputes,
         "kills": sum(kill.came_back for kill in found.kills),
         "ledger_entries": found.ledger.sequence,
         "expected_total_micros": dict(found.plan.expectation.total_micros),
@@ -76,62 +81,67 @@ def in_units(micros: int) -> str:
 
 def _totals_table(found: Findings) -> Table:
     """What was given in CNY, a line for each project; of personal appeals one for all."""
-    title = f"Combined totals of {found.plan.occasion.campaign}, CNY"
-    table = _amounts_table(title, "project")
-    lines: dict[tuple[Purpose, str], _Sums] = {}
+    lines = _Lines()
     for cell in {*found.gateway.micros, *found.gateway.counts}:
         if cell.currency == CURRENCY:
             name = cell.project if cell.purpose is Purpose.CHARITY else _LINES[cell.purpose]
-            line = lines.setdefault((cell.purpose, name), _Sums())
-            line.add(cell, found)
-    order = list(Purpose)
+            lines.add(cell, name, found)
+    table = lines.table(f"Combined totals of {found.plan.occasion.campaign}, CNY", "project")
     last = Purpose.CHARITY
-    for purpose, name in sorted(lines, key=lambda key: (order.index(key[0]), key[1])):
+    for purpose, name, cells in lines.rows():
         if purpose is not last:
             table.add_section()
             last = purpose
-        table.add_row(name, *lines[purpose, name].cells())
+        table.add_row(name, *cells)
     return table
 
 
 def _currencies_table(found: Findings) -> Table:
     """What was given in all, apart by purpose and currency, which are never added up."""
-    table = _amounts_table("In all: purposes and currencies stand apart", "purpose", "currency")
-    lines: dict[tuple[Purpose, str], _Sums] = {}
+    lines = _Lines()
     for cell in {*found.gateway.micros, *found.gateway.counts}:
-        lines.setdefault((cell.purpose, cell.currency), _Sums()).add(cell, found)
-    order = list(Purpose)
-    for purpose, currency in sorted(lines, key=lambda key: (order.index(key[0]), key[1])):
-        table.add_row(purpose.value, currency, *lines[purpose, currency].cells())
+        lines.add(cell, cell.currency, found)
+    table = lines.table("In all: purposes and currencies stand apart", "purpose", "currency")
+    for purpose, currency, cells in lines.rows():
+        table.add_row(purpose.value, currency, *cells)
     return table
 
 
-def _amounts_table(title: str, *names: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name in names:
-        table.add_column(name)
-    for name in ("gifts", *State):
-        table.add_column(str(name), justify="right")
-    return table
-
-
-class _Sums:
-    """One line of a table: gifts, and an amount for each state."""
+class _Lines:
+    """A table's lines, each of one purpose: gifts, and an amount for each state that there is."""
 
     def __init__(self) -> None:
-        self._gifts = 0
-        self._micros: Counter[State] = Counter()
+        self._gifts: Counter[tuple[Purpose, str]] = Counter()
+        self._micros: dict[tuple[Purpose, str], Counter[State]] = {}
 
-    def add(self, cell: Cell, found: Findings) -> None:
-        """Adds what the gateway says of a cell."""
-        self._micros[cell.state] += found.gateway.micros.get(cell, 0)
-        if cell.state is not State.REFUNDED:
-            self._gifts += found.gateway.counts.get(cell, 0)
+    def add(self, cell: Cell, name: str, found: Findings) -> None:
+        """Adds what the gateway says of a cell to a line."""
+        key = cell.purpose, name
+        micros = self._micros.setdefault(key, Counter())
+        micros[cell.state] += found.gateway.micros.get(cell, 0)
+        if cell.state in STANDING:
+            self._gifts[key] += found.gateway.counts.get(cell, 0)
 
-    def cells(self) -> Sequence[str]:
-        """As they are shown; what is nothing is left empty."""
-        amounts = (self._micros[state] for state in State)
-        return [f"{self._gifts:,}", *(in_units(amount) if amount else "" for amount in amounts)]
+    def table(self, title: str, *names: str) -> Table:
+        """An empty table with columns of these names, and of what there is."""
+        table = Table(title=title, title_justify="left")
+        for name in names:
+            table.add_column(name)
+        for name in ("gifts", *self._states):
+            table.add_column(str(name), justify="right")
+        return table
+
+    def rows(self) -> Iterator[tuple[Purpose, str, Sequence[str]]]:
+        """Purpose, name and numbers of each line; what is nothing is left empty."""
+        order = list(Purpose)
+        for key in sorted(self._micros, key=lambda key: (order.index(key[0]), key[1])):
+            amounts = (self._micros[key][state] for state in self._states)
+            shown = [in_units(amount) if amount else "" for amount in amounts]
+            yield *key, [f"{self._gifts[key]:,}", *shown]
+
+    @property
+    def _states(self) -> Sequence[State]:
+        return [s for s in State if any(micros[s] for micros in self._micros.values())]
 
 
 _LINES = {
@@ -148,8 +158,10 @@ def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
     for count, words in (
         (found.plan.reports, f"reports by {len(found.tallies)} partners at once"),
         (found.recorded, "gifts recorded, each once"),
+        (found.told_by_two, "of them told by two companies, before or after, and counted once"),
         (found.repeated, "repeats acknowledged, and counted no second time"),
         (found.refunds, "refunds, some of them before their payment"),
+        (found.disputes, f"disputes: {_endings(found)}"),
         (found.suspended, "gifts to unknown projects, in suspense"),
         (found.conflicts, "claims of another amount, kept for finance"),
         (found.refused, "forged or altered reports and signature tests, refused"),
@@ -162,6 +174,12 @@ def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
         table.add_row(f"{kill.away_s:.1f} s", f"{words}, until it served again")
     table.add_row(f"{elapsed_s:.1f} s", f"{gifts / elapsed_s:,.0f} gifts a second, whole way")
     return table
+
+
+def _endings(found: Findings) -> str:
+    """How many disputes the plan leaves in each status."""
+    disputes = found.plan.expectation.disputes
+    return ", ".join(f"{disputes.get(status, 0)} {status}" for status in DisputeStatus)
 
 
 def _audit_table(found: Findings) -> Table:

@@ -61,9 +61,12 @@ async def run_demo(
         console.print("Every report is answered; waiting until all stands in the totals …")
         gateway, ledger = await wait_until_posted(books, plan.expectation)
         elapsed_s = time.monotonic() - start
+        told_by_two = await books.counted_elsewhere(plan.rails)
         console.print("The ledger audits itself …")
         audit = await books.audit()
-    found = Findings(plan, list(tallies.values()), gateway, ledger, audit, killing.result())
+    found = Findings(
+        plan, list(tallies.values()), gateway, ledger, told_by_two, audit, killing.result()
+    )
     return found, elapsed_s
 
 

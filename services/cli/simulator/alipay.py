@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from services.cli.simulator.keys import AlipayKeys
 from services.cli.simulator.notice import Notice, yuan
 from services.cli.simulator.occasion import SHANGHAI
-from services.cli.simulator.reports import Gift, Kind, Refund, Report
+from services.cli.simulator.reports import Dispute, Gift, Kind, Refund, Report, gift_of
 
 
 class Alipay:
@@ -31,7 +31,8 @@ class Alipay:
     def notice(self, report: Report, now: datetime) -> Notice:
         """A form POST. A forged one is signed by a key that is not Alipay's."""
         subject = report.subject
-        fields = self._payment(subject.gift if isinstance(subject, Refund) else subject, now)
+        assert not isinstance(subject, Dispute), "Alipay's notices tell no disputes"
+        fields = self._payment(gift_of(subject), now)
         if isinstance(subject, Refund):
             fields |= {
                 "out_biz_no": subject.refund_id,

@@ -9,11 +9,18 @@ from urllib.parse import urlencode
 
 from services.cli.simulator.keys import BytedanceKeys
 from services.cli.simulator.notice import Notice, is_json_with, whole_units
-from services.cli.simulator.reports import Gift, Kind, Refund, Report
+from services.cli.simulator.reports import Gift, Kind, Refund, Report, Subject
+
+# How Douyin writes which company's channel a payment went through; 10 is its own.
+_WAYS = {"tencent": "1", "alipay": "2"}
+_OWN_WAY = "10"
 
 
 class Bytedance:
-    """Signs callbacks of payments and refunds. Each refund states its own amount."""
+    """Signs callbacks of payments and refunds. Each refund states its own amount.
+
+    A payment on another company's rail names it, and that company's number of the payment.
+    """
 
     partner = "bytedance"
 
@@ -42,12 +49,13 @@ class Bytedance:
         return status == 200 and is_json_with(body, "err_no", 0)
 
 
-def _payment(subject: Gift | Refund) -> dict[str, Any]:
+def _payment(subject: Subject) -> dict[str, Any]:
     assert isinstance(subject, Gift)
+    rail = subject.rail
     message = {
         "cp_orderno": f"M{subject.external_id}",
-        "way": "10",
-        "channel_no": f"C{subject.external_id}",
+        "way": _WAYS[rail.partner] if rail else _OWN_WAY,
+        "channel_no": rail.external_id if rail else f"C{subject.external_id}",
         "payment_order_no": f"P{subject.external_id}",
         "total_amount": whole_units(subject.amount_micros),
         "status": "SUCCESS",
@@ -61,7 +69,7 @@ def _payment(subject: Gift | Refund) -> dict[str, Any]:
     return message
 
 
-def _refund(subject: Gift | Refund) -> dict[str, Any]:
+def _refund(subject: Subject) -> dict[str, Any]:
     assert isinstance(subject, Refund)
     return {
         "cp_refundno": f"M{subject.refund_id}",

@@ -11,7 +11,7 @@ from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationInt
 
 from services.cli.simulator import wire
 from services.cli.simulator.patience import Patience
-from services.cli.simulator.reports import Gift, Kind, Report, Way
+from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
 from services.cli.simulator.stream import BATCH_ROWS, BatchStream
 from services.cli.simulator.tally import Answer, Pace, Tally
 
@@ -87,6 +87,7 @@ class DirectLine:
             gift = wire.record_donation(subject, request_id, named)
             outcome = (await self._stub.RecordDonation(gift, timeout=_CALL_TIMEOUT_S)).outcome
         else:
+            assert isinstance(subject, Refund), "disputes are told by notices"
             refund = wire.record_refund(subject, request_id)
             outcome = (await self._stub.RecordRefund(refund, timeout=_CALL_TIMEOUT_S)).outcome
         return Answer(intake.Outcome.Name(outcome).removeprefix("OUTCOME_").lower())
@@ -94,8 +95,8 @@ class DirectLine:
     def _answered(self, report: Report, answer: Answer) -> None:
         if isinstance(report.subject, Gift):
             self._tally.gifts[answer] += 1
-        else:
-            self._tally.refund(report.subject.refund_id, answer)
+        elif isinstance(report.subject, Refund):
+            self._tally.refund(report.subject, answer)
         if report.kind in (Kind.FORGED, Kind.CONFLICT):
             self._tally.surprise(f"a {report.kind.name} report was answered {answer}")
 

@@ -10,7 +10,7 @@ from yarl import URL
 
 from services.cli.simulator.notice import Platform
 from services.cli.simulator.patience import Patience
-from services.cli.simulator.reports import Kind, Refund, Report
+from services.cli.simulator.reports import Dispute, Kind, Refund, Report
 from services.cli.simulator.tally import Answer, Pace, Tally
 
 # WeChat Pay waits this long for an answer.
@@ -93,7 +93,10 @@ class NativeLine:
             for answer in answers[:-1]:
                 self._tally.gifts[answer] += 1
             for answer in answers[-1:]:
-                self._tally.refund(report.subject.refund_id, answer)
+                self._tally.refund(report.subject, answer)
+        elif isinstance(report.subject, Dispute):
+            for answer in answers:
+                self._tally.dispute(report.subject.dispute_id, answer)
         else:
             for answer in answers:
                 self._tally.gifts[answer] += 1

@@ -1,14 +1,16 @@
-"""What one partner will say: its gifts and refunds, the mishaps of the way, and their order."""
+"""What one partner will say: what happens to its gifts, the mishaps of the way, and the order."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import cycle
 
-from services.cli.simulator.manner import Manner
+from services.cli.simulator.afterwards import contest, give_back, some, step_of
+from services.cli.simulator.carried import Carried, carry, pay_on_rails
+from services.cli.simulator.manner import FEN, Manner
 from services.cli.simulator.occasion import GIVING_DAYS, SHANGHAI, Occasion
-from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+from services.cli.simulator.reports import Dispute, Gift, Kind, Refund, Report, Subject, Way
 
 # The last round holds no report that is new: late repeats, and claims of other amounts.
 LAST_ROUND = 4
@@ -16,8 +18,6 @@ LAST_ROUND = 4
 _REPEATED_PERMILLE = 100
 # A little more than a fifth: the last few have no later place to go to.
 _DISPLACED_PERMILLE = 205
-_REFUNDED_PERMILLE = 20
-_EARLY_REFUND_PERCENT = 25
 _FORGED_PERMILLE = 1
 _PROBED_PERMILLE = 5
 _CONFLICT_PERMILLE = 1
@@ -29,7 +29,6 @@ _OTHER_WAY_PERCENT = 5
 # Of the gifts on a platform with personal appeals, those to one.
 _APPEAL_PERCENT = 30
 
-_FEN = 10_000
 # Typical gifts in fen or another currency's least unit, and how often each is seen.
 _AMOUNTS = {1: 8, 10: 6, 100: 10, 500: 8, 666: 3, 950: 4, 1000: 9, 2000: 6, 9999: 2, 52000: 1}
 
@@ -38,7 +37,8 @@ _AMOUNTS = {1: 8, 10: 6, 100: 10, 500: 8, 666: 3, 950: 4, 1000: 9, 2000: 6, 9999
 class PartnerPlan:
     """One partner's part.
 
-    gifts, refunds: what really happened, each once.
+    gifts, refunds, disputes: what really happened, each once.
+    carried: what the companies tell of these gifts on whose rails they were paid.
     rounds: what will be said. A round's reports may be sent at once and overtake one another; the
         next begins when all of them are acknowledged, so that a claim of another amount comes
         surely after its original.
@@ -48,22 +48,42 @@ class PartnerPlan:
     partner: str
     gifts: tuple[Gift, ...]
     refunds: tuple[Refund, ...]
+    disputes: tuple[Dispute, ...]
+    carried: Mapping[str, Sequence[Carried]]
     rounds: tuple[tuple[Report, ...], ...]
     altered_batches: int
 
 
 def plan_partner(
-    seed: int, partner: str, gifts: int, occasion: Occasion, manner: Manner
+    seed: int,
+    partner: str,
+    gifts: int,
+    occasion: Occasion,
+    manner: Manner,
+    carried: Sequence[Carried] = (),
 ) -> PartnerPlan:
-    """Plans one partner's gifts, at least one."""
+    """Plans one partner's gifts, at least one.
+
+    carried: gifts of others that were paid on this one's rail, of which it tells as well.
+    """
     chance = random.Random(f"{seed}/{partner}")  # noqa: S311  (a plan, not a secret)
     given = _give(chance, partner, gifts, occasion, manner)
-    refunds = _give_back(chance, given, manner) if manner.gives_back else []
+    if manner.rails:
+        given = pay_on_rails(chance, given, manner.rails)
+    told = give_back(chance, given, manner) if manner.gives_back else []
+    refunds = tuple(refund for refund, _ in told)
+    disputes = contest(chance, given, refunds) if manner.contested else []
+    others: list[tuple[Subject, Kind]] = [(dispute, Kind.FIRST) for dispute in disputes]
+    for gift in carried:
+        others.append((gift.gift, Kind.RAIL))
+        others += [(refund, Kind.RAIL) for refund in gift.refunds]
     return PartnerPlan(
         partner,
         tuple(given),
-        tuple(refund for refund, _ in refunds),
-        _say(chance, given, refunds, manner),
+        refunds,
+        tuple(disputes),
+        carry(chance, given, refunds),
+        _say(chance, given, told, others, manner),
         altered_batches=0 if manner.is_native else 1,
     )
 
@@ -78,9 +98,9 @@ def _give(
     popularity = [len(codes) + 5 - place for place in range(len(codes))]
     projects = chance.choices(codes, popularity, k=count)
     if manner.appeals:
-        for index in _some(chance, count, 10 * _APPEAL_PERCENT):
+        for index in some(chance, count, 10 * _APPEAL_PERCENT):
             projects[index] = chance.choice(occasion.appeals).code
-    for index in _some(chance, count, _UNKNOWN_PROJECT_PERMILLE):
+    for index in some(chance, count, _UNKNOWN_PROJECT_PERMILLE):
         unheard_of = f"unheard-of-{chance.randrange(9)}"
         projects[index] = "" if manner.is_native and index % 2 else unheard_of
     gifts = []
@@ -109,61 +129,28 @@ def _give(
 
 def _amount(chance: random.Random, grain: int) -> int:
     """A gift in micros; a third of those that may have parts of a fen have."""
-    if grain < _FEN and chance.randrange(3) == 0:
+    if grain < FEN and chance.randrange(3) == 0:
         return chance.randrange(1, 20_000) * grain
     [units] = chance.choices(list(_AMOUNTS), list(_AMOUNTS.values()))
-    return units * max(grain, _FEN)
-
-
-def _give_back(
-    chance: random.Random, gifts: Sequence[Gift], manner: Manner
-) -> list[tuple[Refund, bool]]:
-    """Refunds in full, in one part, and in parts that add up; each with whether it comes early.
-
-    Every part is at least one fen, or another currency's unit, so less than two of them are
-    refunded in full.
-    """
-    refunds = []
-    for index in _some(chance, len(gifts), _REFUNDED_PERMILLE):
-        gift = gifts[index]
-        parts = _parts(chance, gift.amount_micros, _step(gift, manner))
-        early = index >= len(gifts) // 2 and chance.randrange(100) < 2 * _EARLY_REFUND_PERCENT
-        total = 0
-        for number, part in enumerate(parts, 1):
-            total += part
-            moment = gift.event_time + timedelta(minutes=number)
-            name = f"R{gift.external_id}-{number}"
-            refunds.append((Refund(gift, name, part, total, moment), early))
-    return refunds
-
-
-def _step(gift: Gift, manner: Manner) -> int:
-    """By which amounts of a gift's currency differ: a fen, a cent, a yen."""
-    return max(manner.grains[gift.currency], _FEN)
-
-
-def _parts(chance: random.Random, amount: int, step: int) -> list[int]:
-    units = amount // step
-    if units < 2 or chance.randrange(2):
-        return [amount]
-    first = chance.randrange(1, units) * step
-    return [first, amount - first] if chance.randrange(2) else [first]
+    return units * max(grain, FEN)
 
 
 def _say(
     chance: random.Random,
     gifts: Sequence[Gift],
     refunds: Sequence[tuple[Refund, bool]],
+    others: Iterable[tuple[Subject, Kind]],
     manner: Manner,
 ) -> tuple[tuple[Report, ...], ...]:
     """All reports in their rounds.
 
     Each report gets a place on the line of the gifts' own order, 0 to len(gifts); displaced and
     repeated ones get a later place than their own, refunds before their payment an earlier one.
+    others: what keeps no order at all, neither with what it is about nor with another partner.
     """
     count = len(gifts)
-    single = frozenset(() if manner.is_native else _some(chance, count, _SINGLE_PERMILLE))
-    displaced = frozenset(_some(chance, count, _DISPLACED_PERMILLE))
+    single = frozenset(() if manner.is_native else some(chance, count, _SINGLE_PERMILLE))
+    displaced = frozenset(some(chance, count, _DISPLACED_PERMILLE))
     ways = cycle(manner.singly)
     way_of = [next(ways) if index in single else manner.bulk for index in range(count)]
     line: list[tuple[int, Report]] = []
@@ -173,7 +160,7 @@ def _say(
         # What is new is said before the last round.
         place[gift.external_id] = at = min(at, count - 1)
         line.append((at, Report(gift, Kind.FIRST, way_of[index])))
-    for index in _some(chance, count, _REPEATED_PERMILLE):
+    for index in some(chance, count, _REPEATED_PERMILLE):
         at = place[gifts[index].external_id] + chance.randrange(max(1, count // 2))
         other_way = not manner.is_native and chance.randrange(100) < _OTHER_WAY_PERCENT
         way = next(ways) if other_way else way_of[index]
@@ -186,17 +173,23 @@ def _say(
         if chance.randrange(1000) < _REPEATED_PERMILLE:
             again = at + chance.randrange(max(1, count // 2))
             line.append((again, Report(refund, Kind.REPEAT, next(ways))))
-    for index in _some(chance, count, _CONFLICT_PERMILLE):
+    for subject, kind in others:
+        at = chance.randrange(count)
+        line.append((at, Report(subject, kind, next(ways))))
+        if chance.randrange(1000) < _REPEATED_PERMILLE:
+            again = at + chance.randrange(max(1, count // 2))
+            line.append((again, Report(subject, Kind.REPEAT, next(ways))))
+    for index in some(chance, count, _CONFLICT_PERMILLE):
         gift = gifts[index]
-        more = chance.randrange(1, 9) * _step(gift, manner)
+        more = chance.randrange(1, 9) * step_of(gift, manner)
         other = replace(gift, amount_micros=gift.amount_micros + more)
         next_round = _round(place[gift.external_id], count) + 1
         at = chance.randrange(-(-next_round * count // LAST_ROUND), count + 1)
         line.append((at, Report(other, Kind.CONFLICT, way_of[index])))
-    for index in _some(chance, count, _FORGED_PERMILLE):
+    for index in some(chance, count, _FORGED_PERMILLE):
         false = replace(gifts[index], external_id="F" + gifts[index].external_id[1:])
         line.append((index, Report(false, Kind.FORGED, next(ways))))
-    probed = _some(chance, count, _PROBED_PERMILLE) if manner.tests_us else ()
+    probed = some(chance, count, _PROBED_PERMILLE) if manner.tests_us else ()
     line += [(index, Report(gifts[index], Kind.PROBE, Way.NOTICE)) for index in probed]
     rounds: list[list[Report]] = [[] for _ in range(LAST_ROUND + 1)]
     for at, report in sorted(line, key=lambda placed: placed[0]):
@@ -206,8 +199,3 @@ def _say(
 
 def _round(place: int, count: int) -> int:
     return min(place * LAST_ROUND // count, LAST_ROUND)
-
-
-def _some(chance: random.Random, count: int, permille: int) -> list[int]:
-    """Positions drawn without repetition: so many of a thousand, rounded up."""
-    return chance.sample(range(count), -(-count * permille // 1000))

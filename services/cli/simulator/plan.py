@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from services.cli.simulator.carried import Carried
 from services.cli.simulator.expectation import Expectation, add_up
 from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import Occasion
 from services.cli.simulator.partner_plan import LAST_ROUND, PartnerPlan, plan_partner
-from services.cli.simulator.reports import Kind, Refund
+from services.cli.simulator.reports import Gift, Kind, Refund
 
 PARTNERS = tuple(MANNERS)
 DIRECT_PARTNERS = tuple(name for name, manner in MANNERS.items() if not manner.is_native)
 
 # A native notice is a request of its own, with a signature on either side, so these platforms take
 # a smaller share; the others report in bulk.
-_NATIVE_GIFTS_MAX = 1_000
+_NATIVE_GIFTS_MAX = 900
 _NATIVE_SHARE_PERCENT = 5
 
 
@@ -38,15 +39,26 @@ class Plan:
     def count(self, *kinds: Kind, refunds: bool | None = None) -> int:
         """How many reports there are of some kinds (of all if none is named).
 
-        refunds: True counts only refunds, False only gifts, None both.
+        refunds: True counts only refunds, False only gifts, None all.
         """
         return sum(
             1
             for partner in self.partners.values()
             for report in chain.from_iterable(partner.rounds)
             if (not kinds or report.kind in kinds)
-            and (refunds is None or refunds == isinstance(report.subject, Refund))
+            and (refunds is None or isinstance(report.subject, Refund if refunds else Gift))
         )
+
+    @property
+    def rails(self) -> frozenset[str]:
+        """Who tells of other partners' gifts."""
+        rails = (rail for partner in self.partners.values() for rail in partner.carried)
+        return frozenset(rails) & self.partners.keys()
+
+    @property
+    def told_by_two(self) -> int:
+        """How many gifts are told of by two companies that take part."""
+        return self.count(Kind.RAIL, refunds=False)
 
     @property
     def reports(self) -> int:
@@ -78,17 +90,23 @@ def make_plan(
     shares = _shares(gifts, partners)
     if min(shares.values()) < 1:
         raise ValueError(f"{gifts} gifts are too few for {len(partners)} partners")
-    plans = {
-        name: plan_partner(seed, name, share, occasion, MANNERS[name])
-        for name, share in shares.items()
-    }
+    plans: dict[str, PartnerPlan] = {}
+    carried: dict[str, list[Carried]] = {}
+    # What a rail's company tells is known when those are planned whose gifts it carries.
+    for name in sorted(shares, key=lambda name: not MANNERS[name].rails):
+        plans[name] = plan_partner(
+            seed, name, shares[name], occasion, MANNERS[name], carried.get(name, ())
+        )
+        for rail, gifts_told in plans[name].carried.items():
+            carried.setdefault(rail, []).extend(gifts_told)
     expectation = add_up(
         chain.from_iterable(plan.gifts for plan in plans.values()),
         chain.from_iterable(plan.refunds for plan in plans.values()),
+        chain.from_iterable(plan.disputes for plan in plans.values()),
         (project.code for project in occasion.projects),
         (appeal.code for appeal in occasion.appeals),
     )
-    return Plan(occasion, plans, expectation)
+    return Plan(occasion, {name: plans[name] for name in shares}, expectation)
 
 
 def _shares(gifts: int, partners: Sequence[str]) -> dict[str, int]:

@@ -9,11 +9,14 @@ from typing import Any
 
 from services.cli.simulator.keys import StripeKeys
 from services.cli.simulator.notice import Notice, whole_units
-from services.cli.simulator.reports import Gift, Kind, Refund, Report
+from services.cli.simulator.reports import Dispute, DisputeStatus, Gift, Kind, Refund, Report
 
 
 class Stripe:
-    """Signs events of charges, in several currencies. A refund states the sum of all so far."""
+    """Signs events of charges and disputes, in several currencies.
+
+    A refund states the sum of all so far.
+    """
 
     partner = "stripe"
 
@@ -29,6 +32,8 @@ class Stripe:
                 "amount_refunded": whole_units(subject.total_micros, subject.gift.currency)
             }
             event = _event("charge.refunded", subject.refund_id, charge, subject.event_time)
+        elif isinstance(subject, Dispute):
+            event = _dispute(subject)
         else:
             charge = _charge(subject)
             event = _event("charge.succeeded", subject.external_id, charge, subject.event_time)
@@ -46,7 +51,7 @@ class Stripe:
         return 200 <= status < 300
 
 
-def _event(kind: str, name: str, charge: dict[str, Any], created: datetime) -> dict[str, Any]:
+def _event(kind: str, name: str, thing: dict[str, Any], created: datetime) -> dict[str, Any]:
     return {
         "id": f"evt_{name}",
         "object": "event",
@@ -54,7 +59,7 @@ def _event(kind: str, name: str, charge: dict[str, Any], created: datetime) -> d
         "created": int(created.timestamp()),
         "livemode": False,
         "type": kind,
-        "data": {"object": charge},
+        "data": {"object": thing},
     }
 
 
@@ -76,6 +81,25 @@ def _charge(gift: Gift) -> dict[str, Any]:
         "livemode": False,
         "status": "succeeded",
     }
+
+
+def _dispute(dispute: Dispute) -> dict[str, Any]:
+    gift, is_open = dispute.gift, dispute.status is DisputeStatus.OPENED
+    thing = {
+        "id": dispute.dispute_id,
+        "object": "dispute",
+        "amount": whole_units(dispute.amount_micros, gift.currency),
+        "charge": f"ch_{gift.external_id}",
+        "created": int(dispute.event_time.timestamp()),
+        "currency": gift.currency.lower(),
+        "payment_intent": gift.external_id,
+        "reason": "general",
+        "livemode": False,
+        "status": "needs_response" if is_open else dispute.status.value,
+    }
+    kind = "created" if is_open else "closed"
+    name = f"{dispute.dispute_id}_{kind}"
+    return _event(f"charge.dispute.{kind}", name, thing, dispute.event_time)
 
 
 def sign(time: int, body: bytes, secret: str) -> str:

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.cli.simulator.reports import Refund
+
 _SURPRISES_MAX = 20
 
 
@@ -25,9 +27,9 @@ class Answer(StrEnum):
 class Tally:
     """One partner's answers, each report counted once, by its last answer.
 
-    gifts, refunds: answers by kind of report. An Alipay refund's notice tells of its gift too, and
-        is answered for both.
-    refunds_known: ids of the refunds that were acknowledged, whatever the answer.
+    gifts, refunds, disputes: answers by kind of report. An Alipay refund's notice tells of its gift
+        too, and is answered for both.
+    refunds_known, disputes_known: ids of those that were acknowledged, whatever the answer.
     reports: reports that are done with.
     retries: attempts that got no answer, or "later".
     surprises: answers that contradict the plan, the first few in words.
@@ -36,17 +38,24 @@ class Tally:
     partner: str
     gifts: Counter[Answer] = field(default_factory=Counter)
     refunds: Counter[Answer] = field(default_factory=Counter)
+    disputes: Counter[Answer] = field(default_factory=Counter)
     refunds_known: set[str] = field(default_factory=set)
+    disputes_known: set[str] = field(default_factory=set)
     refused: int = 0
     reports: int = 0
     retries: int = 0
     surprise_count: int = 0
     surprises: list[str] = field(default_factory=list)
 
-    def refund(self, refund_id: str, answer: Answer) -> None:
-        """Notes the answer to a refund's report."""
+    def refund(self, refund: Refund, answer: Answer) -> None:
+        """Notes the answer to a refund's report, by the name that its gift's own partner uses."""
         self.refunds[answer] += 1
-        self.refunds_known.add(refund_id)
+        self.refunds_known.add(refund.same_as or refund.refund_id)
+
+    def dispute(self, dispute_id: str, answer: Answer) -> None:
+        """Notes the answer to a dispute's report."""
+        self.disputes[answer] += 1
+        self.disputes_known.add(dispute_id)
 
     def surprise(self, words: str) -> None:
         """Notes an answer that the plan does not allow."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from services.cli.simulator.keys import TencentKeys
 from services.cli.simulator.notice import Notice, whole_units
 from services.cli.simulator.occasion import SHANGHAI
-from services.cli.simulator.reports import Gift, Kind, Refund, Report
+from services.cli.simulator.reports import Dispute, Gift, Kind, Refund, Report
 
 
 class Tencent:
@@ -33,10 +33,12 @@ class Tencent:
 
         A probe's signature is marked as one that must not verify.
         """
-        if isinstance(report.subject, Refund):
-            body = self._body("REFUND.SUCCESS", "refund", self._refund(report.subject), now)
+        subject = report.subject
+        assert not isinstance(subject, Dispute), "WeChat Pay's notices tell no disputes"
+        if isinstance(subject, Refund):
+            body = self._body("REFUND.SUCCESS", "refund", self._refund(subject), now)
         else:
-            body = self._body("TRANSACTION.SUCCESS", "transaction", self._gift(report.subject), now)
+            body = self._body("TRANSACTION.SUCCESS", "transaction", self._gift(subject), now)
         timestamp, nonce = str(int(now.timestamp())), secrets.token_hex(16)
         key = self._forger if report.kind is Kind.FORGED else self._keys.private_key
         signature = sign(timestamp, nonce, body, key)

@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from services.cli.demonstration.books import Audit, AuditCheck, GatewayTotals, LedgerBalances
 from services.cli.demonstration.killing import Kill
 from services.cli.demonstration.result import as_json, in_units
-from services.cli.demonstration.verdict import Findings, fund_of, judge
+from services.cli.demonstration.verdict import Findings, fund_of, judge, place_of
 from services.cli.simulator.expectation import Cell, State
 from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import make_occasion
 from services.cli.simulator.plan import Plan, make_plan
-from services.cli.simulator.reports import Kind, Refund
+from services.cli.simulator.reports import Dispute, Kind, Refund
 from services.cli.simulator.tally import Answer, Tally
 
 PLAN = make_plan(5, 900, make_occasion(date(2019, 9, 5)))
@@ -29,14 +29,18 @@ def true_tallies(plan: Plan) -> list[Tally]:
         tally.refused = tally.reports = part.altered_batches
         for report in (report for messages in part.rounds for report in messages):
             tally.reports += 1
-            gift = report.subject.gift if isinstance(report.subject, Refund) else report.subject
+            subject = report.subject
             if report.kind in (Kind.FORGED, Kind.PROBE):
                 tally.refused += 1
                 continue
-            if isinstance(report.subject, Refund):
-                tally.refund(report.subject.refund_id, Answer.ACCEPTED)
+            if isinstance(subject, Dispute):
+                tally.dispute(subject.dispute_id, Answer.ACCEPTED)
+                continue
+            if isinstance(subject, Refund):
+                tally.refund(subject, Answer.ACCEPTED)
                 if not MANNERS[name].repeats_gift:
                     continue
+            gift = subject.gift if isinstance(subject, Refund) else subject
             if report.kind is Kind.CONFLICT:
                 tally.gifts[Answer.CONFLICTING] += 1
             else:
@@ -48,10 +52,10 @@ def true_tallies(plan: Plan) -> list[Tally]:
 
 
 def true_ledger(plan: Plan) -> LedgerBalances:
-    """The accounts as transfers would leave them."""
+    """The accounts as transfers would leave them, with a gift that counts elsewhere."""
     debits, credits_ = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for cell, micros in plan.expectation.micros.items():
-        claimed = f"partner/{cell.partner}/claimed", cell.currency
+        claimed = place_of(cell), cell.currency
         fund = fund_of(cell), cell.currency
         if cell.state is State.REFUNDED:
             # Given, and given back: the balance does not know of it.
@@ -61,6 +65,10 @@ def true_ledger(plan: Plan) -> LedgerBalances:
         else:
             debits[claimed] += micros
             credits_[fund] += micros
+    told_twice = ("project/water-gansu/fund", "partner/tencent/claimed")
+    for account in ((code, "CNY") for code in (*told_twice, "partner/tencent/elsewhere")):
+        debits[account] += 777
+        credits_[account] += 777
     accounts = {code: (debits[code], credits_[code]) for code in {*debits, *credits_}}
     return LedgerBalances(accounts, 12, ties=True)
 
@@ -72,6 +80,7 @@ def findings() -> Findings:
         true_tallies(PLAN),
         GatewayTotals(expected.micros, expected.counts, 12),
         true_ledger(PLAN),
+        PLAN.told_by_two,
         Audit(True, (AuditCheck("chain", True, 12, "12 entries"),)),
         [Kill("donations", 0.5, 10, 11, 1.5)],
     )
@@ -87,6 +96,9 @@ def test_true_books_are_believed() -> None:
     result = as_json(found, 2.0)
     assert result["gifts"] == result["accepted"] == 900
     assert result["replayed"] == sum(t.gifts[Answer.REPLAYED] for t in found.tallies)
+    assert result["told_by_two"] == PLAN.told_by_two > 0
+    assert result["disputes"] == sum(PLAN.expectation.disputes.values()) > 0
+    assert result["refunds"] == PLAN.expectation.refunds
     assert result["conflicts"] == PLAN.count(Kind.CONFLICT)
     total = PLAN.expectation.total_micros
     assert result["expected_total_micros"] == total
@@ -135,6 +147,37 @@ def money_in_another_account(found: Findings) -> Findings:
     return replace(found, ledger=replace(found.ledger, accounts=accounts))
 
 
+def given_back_twice(found: Findings) -> Findings:
+    """And given again: the balances stay what they are."""
+    accounts = dict(found.ledger.accounts)
+    key = next(key for key in accounts if key[0].startswith("project/"))
+    accounts[key] = (accounts[key][0] + 5, accounts[key][1] + 5)
+    return replace(found, ledger=replace(found.ledger, accounts=accounts))
+
+
+def left_on_its_way(found: Findings) -> Findings:
+    accounts = dict(found.ledger.accounts)
+    accounts["partner/tencent/elsewhere", "CNY"] = (777, 770)
+    return replace(found, ledger=replace(found.ledger, accounts=accounts))
+
+
+def counted_for_both_companies(found: Findings) -> Findings:
+    return replace(found, told_by_two=found.told_by_two - 1)
+
+
+def a_dispute_unheard(found: Findings) -> Findings:
+    next(tally for tally in found.tallies if tally.disputes_known).disputes_known.pop()
+    return found
+
+
+def in_another_hour(found: Findings) -> Findings:
+    micros = dict(found.gateway.micros)
+    first = min(micros)
+    moved = replace(first, hour=first.hour + timedelta(days=9))
+    micros[moved] = micros.pop(first)
+    return replace(found, gateway=replace(found.gateway, micros=micros))
+
+
 def in_another_currency(found: Findings) -> Findings:
     accounts = dict(found.ledger.accounts)
     accounts["project/water-guizhou/fund", "GBP"] = accounts.pop(
@@ -166,6 +209,11 @@ def not_answered(found: Findings) -> Findings:
         (one_gift_too_many, {"gateway, gifts counted", "gifts recorded once"}),
         (off_by_a_micro_in_the_ledger, {"ledger, to the micro", "ledger, debits = credits"}),
         (money_in_another_account, {"ledger, to the micro"}),
+        (given_back_twice, {"ledger, to the micro"}),
+        (left_on_its_way, {"ledger, to the micro"}),
+        (counted_for_both_companies, {"told by two, counted once"}),
+        (a_dispute_unheard, {"disputes"}),
+        (in_another_hour, {"gateway, to the micro"}),
         (in_another_currency, {"ledger, to the micro"}),
         (forged_and_taken, {"refused"}),
         (surprised, {"every answer as planned"}),

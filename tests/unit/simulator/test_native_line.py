@@ -13,12 +13,22 @@ from services.cli.simulator import native_line
 from services.cli.simulator.native_line import NativeLine
 from services.cli.simulator.notice import Notice
 from services.cli.simulator.patience import Patience, UnansweredError
-from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+from services.cli.simulator.reports import (
+    Dispute,
+    DisputeStatus,
+    Gift,
+    Kind,
+    Refund,
+    Report,
+    Subject,
+    Way,
+)
 from services.cli.simulator.tally import Answer, Pace, Tally
 
 MOMENT = datetime(2019, 9, 5, tzinfo=UTC)
 GIFT = Gift("alipay", "G1", "water", "c", 1_000_000, MOMENT, "d")
 REFUND = Refund(GIFT, "R1", 10_000, 10_000, MOMENT)
+DISPUTE = Dispute(GIFT, "dp_1", DisputeStatus.OPENED, 10_000, MOMENT)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,7 +45,7 @@ class Plain:
         return status == 200 and body == b"success"
 
 
-def told(subject: Gift | Refund, kind: Kind = Kind.FIRST) -> Report:
+def told(subject: Subject, kind: Kind = Kind.FIRST) -> Report:
     return Report(subject, kind, Way.NOTICE)
 
 
@@ -99,6 +109,27 @@ async def test_every_answer_is_counted() -> None:
     assert tally.refunds == {Answer.WAITING: 1}
     assert tally.refunds_known == {"R1"}
     assert (tally.refused, tally.reports, tally.surprises) == (2, 5, [])
+
+
+async def test_a_dispute_is_told_as_often_as_it_changes_and_is_one() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return success("WAITING")
+
+    won = replace(DISPUTE, status=DisputeStatus.WON)
+    tally = await send(handler, told(DISPUTE), told(won), told(won, Kind.REPEAT))
+    assert tally.disputes == {Answer.WAITING: 3}
+    assert tally.disputes_known == {"dp_1"}
+    assert (tally.reports, tally.surprises) == (3, [])
+
+
+async def test_a_refund_that_a_rail_tells_is_known_by_its_own_partners_name() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return success("ACCEPTED")
+
+    tally = await send(handler, told(replace(REFUND, same_as="R0"), Kind.RAIL))
+    assert tally.refunds == {Answer.ACCEPTED: 1}
+    assert tally.refunds_known == {"R0"}
+    assert tally.surprises == []
 
 
 @pytest.mark.parametrize(

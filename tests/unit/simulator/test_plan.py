@@ -14,7 +14,17 @@ from services.cli.simulator.expectation import Cell, Purpose, State
 from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.occasion import make_occasion
 from services.cli.simulator.plan import PARTNERS, Plan, make_plan
-from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+from services.cli.simulator.reports import (
+    Dispute,
+    DisputeStatus,
+    Gift,
+    Kind,
+    Rail,
+    Refund,
+    Report,
+    Way,
+    gift_of,
+)
 
 OCCASION = make_occasion(date(2019, 9, 5))
 PLANS = st.builds(
@@ -27,13 +37,15 @@ PLANS = st.builds(
 def read_in_any_order(plan: Plan, chance: random.Random) -> tuple[Counter[Cell], Counter[Cell]]:
     """A naive reader of the messages: the first report of an id counts, refunds by running total.
 
-    Within a round the messages come in any order.
+    What is reported under an id that another partner's gift names as its rail's counts nothing;
+    what it says of refunds is the same money. Within a round the messages come in any order.
     """
     known = {project.code: Purpose.CHARITY for project in OCCASION.projects}
     known |= {appeal.code: Purpose.APPEAL for appeal in OCCASION.appeals}
     gifts: dict[tuple[str, str], Gift] = {}
     single: dict[tuple[str, str, str], int] = {}
     running: Counter[tuple[str, str]] = Counter()
+    disputes: dict[tuple[str, str, str], dict[DisputeStatus, int]] = {}
     for partner in plan.partners.values():
         for messages in partner.rounds:
             for report in chance.sample(messages, len(messages)):
@@ -48,25 +60,42 @@ def read_in_any_order(plan: Plan, chance: random.Random) -> tuple[Counter[Cell],
                         running[key] = max(running[key], refund.total_micros)
                     else:
                         single[*key, refund.refund_id] = refund.amount_micros
+                elif isinstance(report.subject, Dispute):
+                    dispute = report.subject
+                    name = dispute.gift.partner, dispute.gift.external_id, dispute.dispute_id
+                    disputes.setdefault(name, {})[dispute.status] = dispute.amount_micros
                 else:
                     gift = report.subject
                     gifts.setdefault((gift.partner, gift.external_id), gift)
-    back = running + Counter()
+    back, contested = running + Counter(), Counter[tuple[str, str]]()
     for (partner_code, external_id, _), micros in single.items():
         back[partner_code, external_id] += micros
+    for (partner_code, external_id, _), told in disputes.items():
+        if DisputeStatus.LOST in told:
+            back[partner_code, external_id] += told[DisputeStatus.LOST]
+        elif DisputeStatus.WON not in told:
+            contested[partner_code, external_id] += told[DisputeStatus.OPENED]
+    rails = {
+        (gift.rail.partner, gift.rail.external_id): key for key, gift in gifts.items() if gift.rail
+    }
+    for rail, origin in rails.items():
+        back[origin] = max(back[origin], back[rail])
     sums: Counter[Cell] = Counter()
     counts: Counter[Cell] = Counter()
-    for key, gift in gifts.items():
+    for key in gifts.keys() - rails.keys():
+        gift = gifts[key]
         purpose = known.get(gift.project, Purpose.UNATTRIBUTED)
         project = gift.project if gift.project in known else ""
         state = State.CLAIMED if gift.project in known else State.SUSPENSE
-        cell = Cell(gift.partner, project, state, gift.currency, purpose)
-        sums[cell] += gift.amount_micros - back[key]
+        hour = gift.event_time.replace(minute=0, second=0, microsecond=0)
+        cell = Cell(gift.partner, project, state, gift.currency, purpose, hour)
+        disputed = 0 if state is State.SUSPENSE else contested[key]
+        sums[cell] += gift.amount_micros - back[key] - disputed
         counts[cell] += 1
-        if back[key]:
-            refunded = replace(cell, state=State.REFUNDED)
-            sums[refunded] += back[key]
-            counts[refunded] += 1
+        for other, micros in ((State.REFUNDED, back[key]), (State.DISPUTED, disputed)):
+            if micros:
+                sums[replace(cell, state=other)] += micros
+                counts[replace(cell, state=other)] += 1
     return Counter({cell: micros for cell, micros in sums.items() if micros}), counts
 
 
@@ -85,13 +114,13 @@ def test_a_claim_of_another_amount_comes_after_its_original_is_acknowledged(plan
         first_round: dict[str, int] = {}
         for number, messages in enumerate(partner.rounds):
             for report in messages:
-                gift = report.subject if isinstance(report.subject, Gift) else report.subject.gift
+                gift = gift_of(report.subject)
                 if report.kind is Kind.CONFLICT:
                     assert first_round[gift.external_id] < number
                 elif report.kind in (Kind.FIRST, Kind.REPEAT) and isinstance(report.subject, Gift):
                     first_round.setdefault(gift.external_id, number)
-        assert len(first_round) == len(partner.gifts)
-        assert all(report.kind is not Kind.FIRST for report in partner.rounds[-1])
+        assert {gift.external_id for gift in partner.gifts} <= first_round.keys()
+        assert all(report.kind not in (Kind.FIRST, Kind.RAIL) for report in partner.rounds[-1])
 
 
 @given(PLANS)
@@ -121,6 +150,8 @@ def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
     expected = plan.expectation
     assert expected.gift_count == plan.count(Kind.FIRST, refunds=False) == 50_000
     assert len({cell.project for cell in expected.micros if cell.project}) == 30 + 5
+    assert {cell.state for cell in expected.micros} == set(State)
+    assert len({cell.hour for cell in expected.micros}) == 48
     assert plan.count(Kind.REPEAT, refunds=False) >= 5_000
     assert 50 <= plan.count(Kind.FORGED) <= 60
     assert 50 <= plan.count(Kind.CONFLICT) <= 60
@@ -134,6 +165,7 @@ def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
     early, in_full, in_part = refund_kinds(messages)
     assert early > 100
     assert in_full > 400
+    assert min(expected.disputes[status] for status in DisputeStatus) > 20
     assert in_part > 100
 
 
@@ -147,6 +179,76 @@ def test_some_gifts_are_told_in_two_ways() -> None:
                 ways.setdefault(report.subject.external_id, set()).add(report.way)
         assert {Way.STREAM, Way.NOTICE} in ways.values()
         assert set().union(*ways.values()) == set(Way)
+
+
+@given(PLANS)
+def test_what_a_rails_company_tells_is_the_same_gift_and_the_same_money(plan: Plan) -> None:
+    origins = {
+        (gift.rail.partner, gift.rail.external_id): gift
+        for gift in plan.partners["bytedance"].gifts
+        if gift.rail
+    }
+    told = Counter[tuple[str, str]]()
+    for name in plan.rails:
+        own = {gift.external_id for gift in plan.partners[name].gifts}
+        for report in chain.from_iterable(plan.partners[name].rounds):
+            gift = gift_of(report.subject)
+            assert gift.rail is None
+            if report.kind is not Kind.RAIL:
+                continue
+            origin = origins[gift.partner, gift.external_id]
+            assert (gift.amount_micros, gift.event_time) == (
+                origin.amount_micros,
+                origin.event_time,
+            )
+            assert gift.external_id not in own
+            told[gift.partner, gift.external_id] += isinstance(report.subject, Gift)
+            if isinstance(report.subject, Refund):
+                assert report.subject.gift == gift
+                same = [r for r in plan.partners["bytedance"].refunds if r.gift == origin]
+                assert report.subject.same_as in {refund.refund_id for refund in same}
+    assert told == dict.fromkeys(origins, 1)
+    assert plan.told_by_two == len(origins) > 0
+    assert plan.rails == {"alipay", "tencent"}
+
+
+def test_gifts_are_told_by_two_companies_in_either_order_and_refunds_by_both() -> None:
+    plan = make_plan(95, 50_000, OCCASION)
+    assert plan.told_by_two == 360
+    assert plan.count(Kind.RAIL, refunds=True) > 10
+    rounds: dict[str, int] = {}
+    for number, messages in enumerate(plan.partners["bytedance"].rounds):
+        for report in messages:
+            if report.kind is Kind.FIRST and isinstance(report.subject, Gift):
+                rounds[report.subject.external_id] = number
+    by_rail = {gift.rail: gift for gift in plan.partners["bytedance"].gifts if gift.rail}
+    before = after = 0
+    for name in plan.rails:
+        for number, messages in enumerate(plan.partners[name].rounds):
+            for report in messages:
+                if report.kind is Kind.RAIL and isinstance(report.subject, Gift):
+                    gift = report.subject
+                    origin = by_rail[Rail(gift.partner, gift.external_id)]
+                    before += number < rounds[origin.external_id]
+                    after += number > rounds[origin.external_id]
+    assert before > 90
+    assert after > 90
+
+
+def test_disputes_end_before_they_open_and_before_their_gift() -> None:
+    plan = make_plan(95, 50_000, OCCASION)
+    seen, early_end, before_gift = set[object](), 0, 0
+    for report in chain.from_iterable(plan.partners["stripe"].rounds):
+        subject = report.subject
+        if isinstance(subject, Dispute) and report.kind is Kind.FIRST:
+            opening = (subject.dispute_id, DisputeStatus.OPENED)
+            early_end += subject.status is not DisputeStatus.OPENED and opening not in seen
+            before_gift += subject.gift not in seen
+            seen.add((subject.dispute_id, subject.status))
+        elif report.kind is Kind.FIRST:
+            seen.add(subject)
+    assert early_end > 10
+    assert before_gift > 10
 
 
 def out_of_order(messages: list[Report]) -> int:
@@ -167,8 +269,7 @@ def refund_kinds(partners: list[list[Report]]) -> tuple[int, int, int]:
             gift = report.subject.gift
             early += (gift.partner, gift.external_id) not in told
             back[gift] += report.subject.amount_micros
-        elif report.kind is Kind.FIRST:
-            assert isinstance(report.subject, Gift)
+        elif report.kind is Kind.FIRST and isinstance(report.subject, Gift):
             told.add((report.subject.partner, report.subject.external_id))
     full = sum(micros == gift.amount_micros for gift, micros in back.items())
     return early, full, len(back) - full

@@ -11,9 +11,22 @@ from services.cli.simulator.manner import MANNERS
 from services.cli.simulator.notice import Notice
 from services.cli.simulator.occasion import make_occasion
 from services.cli.simulator.platforms import platform_of
-from services.cli.simulator.reports import Gift, Kind, Refund, Report, Way
+from services.cli.simulator.reports import (
+    Dispute,
+    DisputeStatus,
+    Gift,
+    Kind,
+    Rail,
+    Refund,
+    Report,
+    Subject,
+    Way,
+    gift_of,
+)
+from services.donations.domain import Rail as ReadRail
+from services.donations.life.reports import DisputeStatus as ReadStatus
 from services.donations.platforms import load_platforms
-from services.donations.platforms.protocol import GiftReport, Probe, RefundReport
+from services.donations.platforms.protocol import DisputeReport, GiftReport, Probe, RefundReport
 from services.donations.platforms.protocol import Notice as ReceivedNotice
 from services.donations.platforms.protocol import Report as ReadReport
 from services.runtime.errors import Fault, Reason
@@ -34,7 +47,7 @@ def keys(folder: Path) -> PlatformKeys:
     return load_keys(folder)
 
 
-def gift_of(partner: str, currency: str) -> Gift:
+def made_with(partner: str, currency: str) -> Gift:
     grain = MANNERS[partner].grains[currency]
     moment = datetime(2019, 9, 4, 15, 30, 1, tzinfo=UTC)
     if not MANNERS[partner].whole_seconds:
@@ -52,17 +65,17 @@ def gift_of(partner: str, currency: str) -> Gift:
 
 
 GIFTS = [
-    pytest.param(gift_of(name, currency), id=f"{name}-{currency}")
+    pytest.param(made_with(name, currency), id=f"{name}-{currency}")
     for name, manner in MANNERS.items()
     for currency in manner.grains
 ]
 
 
 def read(
-    folder: Path, keys: PlatformKeys, subject: Gift | Refund, kind: Kind = Kind.FIRST
+    folder: Path, keys: PlatformKeys, subject: Subject, kind: Kind = Kind.FIRST
 ) -> list[ReadReport]:
     """What the adapter makes of the notice, as if it came over HTTP."""
-    partner = (subject if isinstance(subject, Gift) else subject.gift).partner
+    partner = gift_of(subject).partner
     notice: Notice = platform_of(partner, keys).notice(Report(subject, kind, Way.NOTICE), NOW)
     received = ReceivedNotice.received(
         notice.method, notice.query, list(notice.headers.items()), notice.body
@@ -109,6 +122,32 @@ def test_a_refund_is_read_as_it_was_given_back(
     assert report.cumulative == manner.running_total
     assert report.amount_micros == (300 if manner.running_total else 200) * grain
     assert (report.currency, report.event_time) == (gift.currency, second.event_time)
+
+
+@pytest.mark.parametrize(
+    ("partner", "rail"), [(name, rail) for name, m in MANNERS.items() for rail in m.rails]
+)
+def test_the_rail_is_read_under_the_id_that_the_rails_own_notice_has(
+    folder: Path, keys: PlatformKeys, partner: str, rail: str
+) -> None:
+    theirs = made_with(rail, "CNY")
+    gift = replace(made_with(partner, "CNY"), rail=Rail(rail, theirs.external_id))
+    [origin], [told] = read(folder, keys, gift), read(folder, keys, theirs)
+    assert isinstance(origin, GiftReport)
+    assert isinstance(told, GiftReport)
+    assert origin.rail == ReadRail(rail, told.external_id)
+
+
+@pytest.mark.parametrize("gift", [g for g in GIFTS if MANNERS[g.values[0].partner].contested])
+@pytest.mark.parametrize("status", DisputeStatus)
+def test_a_dispute_is_read_as_it_went(
+    folder: Path, keys: PlatformKeys, gift: Gift, status: DisputeStatus
+) -> None:
+    micros = 700 * MANNERS[gift.partner].grains[gift.currency]
+    at = gift.event_time + timedelta(minutes=3)
+    assert read(folder, keys, Dispute(gift, "dp_7", status, micros, at)) == [
+        DisputeReport(gift.external_id, "dp_7", ReadStatus[status.name], micros, gift.currency, at)
+    ]
 
 
 @pytest.mark.parametrize("gift", GIFTS)
