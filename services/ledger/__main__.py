@@ -24,6 +24,7 @@ from services.ledger.audit import Auditor
 from services.ledger.audit_donations import DonationsBatches
 from services.ledger.audit_schedule import AuditSchedule
 from services.ledger.audit_service import AuditService
+from services.ledger.balances import Balances
 from services.ledger.domain import Cause, CauseKind, Entry, Head
 from services.ledger.feed import Feed, FeedPace
 from services.ledger.history import History
@@ -43,6 +44,7 @@ from services.ledger.rollup import Rollups
 from services.ledger.settings import Settings
 from services.ledger.statement_service import StatementService
 from services.ledger.store.accounts import AccountIds
+from services.ledger.store.balances import BalanceStore
 from services.ledger.store.history import HistoryStore
 from services.ledger.store.lease import LeaseStore
 from services.ledger.store.log import LogStore
@@ -98,6 +100,7 @@ async def compose(
                 ("writer", _WRITER_CONNECTIONS),
                 ("lease", 1),
                 ("reader", settings.pool_size),
+                ("balances", 1),
                 ("snapshots", settings.snapshots_max),
                 ("log", 1),
             )
@@ -147,7 +150,14 @@ async def compose(
             SnapshotStore(engines["snapshots"], settings.snapshot_statement_timeout_s),
             settings.snapshots_max,
         )
-        reader = Reader(reading, snapshots, read_totals_timeout_s=settings.read_totals_timeout_s)
+        balances = BalanceStore(engines["balances"])
+        stack.push_async_callback(balances.close)
+        reader = Reader(
+            reading,
+            Balances(balances.read),
+            snapshots,
+            read_totals_timeout_s=settings.read_totals_timeout_s,
+        )
 
         past = HistoryStore(engines["reader"])
         history = History(past, clock)

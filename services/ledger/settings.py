@@ -17,8 +17,9 @@ class Settings(ServerSettings, DatabaseSettings):
     donations_address: Address
     # Transfers that may wait to be written; a call beyond is refused with QUEUE_FULL.
     queue_transfers: int = Field(default=200_000, gt=0)
-    # Transfers that one transaction takes, unless one call alone has more.
-    group_transfers: int = Field(default=50_000, gt=0)
+    # Transfers that one transaction takes, unless one call alone has more. While the database works
+    # on one group the next calls are made ready, so a group is no larger than it has to be.
+    group_transfers: int = Field(default=4_000, gt=0)
     # How long posting tries again while the database is away. Shorter than call_timeout_s.
     retry_s: float = Field(default=10.0, gt=0)
     # How long this process's right to write holds without being renewed, which it is four times as

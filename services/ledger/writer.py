@@ -53,7 +53,7 @@ class WriterLimits:
     """
 
     queue_transfers: int = 200_000
-    group_transfers: int = 50_000
+    group_transfers: int = 4_000
     retry_s: float = 10.0
 
 

@@ -150,14 +150,6 @@ class ReadingStore:
         async with self._engine.connect() as connection:
             return [account_of(row) for row in await connection.execute(_ACCOUNTS, parameters)]
 
-    async def balance(self, name: AccountName) -> tuple[Balance, int] | None:
-        """What an account holds, and the last entry that it counts."""
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(_BALANCE, name._asdict())).one_or_none()
-        if row is None:
-            return None
-        return _balance(name, row), row.sequence
-
     async def balances(self, currency: str, limit: int) -> tuple[list[Balance], int]:
         """All balances by code and currency at one moment, and the last entry that they count.
 
@@ -252,12 +244,6 @@ _ACCOUNTS = text("""
     FROM accounts LEFT JOIN balances ON account_id = id
     WHERE starts_with(code, :prefix) AND (code, currency) > (:code, :currency)
     ORDER BY code, currency LIMIT :limit
-""")
-
-_BALANCE = text("""
-    SELECT a.kind, b.debits, b.credits, b.held_debits, b.held_credits, h.sequence
-    FROM accounts a JOIN balances b ON b.account_id = a.id CROSS JOIN head h
-    WHERE a.code = :code AND a.currency = :currency
 """)
 
 _BALANCES = text("""

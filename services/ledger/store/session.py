@@ -1,4 +1,4 @@
-"""The writer's connection to the database, and its transactions."""
+"""Connections that are kept: the writer's with its transactions, and what is asked often."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +12,9 @@ from services.runtime import database
 Driver = psycopg.AsyncConnection[Any]
 """psycopg's own connection, for COPY and for statements that must cost little."""
 
-# The writer looks everything up by key. The planner, whose statistics of a growing table are always
-# late, must not come to read a table from end to end instead, and to keep to that.
-_SESSION = "SET enable_seqscan = off"
+# All is looked up by key. The planner, whose statistics of a growing table are always late, must
+# not come to read a table from end to end instead, and to keep to that.
+_SETTINGS = "SET enable_seqscan = off"
 
 
 class Connected(NamedTuple):
@@ -24,16 +24,51 @@ class Connected(NamedTuple):
     driver: Driver
 
 
-class Session:
+class Kept:
     """Keeps one connection for as long as it works, and opens another when it broke.
 
-    To take it from the pool for each group, and to ask whether it is alive, would cost a small
-    group as much as what it writes.
+    To take it from the pool each time, and to ask whether it is alive, costs as much as what is
+    then done with it. For one user at a time.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, autocommit: bool) -> None:
+        """autocommit: each statement is a transaction of its own."""
         self._engine = engine
+        self._autocommit = autocommit
         self._connected: Connected | None = None
+
+    async def open(self) -> Connected:
+        """The connection."""
+        if self._connected is not None:
+            return self._connected
+        connection = await self._engine.connect()
+        try:
+            raw = await connection.get_raw_connection()
+            driver: Driver = raw.driver_connection  # type: ignore[assignment]
+            await driver.set_autocommit(True)
+            await driver.execute(_SETTINGS)
+            await driver.set_autocommit(self._autocommit)
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
+        self._connected = Connected(connection, driver)
+        return self._connected
+
+    async def close(self) -> None:
+        """Ends the connection; `open` opens another."""
+        connected, self._connected = self._connected, None
+        if connected is not None:
+            # Not to the pool, where nobody expects its settings.
+            await connected.connection.invalidate()
+            await connected.connection.close()
+
+
+class Session:
+    """The writer's transactions, on one connection."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._kept = Kept(engine, autocommit=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connected]:
@@ -43,7 +78,7 @@ class Session:
         database's errors (`database.fault_of` reads them) if it breaks or refuses before: nothing
         is committed then.
         """
-        connected = self._connected or await self._open()
+        connected = await self._kept.open()
         try:
             yield connected  # whose first statement begins the transaction
             await database.commit(connected.driver)
@@ -55,26 +90,7 @@ class Session:
 
     async def close(self) -> None:
         """Ends the connection. The next transaction opens another."""
-        connected, self._connected = self._connected, None
-        if connected is not None:
-            # Not to the pool, where nobody expects its settings.
-            await connected.connection.invalidate()
-            await connected.connection.close()
-
-    async def _open(self) -> Connected:
-        connection = await self._engine.connect()
-        try:
-            raw = await connection.get_raw_connection()
-            driver: Driver = raw.driver_connection  # type: ignore[assignment]
-            await driver.set_autocommit(True)
-            await driver.execute(_SESSION)
-            await driver.set_autocommit(False)
-        except BaseException:
-            await connection.invalidate()
-            await connection.close()
-            raise
-        self._connected = Connected(connection, driver)
-        return self._connected
+        await self._kept.close()
 
     async def _roll_back(self, connected: Connected) -> None:
         try:

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from services.ledger.audit import Auditor, Report
 from services.ledger.audit_batches import BatchSummary
 from services.ledger.audit_positions import CheckedGifts
+from services.ledger.balances import Balances
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
 from services.ledger.feed import Feed, FeedPace
 from services.ledger.history import History
@@ -17,6 +18,7 @@ from services.ledger.leadership import Tenure
 from services.ledger.plan import Outcome
 from services.ledger.reader import Reader, Snapshots
 from services.ledger.store.accounts import AccountIds
+from services.ledger.store.balances import BalanceStore
 from services.ledger.store.history import HistoryStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
@@ -55,6 +57,7 @@ class Parts:
     posting: PostingStore
     writer: Writer
     reading: ReadingStore
+    balances: Balances
     reader: Reader
     snapshots: Snapshots
     past: HistoryStore
@@ -131,17 +134,30 @@ async def open_parts(
         committed=lambda _: feed.notify(),
     )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
-    reader = Reader(reading, snapshots, read_totals_timeout_s=10.0)
+    balance_store = BalanceStore(engine)
+    balances = Balances(balance_store.read)
+    reader = Reader(reading, balances, snapshots, read_totals_timeout_s=10.0)
     running = asyncio.create_task(writer.run())
     try:
         past = HistoryStore(engine)
         history = History(past, clock)
         yield Parts(
-            posting, writer, reading, reader, snapshots, past, history, feed, clock, running
+            posting,
+            writer,
+            reading,
+            balances,
+            reader,
+            snapshots,
+            past,
+            history,
+            feed,
+            clock,
+            running,
         )
     finally:
         running.cancel()
         await asyncio.wait({running})
+        await balance_store.close()
         await writing_engine.dispose()
         await engine.dispose()
 

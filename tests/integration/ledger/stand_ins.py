@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
+import psycopg
 from sqlalchemy import make_url
 from watersmeet.donations.v1 import batch_service_pb2 as pb
 from watersmeet.donations.v1 import batch_service_pb2_grpc as pb_grpc
@@ -140,3 +141,14 @@ async def _pump(
             return
         sink.write(data)
         await sink.drain()
+
+
+def kill_connections(url: str, name: str) -> int:
+    """Ends the backends of an engine of that name, as the same role may. Returns how many."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        killed = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = %s AND datname = current_database()",
+            [f"watersmeet-{name}"],
+        )
+        return len(killed.fetchall())

@@ -8,7 +8,10 @@ import pytest
 from services.ledger.domain import INT64_MAX, AccountKind, AccountName, Cause, CauseKind
 from services.ledger.reader import Reader
 from services.runtime.errors import Fault, Reason
-from tests.integration.ledger.parts import Parts
+from services.runtime.supervisor.postgres import DatabaseUrls
+from tests.integration.ledger.parts import Parts, open_parts
+from tests.integration.ledger.stand_ins import kill_connections
+from tests.support.clock import FixedClock
 from tests.unit.ledger.drafts import NOON, draft, gift, new_id, refund, suspended
 
 BATCH = "0190a5d0-ac96-774b-bcce-b302099a8057"
@@ -28,6 +31,39 @@ async def test_balances(parts: Parts) -> None:
     }
     dollars, _ = await parts.reader.balance(AccountName("project/well/fund", "USD"))
     assert dollars.micros == 5
+
+
+async def test_balances_of_many_callers_are_read_after_they_asked(parts: Parts) -> None:
+    projects = [f"p{n}" for n in range(20)]
+    for round_ in range(1, 4):
+        await parts.post_all(*(draft(gift(n + 1, project=p)) for n, p in enumerate(projects)))
+        names = [AccountName(f"project/{p}/fund", "CNY") for p in projects]
+        answers = await asyncio.gather(*map(parts.reader.balance, [*names, *names]))
+        assert [balance.name for balance, _ in answers] == [*names, *names]
+        assert [balance.micros for balance, _ in answers[:20]] == [
+            round_ * (n + 1) for n in range(20)
+        ]
+
+
+async def test_a_name_that_no_account_can_have_hurts_nobody_else(parts: Parts) -> None:
+    await parts.post_all(draft(gift(7)))
+    names = [("project/well/fund", "CNY"), ("project/\0", "CNY"), ('"}', "{"), ("\ud800", "CNY")]
+    answers = await asyncio.gather(
+        *(parts.reader.balance(AccountName(*name)) for name in names), return_exceptions=True
+    )
+    assert isinstance(answers[0], tuple)
+    for fault in answers[1:]:
+        assert isinstance(fault, Fault)
+        assert fault.reason is Reason.ACCOUNT_NOT_FOUND
+
+
+async def test_balances_outlive_their_connection(urls: DatabaseUrls, clock: FixedClock) -> None:
+    async with open_parts(urls.service, clock, name="cut") as parts:
+        await parts.post_all(draft(gift(7)))
+        name = AccountName("project/well/fund", "CNY")
+        before = await parts.reader.balance(name)
+        assert await asyncio.to_thread(kill_connections, urls.service, "cut") >= 1
+        assert await parts.reader.balance(name) == before
 
 
 @pytest.mark.parametrize(
@@ -161,7 +197,7 @@ async def test_empty_totals_are_one_empty_page(parts: Parts) -> None:
 async def test_a_slow_reader_of_totals_gives_its_snapshot_back(parts: Parts) -> None:
     await parts.post_all(draft(*(gift(1, project=f"p{n}") for n in range(20))))
     patience_s = 1.5  # enough for the first pages, also on a busy machine
-    hasty = Reader(parts.reading, parts.snapshots, read_totals_timeout_s=patience_s)
+    hasty = Reader(parts.reading, parts.balances, parts.snapshots, read_totals_timeout_s=patience_s)
     slow = [hasty.totals(1) for _ in range(2)]  # all the snapshots that there are
     for pages in slow:
         await anext(pages)

@@ -5,7 +5,6 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 
 from services.ledger.domain import INT64_MAX, AccountName, Posting
@@ -15,7 +14,7 @@ from services.ledger.writer import WriterLimits
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Parts, open_parts
-from tests.integration.ledger.stand_ins import Breaker
+from tests.integration.ledger.stand_ins import Breaker, kill_connections
 from tests.support.clock import FixedClock
 from tests.unit.ledger.books import assert_chain
 from tests.unit.ledger.drafts import draft, gift, suspended
@@ -32,17 +31,6 @@ async def assert_in_order(parts: Parts) -> None:
     assert_chain(await parts.entries())
     report = await parts.audit()
     assert report.ok, report.checks
-
-
-def kill_writers(url: str, name: str) -> int:
-    """Ends the backends of a writer, as the same role may. Returns how many."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        killed = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = %s AND datname = current_database()",
-            [f"watersmeet-{name}-writer"],
-        )
-        return len(killed.fetchall())
 
 
 async def test_fifty_concurrent_posters(parts: Parts) -> None:
@@ -205,7 +193,7 @@ async def test_a_connection_that_is_lost_before_the_commit(
         if step == "after":
             await append(self, plan)
         if not killed:
-            killed.append(await asyncio.to_thread(kill_writers, urls.service, "test"))
+            killed.append(await asyncio.to_thread(kill_connections, urls.service, "test-writer"))
         if step == "before":
             await append(self, plan)
 

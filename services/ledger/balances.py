@@ -1,0 +1,55 @@
+"""Balances now: one question to the books for all who ask in the same moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from services.ledger.domain import AccountName, Balance
+
+Standing = tuple[Balance, int]
+"""What an account holds, and the last entry that it counts."""
+
+Read = Callable[[Collection[AccountName]], Awaitable[Mapping[AccountName, Standing]]]
+
+
+class Balances:
+    """Reads balances for callers.
+
+    One question is out at a time, and whoever comes meanwhile is in the next one. So each is told
+    what was read after it asked, and many callers cost the database little more than one.
+    """
+
+    def __init__(self, read: Read) -> None:
+        """read: those of the accounts that are open. What it raises, all that wait are told."""
+        self._read = read
+        self._waiting: dict[AccountName, asyncio.Future[Standing | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def of(self, name: AccountName) -> Standing | None:
+        """How an account stands; None if it is not open."""
+        answer = self._waiting.get(name)
+        if answer is None:
+            answer = self._waiting[name] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all())
+        return await asyncio.shield(answer)  # which others may wait for, too
+
+    async def _read_all(self) -> None:
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, {}
+                await self._tell(asked)
+        finally:
+            self._reading = None
+
+    async def _tell(self, asked: Mapping[AccountName, asyncio.Future[Standing | None]]) -> None:
+        try:
+            found = await self._read(asked.keys())
+        except BaseException as error:
+            for answer in asked.values():
+                answer.set_exception(error)
+                answer.exception()  # whoever asked may have left
+            if not isinstance(error, Exception):
+                raise
+            return
+        for name, answer in asked.items():
+            answer.set_result(found.get(name))
