@@ -158,7 +158,7 @@ def _mishaps_table(found: Findings, elapsed_s: float) -> Table:
     for count, words in (
         (found.plan.reports, f"reports by {len(found.tallies)} partners at once"),
         (found.recorded, "gifts recorded, each once"),
-        (found.told_by_two, "of them told by two companies, before or after, and counted once"),
+        (found.told_by_two, "of them told by two companies, either first, and counted once"),
         (found.repeated, "repeats acknowledged, and counted no second time"),
         (found.refunds, "refunds, some of them before their payment"),
         (found.disputes, f"disputes: {_endings(found)}"),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.cli.demonstration.books import Audit, GatewayTotals, LedgerBalances
@@ -38,12 +38,14 @@ class Findings:
 
     told_by_two: how many reports say of themselves that another company's report of the same gift
     counts.
+    The large parts have no place in a repr: that of a finished task shows its result, and whoever
+    resets a signal's handler causes one.
     """
 
-    plan: Plan
+    plan: Plan = field(repr=False)
     tallies: Sequence[Tally]
-    gateway: GatewayTotals
-    ledger: LedgerBalances
+    gateway: GatewayTotals = field(repr=False)
+    ledger: LedgerBalances = field(repr=False)
     told_by_two: int
     audit: Audit
     kills: Sequence[Kill]

@@ -19,7 +19,7 @@ DIRECT_PARTNERS = tuple(name for name, manner in MANNERS.items() if not manner.i
 
 # A native notice is a request of its own, with a signature on either side, so these platforms take
 # a smaller share; the others report in bulk.
-_NATIVE_GIFTS_MAX = 900
+_NATIVE_GIFTS_MAX = 600
 _NATIVE_SHARE_PERCENT = 5
 
 

@@ -233,6 +233,11 @@ def test_each_falsehood_is_found(falsify: Callable[[Findings], Findings], names:
     assert failed(falsify(findings())) == names
 
 
+def test_findings_are_shown_in_short() -> None:
+    """A demo that ends shows them to nobody, but makes their repr."""
+    assert len(repr(findings())) < 10_000
+
+
 def test_amounts_are_shown_with_all_their_decimals() -> None:
     assert in_units(12_340_000) == "12.340000"
     assert in_units(-1) == "-0.000001"

@@ -156,8 +156,8 @@ def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
     assert 50 <= plan.count(Kind.FORGED) <= 60
     assert 50 <= plan.count(Kind.CONFLICT) <= 60
     assert 250 <= expected.suspended_count <= 260
-    assert plan.count(Kind.PROBE) == 5
-    assert plan.refused == plan.count(Kind.FORGED) + 5 + 2
+    assert plan.count(Kind.PROBE) == 3
+    assert plan.refused == plan.count(Kind.FORGED) + 3 + 2
     assert {cell.currency for cell in expected.micros} == {"CNY", "EUR", "JPY", "USD"}
     assert {cell.purpose for cell in expected.micros} == set(Purpose)
     messages = [list(chain.from_iterable(part.rounds)) for part in plan.partners.values()]
@@ -165,7 +165,7 @@ def test_a_large_plan_has_the_mishaps_that_the_demo_promises() -> None:
     early, in_full, in_part = refund_kinds(messages)
     assert early > 100
     assert in_full > 400
-    assert min(expected.disputes[status] for status in DisputeStatus) > 20
+    assert min(expected.disputes[status] for status in DisputeStatus) > 12
     assert in_part > 100
 
 
@@ -214,8 +214,8 @@ def test_what_a_rails_company_tells_is_the_same_gift_and_the_same_money(plan: Pl
 
 def test_gifts_are_told_by_two_companies_in_either_order_and_refunds_by_both() -> None:
     plan = make_plan(95, 50_000, OCCASION)
-    assert plan.told_by_two == 360
-    assert plan.count(Kind.RAIL, refunds=True) > 10
+    assert plan.told_by_two == 240
+    assert plan.count(Kind.RAIL, refunds=True) > 5
     rounds: dict[str, int] = {}
     for number, messages in enumerate(plan.partners["bytedance"].rounds):
         for report in messages:
@@ -231,8 +231,8 @@ def test_gifts_are_told_by_two_companies_in_either_order_and_refunds_by_both() -
                     origin = by_rail[Rail(gift.partner, gift.external_id)]
                     before += number < rounds[origin.external_id]
                     after += number > rounds[origin.external_id]
-    assert before > 90
-    assert after > 90
+    assert before > 60
+    assert after > 60
 
 
 def test_disputes_end_before_they_open_and_before_their_gift() -> None:
@@ -247,8 +247,8 @@ def test_disputes_end_before_they_open_and_before_their_gift() -> None:
             seen.add((subject.dispute_id, subject.status))
         elif report.kind is Kind.FIRST:
             seen.add(subject)
-    assert early_end > 10
-    assert before_gift > 10
+    assert early_end > 5
+    assert before_gift > 5
 
 
 def out_of_order(messages: list[Report]) -> int:
