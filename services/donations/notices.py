@@ -1,6 +1,5 @@
 """Platforms' notices: verified, read, recorded, and acknowledged in the platform's own way."""
 
-import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
@@ -11,6 +10,7 @@ import structlog
 from services.donations import metrics
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Committed, Submission
+from services.donations.commit.together import Together
 from services.donations.domain import Gift, Outcome, Refund, micros_of
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import require_dispute, require_gift, require_refund
@@ -116,22 +116,17 @@ class Accepted(NamedTuple):
 
 
 class _Taken(NamedTuple):
-    """A notice that was read, and when its reports are durable; None if it has none."""
+    """A notice that was read, and what is to be recorded of it."""
 
     platform: Platform
     reports: Sequence[Report]
-    durable: asyncio.Future[Committed] | None
+    submission: Submission
 
-    def accepted(self) -> Accepted | Exception:
+    def accepted(self, fate: Committed | Exception) -> Accepted | Exception:
         """What became of it, now that it is durable or failed."""
-        if self.durable is None:
-            return Accepted(self.platform.acknowledgement, [Outcome.IGNORED])
-        error = self.durable.exception()
-        if error is None:
-            outcomes = _outcomes(self.reports, self.durable.result())
-            return Accepted(self.platform.acknowledgement, outcomes)
-        assert isinstance(error, Exception), "the committer hands over nothing else"
-        return error
+        if isinstance(fate, Exception):
+            return fate
+        return Accepted(self.platform.acknowledgement, _outcomes(self.reports, fate))
 
 
 class RefusedAgain(Exception):
@@ -180,8 +175,11 @@ class NoticeDesk:
         Returns for each what `accept` would return or raise. None affects another: they share
         transactions and nothing else.
         """
-        has_company = len(notices) > 1
-        taken = [self._take(code, notice, has_company=has_company) for code, notice in notices]
+        now = self._clock()
+        taken = [self._take(code, notice, now) for code, notice in notices]
+        together = Together(
+            self._committer, [item.submission for item in taken if isinstance(item, _Taken)]
+        )
         lost: Exception | None = None
         unreadable = [item for item in taken if isinstance(item, Unreadable)]
         if unreadable:
@@ -189,13 +187,11 @@ class NoticeDesk:
                 await self._quarantine.keep(unreadable)
             except Exception as error:  # noqa: BLE001  handed to whoever sent one of these
                 lost = error
-        waiting = [item.durable for item in taken if isinstance(item, _Taken) and item.durable]
-        if waiting:
-            await asyncio.wait(waiting)
+        fates = iter(await together.fates())
         results: list[Accepted | Exception] = []
         for item in taken:
             if isinstance(item, _Taken):
-                results.append(item.accepted())
+                results.append(item.accepted(next(fates)))
             elif isinstance(item, Unreadable):
                 results.append(lost or item.fault)
             else:
@@ -203,14 +199,15 @@ class NoticeDesk:
         return results
 
     def _take(
-        self, code: str, notice: Notice, *, has_company: bool
-    ) -> _Taken | Unreadable | Exception:
+        self, code: str, notice: Notice, now: datetime
+    ) -> _Taken | Unreadable | Accepted | Exception:
+        """What is to be done with a notice, or what is to be said at once."""
         try:
             platform = self._require_platform(code)
             try:
                 # Verifying a signature takes tens of microseconds: too little to leave the loop.
-                reports = platform.read(notice, self._clock())
-                submission = submission_of(platform.code, reports, self._tokens, self._clock())
+                reports = platform.read(notice, now)
+                submission = submission_of(platform.code, reports, self._tokens, now)
             except Probe:
                 raise
             except Fault as fault:
@@ -218,12 +215,11 @@ class NoticeDesk:
             # Only what is genuine counts: a forger must not use up what the platform may send.
             quotas = self._quotas.of(platform.code)
             quotas.take(calls=1, gifts=len(reports), size=len(notice.body))
-            if not reports:
-                return _Taken(platform, reports, None)
-            durable = self._committer.submit(submission, has_company=has_company)
-            return _Taken(platform, reports, durable)
         except Exception as error:  # noqa: BLE001  handed to whoever sent this notice
             return error
+        if not reports:
+            return Accepted(platform.acknowledgement, [Outcome.IGNORED])
+        return _Taken(platform, reports, submission)
 
     async def accept_again(
         self, code: str, notice: Notice, received_time: datetime

@@ -66,13 +66,19 @@ class Committer:
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
+        self.room = 10_000
 
     def submit(
         self, submission: Submission, *, has_company: bool = False
     ) -> asyncio.Future[Committed]:
+        if submission.weight > self.room:
+            raise Fault(Reason.QUEUE_FULL, "no room")
         self.submissions.append(submission)
         done = asyncio.get_running_loop().create_future()
         if any(gift.external_id == "breaks" for gift in submission.gifts):
+            done.set_exception(ArithmeticError("a defect of the committer's"))
+            return done
+        if any(gift.external_id == "lost" for gift in submission.gifts):
             done.set_exception(OutcomeUnknown("the connection broke"))
             return done
         outcomes = np.full(submission.gift_count, Outcome.ACCEPTED, dtype=np.uint8)
@@ -234,6 +240,7 @@ SCRIPT = Script(
         b"probe": Probe("alipay"),
         b"defect": ZeroDivisionError("a defect of the adapter's"),
         b"breaks": [gift_report(external_id="breaks")],
+        b"lost": [gift_report(external_id="lost")],
     }
 )
 # By body: what one of them comes to, alone or among others.
@@ -246,7 +253,7 @@ FATES: Mapping[bytes, list[Outcome] | Reason | type[Exception]] = {
     b"too much": Reason.AMOUNT_OVER_LIMIT,
     b"probe": Reason.SIGNATURE_INVALID,
     b"defect": ZeroDivisionError,
-    b"breaks": OutcomeUnknown,
+    b"breaks": ArithmeticError,
 }
 
 
@@ -267,7 +274,41 @@ async def test_no_notice_affects_another(bodies: list[bytes]) -> None:
     quarantined = {b"forged", b"malformed", b"too much"} & set(bodies)
     assert {notice.body for notice in parts.store.kept.values()} == quarantined
     recorded = [body for body in bodies if body in (b"gift", b"other gift", b"breaks")]
-    assert len(parts.committer.submissions) == len(recorded)
+    joined = len(recorded) > 1
+    apart = len(recorded) if joined and b"breaks" in recorded else 0
+    assert len(parts.committer.submissions) == (1 if recorded else 0) + apart
+
+
+async def test_what_a_database_that_is_away_loses_is_not_tried_one_by_one() -> None:
+    parts = Desk(SCRIPT)
+    bodies = (b"gift", b"lost", b"forged")
+    results = await parts.desk.accept_all([("alipay", Notice("POST", "", {}, b)) for b in bodies])
+    fates = [fate_of(result) for result in results]
+    assert fates == [OutcomeUnknown, OutcomeUnknown, Reason.SIGNATURE_INVALID]
+    assert len(parts.committer.submissions) == 1
+
+
+async def test_notices_that_do_not_fit_together_go_one_by_one() -> None:
+    parts = Desk(SCRIPT)
+    parts.committer.room = 1
+    bodies = (b"gift", b"other gift", b"gift")
+    results = await parts.desk.accept_all([("alipay", Notice("POST", "", {}, b)) for b in bodies])
+    assert [fate_of(result) for result in results] == [
+        [Outcome.ACCEPTED],
+        Reason.QUEUE_FULL,
+        [Outcome.ACCEPTED],
+    ]
+
+
+async def test_many_reports_are_several_submissions() -> None:
+    reports = [gift_report(external_id=f"T{number}") for number in range(100)]
+    parts = Desk(Platform([*reports, REFUND]))
+    notices = [("alipay", Notice("POST", "", {}, b"%d" % number)) for number in range(5)]
+    results = await parts.desk.accept_all(notices)
+    fate = [*[Outcome.ACCEPTED] * 100, Outcome.CONFLICTING]
+    assert [fate_of(result) for result in results] == [fate] * 5
+    sizes = [len(submission.gifts) for submission in parts.committer.submissions]
+    assert sizes == [200, 200, 100]
 
 
 async def test_a_quarantine_that_fails_hinders_only_what_belongs_there() -> None:
