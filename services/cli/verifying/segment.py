@@ -125,6 +125,12 @@ def _subtrees(leaves: list[bytes], begin: int, cuts: Sequence[int]) -> list[list
     return found
 
 
+def _called(missing: KeyError) -> str:
+    """An account that was looked up: by its code alone, or with its currency."""
+    (key,) = missing.args
+    return " in ".join(part.decode() for part in (key if isinstance(key, tuple) else (key,)))
+
+
 class _Checking:
     def __init__(self, known: Known, whole: mmap.mmap, stretch: Stretch) -> None:
         self._known = known
@@ -181,7 +187,7 @@ class _Checking:
                 if books:
                     render(transaction(entry, names))
             except KeyError as error:
-                checked.add(entry.sequence, f"it names an account that is none: {error}")
+                checked.add(entry.sequence, f"{_called(error)} is none of the archive's accounts")
         checked.entries = len(blocks)
         checked.last_hash, checked.last_time, checked.last_day = previous, last_time, day
         self._finish(b"".join(rendered))

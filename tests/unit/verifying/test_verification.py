@@ -150,6 +150,12 @@ FORGERIES = [
     (ACCOUNTS, b"ASSET", b"EQUITY", ["is ASSET in the chart, and EQUITY here"]),
     (ACCOUNTS, b'"owner":"alipay"', b'"owner":"tencent"', ["is not 'tencent''s"]),
     (ACCOUNTS, b'{"code"', b'{ "code"', ["not in the one form"]),
+    (
+        ACCOUNTS,
+        b'"partner/alipay/claimed"',
+        b'"partner/alipax/claimed"',
+        ["entry 1: partner/alipay/claimed in CNY is none of the archive's accounts"],
+    ),
     (FACTS, b'"entries":7', b'"entries":8', ["it names entry 8 with hash"]),
     (FACTS, b'"kind":"ASSET"', b'"kind":"EQUITY"', ["is EQUITY in the chart, and ASSET here"]),
     (CHECKPOINTS, b'"size":5', b'"size":4', ["checkpoints.jsonl, line 2: it was signed at 5"]),
