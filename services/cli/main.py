@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-
-from services.runtime.errors import Fault
-from services.runtime.supervisor.errors import MeshError
+# Other imports stand where they are used: processes that a command spawns import this file too.
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS = (
     "up",
@@ -35,8 +34,10 @@ COMMANDS = (
 commands of its own."""
 
 
-def build(commands: Iterable[str] = COMMANDS) -> typer.Typer:
+def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
     """The application with these commands; only their modules are imported."""
+    import typer
+
     app = typer.Typer(
         name="watersmeet",
         help="Watersmeet (融汇): many companies' gifts in, one balanced ledger, one total out.",
@@ -57,6 +58,11 @@ def build(commands: Iterable[str] = COMMANDS) -> typer.Typer:
 
 def main() -> None:
     """The entry point. An error that a user can act on is one line and exit status 1."""
+    from rich.console import Console
+
+    from services.runtime.errors import Fault
+    from services.runtime.supervisor.errors import MeshError
+
     wanted = [word for word in sys.argv[1:2] if word in COMMANDS]
     try:
         build(wanted or COMMANDS)()

@@ -7,18 +7,13 @@ and the stretch is read entry by entry (segment.py). So it never finds a fault, 
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from services.cli.verifying.text import is_day
-
-Bytes = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.intp]
-Numbers = npt.NDArray[np.uint64]
+from services.cli.verifying.words import PAD, Bytes, Found, Numbers, Places, coded, rows_at
 
 _FIXED = 8
 """The lines of an entry before its metadata."""
@@ -27,8 +22,7 @@ _DIGITS_MAX = 18
 _YEAR_MAX = 2899
 _KIND = re.compile(rb"[A-Z_]{1,64}")
 _KEY = re.compile(rb"[a-z0-9._/-]{1,64}")
-_ACCOUNT = rb"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64})*"
-_PAIR = re.compile(rb"(" + _ACCOUNT + rb") (" + _ACCOUNT + rb")")
+_ACCOUNT = re.compile(rb"[a-z0-9._-]{1,64}(?:/[a-z0-9._-]{1,64})*")
 _CODES_AND_HOUR = re.compile(
     rb"(?:[a-z0-9._-]{1,64}|~) (?:[a-z0-9._-]{1,64}|~) "
     rb"(?:\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):00:00\.000000Z|~)"
@@ -47,19 +41,16 @@ _HALF = np.uint64(32)
 _NOTHING = (0, 0)
 
 
-_WIDTHS_MAX = 4
-"""Words of so few lengths may be but one of each length, which is quick to see."""
-
-_MARKS = [(place, mark) for place, mark in enumerate(b"____-__-__T__:__:__.______Z") if mark != 95]
-"""Where a time has which mark between its digits."""
-
-
 class Unusual(Exception):
     """Something is not in the plainest form, or is wrong."""
 
 
 class Columns(NamedTuple):
-    """What a stretch says. sums: debits and credits by account and currency."""
+    """What a stretch says. begins: where each entry does. sums: debits and credits by account and
+    currency.
+    """
+
+    begins: list[int]
 
     first: int
     transfers: int
@@ -85,6 +76,7 @@ def read_columns(data: bytes, held: frozenset[tuple[bytes, bytes]]) -> Columns:
 class _Reading:
     def __init__(self, data: bytes, held: frozenset[tuple[bytes, bytes]]) -> None:
         self._data = data
+        self._padded = data + bytes(PAD)
         self._held = held
         self._bytes: Bytes = np.frombuffer(data, dtype=np.uint8)
         self._ends: Places = np.flatnonzero(self._bytes == 10)
@@ -114,7 +106,15 @@ class _Reading:
         self._require_metadata(metadata)
         sums = self._read_transfers(transfers) if len(transfers) else {}
         first_time, last_time = times[0].tobytes(), times[-1].tobytes()
-        return Columns(int(sequences[0]), len(transfers), first_time, last_time, last_day, sums)
+        return Columns(
+            self._starts[first].tolist(),
+            int(sequences[0]),
+            len(transfers),
+            first_time,
+            last_time,
+            last_day,
+            sums,
+        )
 
     # Lines before the metadata.
 
@@ -177,31 +177,30 @@ class _Reading:
         _require(len(lines) < _LINES_MAX)
         counts = self._numbers(at[:, 7] + 1, self._ends[lines])
         _require(bool((counts < 10**10).all()))
-        for about in set(self._list(at[:, 4] + 1, at[:, 7])):
+        for about in self._coded(at[:, 4] + 1, at[:, 7])[0]:
             _require(_CODES_AND_HOUR.fullmatch(about))
-        pairs, pair_codes = self._coded(at[:, 0] + 1, at[:, 2])
+        sides = np.concatenate((at[:, 0], at[:, 1]))
+        accounts, account_codes = self._coded(sides + 1, np.concatenate((at[:, 1], at[:, 2])))
+        for account in accounts:
+            _require(_ACCOUNT.fullmatch(account))
         currencies, currency_codes = self._coded(at[:, 3] + 1, at[:, 4])
-        codes = pair_codes * len(currencies) + currency_codes
-        size = len(pairs) * len(currencies)
-        low = np.bincount(codes, weights=(amounts & _LOW).astype(np.float64), minlength=size)
-        high = np.bincount(codes, weights=(amounts >> _HALF).astype(np.float64), minlength=size)
+        for currency in currencies:
+            _require(_CURRENCY.fullmatch(currency))
+        debits, credits_ = account_codes.reshape(2, len(lines)) * len(currencies) + currency_codes
+        size = len(accounts) * len(currencies)
+        debited, credited = _sums(debits, amounts, size), _sums(credits_, amounts, size)
         sums: dict[tuple[bytes, bytes], tuple[int, int]] = {}
-        for code in np.flatnonzero(low + high).tolist():
-            pair, currency = pairs[code // len(currencies)], currencies[code % len(currencies)]
-            debit_code, credit_code = _sides_of(pair)
-            debit, credit = (debit_code, currency), (credit_code, currency)
-            _require(debit in self._held and credit in self._held)
-            micros = (int(high[code]) << 32) + int(low[code])
-            before = sums.get(debit, _NOTHING)
-            sums[debit] = (before[0] + micros, before[1])
-            before = sums.get(credit, _NOTHING)
-            sums[credit] = (before[0], before[1] + micros)
+        for number, both in enumerate(zip(debited, credited, strict=True)):
+            if both != _NOTHING:
+                of_account, of_currency = divmod(number, len(currencies))
+                sums[accounts[of_account], currencies[of_currency]] = both
+        _require(sums.keys() <= self._held)
         return sums
 
     # Fields.
 
     def _prefix(self, lines: Places, prefix: bytes) -> None:
-        rows = sliding_window_view(self._bytes, len(prefix))[self._starts[lines]]
+        rows = rows_at(self._padded, self._starts[lines], len(prefix))
         _require(bool((rows == np.frombuffer(prefix, dtype=np.uint8)).all()))
         _require(bool((self._lengths[lines] >= len(prefix)).all()))
 
@@ -209,7 +208,7 @@ class _Reading:
         """What stands behind a prefix in lines of one length."""
         whole = len(prefix) + length
         _require(bool((self._lengths[lines] == whole).all()))
-        rows = sliding_window_view(self._bytes, whole)[self._starts[lines]]
+        rows = rows_at(self._padded, self._starts[lines], whole)
         _require(bool((rows[:, : len(prefix)] == np.frombuffer(prefix, dtype=np.uint8)).all()))
         return rows[:, len(prefix) :]
 
@@ -234,29 +233,11 @@ class _Reading:
             numbers = np.where(inside, numbers * np.uint64(10) + value, numbers)
         return numbers
 
-    def _coded(self, begins: Places, ends: Places) -> tuple[list[bytes], Places]:
+    def _coded(self, begins: Places, ends: Places) -> Found:
         """The different words that stand at some places, and for each place which of them."""
         lengths = ends - begins
-        widths = np.flatnonzero(np.bincount(lengths)).tolist()
-        if len(widths) <= _WIDTHS_MAX and widths[0] > 0:
-            words = []
-            of_width = np.zeros(widths[-1] + 1, dtype=np.intp)
-            for number, width in enumerate(widths):
-                rows = sliding_window_view(self._bytes, width)[begins[lengths == width]]
-                if not bool((rows == rows[0]).all()):
-                    break
-                words.append(rows[0].tobytes())
-                of_width[width] = number
-            else:
-                return words, of_width[lengths]
-        code_of: dict[bytes, int] = {}
-        code = code_of.setdefault
-        codes = [code(word, len(code_of)) for word in self._list(begins, ends)]
-        return list(code_of), np.array(codes, dtype=np.intp)
-
-    def _list(self, begins: Places, ends: Places) -> list[bytes]:
-        data = self._data
-        return [data[b:e] for b, e in zip(begins.tolist(), ends.tolist(), strict=True)]
+        _require(bool((lengths > 0).all()))
+        return coded(self._padded, begins, ends)
 
 
 def _require(holds: object) -> None:
@@ -264,12 +245,12 @@ def _require(holds: object) -> None:
         raise Unusual
 
 
-@lru_cache(maxsize=65_536)
-def _sides_of(pair: bytes) -> tuple[bytes, bytes]:
-    match = _PAIR.fullmatch(pair)
-    if match is None:
-        raise Unusual
-    return match[1], match[2]
+def _sums(codes: Places, amounts: Numbers, size: int) -> list[int]:
+    """The sum of the amounts of each code."""
+    low = np.bincount(codes, weights=(amounts & _LOW).astype(np.float64), minlength=size)
+    high = np.bincount(codes, weights=(amounts >> _HALF).astype(np.float64), minlength=size)
+    halves = zip(high.tolist(), low.tolist(), strict=True)
+    return [(int(upper) << 32) + int(lower) for upper, lower in halves]
 
 
 def _ramp(count: int) -> Numbers:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from services.cli.verifying.beancount import transaction
+from services.cli.verifying.chain import made_hashes
 from services.cli.verifying.columns import Unusual, read_columns
 from services.cli.verifying.layout import END, ENTRIES, HASH_LINE, MARK_BYTES
 from services.cli.verifying.merkle import Subtree, subtrees_of
@@ -89,22 +90,16 @@ def _check_quickly(known: Known, whole: mmap.mmap, stretch: Stretch) -> Checked 
         columns = read_columns(data, known.held)
     except Unusual:
         return None
-    blocks = data.split(END)
-    blocks.pop()
-    previous = _stored_before(whole, stretch.begin)
-    hashes = []
-    for block in blocks:
-        previous = sha256(previous + block[:-MARK_BYTES]).digest()
-        hashes.append(previous)
-    if b"".join([block[-_HASH_BYTES:] for block in blocks]) != b"".join(hashes).hex().encode():
+    hashes = made_hashes(data, columns.begins, _stored_before(whole, stretch.begin))
+    if hashes is None:
         return None
     zero = b"\x00"
     leaves = [sha256(zero + made).digest() for made in hashes]
     return Checked(
         first=columns.first,
-        entries=len(blocks),
+        entries=len(hashes),
         transfers=columns.transfers,
-        last_hash=previous,
+        last_hash=hashes[-1],
         first_time=columns.first_time,
         last_time=columns.last_time,
         last_day=columns.last_day,

@@ -6,7 +6,7 @@ beancount file.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,7 @@ from services.cli.verifying.sums import missing_files, sum_of, wrong_sums
 Progress = Callable[[int, int], None]
 """Called with how many stretches of how many are done."""
 
-_STRETCH_BYTES = 16 * 1024 * 1024
+_STRETCH_BYTES = 4 * 1024 * 1024
 
 
 def verify(
@@ -103,7 +103,7 @@ class _Verification:
         with ThreadPoolExecutor(1) as beside:
             # Large reads let go of the interpreter, so they run beside what runs here.
             sums = beside.submit(lambda: {name: sum_of(self._folder / name) for name in SUMMED})
-            checked = list(self._checked(known, stretches))
+            checked = self._checked(known, stretches)
             self._join(known, checked)
             self._check_head(checked)
             self._check_checkpoints()
@@ -113,23 +113,33 @@ class _Verification:
         if not books and any(BEANCOUNT in finding.what for finding in wrong):
             # To say where; it takes longer than all the rest.
             known = replace(known, books=True)
-            checked = list(self._checked(known, stretches))
+            checked = self._checked(known, stretches)
         if known.books:
             self._check_beancount(known, stretches, checked)
         report.accounts = len(self._accounts)
         return report
 
-    def _checked(self, known: Known, stretches: list[Stretch]) -> Iterator[Checked]:
+    def _checked(self, known: Known, stretches: list[Stretch]) -> list[Checked]:
+        """Checks the stretches, in their order: here from the last one on, beside from the first.
+
+        One process fewer has to begin than there are processors, and this one is not idle.
+        """
         work = partial(check_stretch, known)
-        processes = min(os.cpu_count() or 1, len(stretches))
-        if processes < 2:
-            yield from map(work, stretches)
-            return
+        beside = min(os.cpu_count() or 1, len(stretches)) - 1
+        if beside < 1:
+            return list(map(work, stretches))
+        here: list[Checked] = []
         # Spawned, because whoever calls this may have threads.
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            for done, checked in enumerate(pool.map(work, stretches), start=1):
-                self._progress(done, len(stretches))
-                yield checked
+        with ProcessPoolExecutor(beside, mp_context=get_context("spawn")) as pool:
+            there = [pool.submit(work, stretch) for stretch in stretches]
+            while there and there[-1].cancel():
+                there.pop()
+                here.append(work(stretches[len(there)]))
+                done = sum(future.done() for future in there)
+                self._progress(done + len(here), len(stretches))
+            checked = [future.result() for future in there]
+        self._progress(len(stretches), len(stretches))
+        return checked + here[::-1]
 
     def _join(self, known: Known, checked: Iterable[Checked]) -> None:
         """Puts the stretches together: order, findings, tree, sums."""

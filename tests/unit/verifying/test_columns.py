@@ -49,6 +49,7 @@ def careful(data: bytes) -> Columns:
             sums[debit, currency][0] += int(micros)
             sums[credit, currency][1] += int(micros)
     return Columns(
+        [sum(map(len, blocks[:n])) + n * len(END) for n in range(len(blocks))],
         first,
         sum(entry.transfers for entry in entries),
         times[0],
