@@ -203,7 +203,7 @@ class Periods:
         value = day_of(draft.value_time)
         state = self.state_of(value)
         if state is PeriodState.OPEN:
-            return Dates(value, value)
+            return _same(value)
         if draft.cause.kind is CauseKind.INTAKE_BATCH or draft.cause.kind in DECISIONS:
             # Today is open: what is not over cannot begin to close.
             return Dates(value, day_of(now))
@@ -230,6 +230,11 @@ class Periods:
             movement = movement_of(transfer.debit, transfer.credit)
             if movement is not None and movement.hourly:
                 yield Late(sequence, position, day)
+
+
+@lru_cache(maxsize=4_096)
+def _same(day: date) -> Dates:
+    return Dates(day, day)
 
 
 def _conflict(period: Period, state: PeriodState, why: str) -> Fault:

@@ -42,8 +42,8 @@ Outcome = Posting | Fault
 class Prepared(NamedTuple):
     """A valid draft with its part of the canonical text, made once for all attempts.
 
-    micros: of all its transfers, in whatever unit.
     routes: of all its transfers, if all are plain movements, as of nearly all drafts; else none.
+    micros: of all these together, in whatever unit.
     about: the transfers in the books that its own are about.
     """
 
@@ -64,24 +64,18 @@ def prepare(draft: EntryDraft) -> Prepared:
     """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
     routes, steps = require_valid(draft)
     if steps:
-        content, routes = seal.content_of(draft), ()
-    else:
-        content = seal.content_of(
-            draft,
-            [
-                f"{route.line_start}{transfer.micros}{route.line_middle}"
-                f"{seal.line_hour(transfer.hour)} {transfer.tally}\n"
-                for route, transfer in zip(routes, draft.transfers, strict=True)
-            ],
-        )
-    return Prepared(
-        draft,
-        content,
-        seal.content_hash(content),
-        sum([transfer.micros for transfer in draft.transfers]),
-        routes,
-        [step.of for step in steps if step.of is not None],
-    )
+        content = seal.content_of(draft)
+        about = [step.of for step in steps if step.of is not None]
+        return Prepared(draft, content, seal.content_hash(content), 0, (), about)
+    lines = []
+    micros = 0
+    for route, transfer in zip(routes, draft.transfers, strict=True):
+        _, _, amount, _, _, _, hour, tally, _ = transfer
+        micros += amount
+        time = seal.rfc3339(hour) if hour else seal.NOTHING
+        lines.append(f"{route.line_start}{amount}{route.line_middle}{time} {tally}\n")
+    content = seal.content_of(draft, lines)
+    return Prepared(draft, content, seal.content_hash(content), micros, routes, ())
 
 
 class Posted(NamedTuple):
@@ -201,7 +195,10 @@ class _Planning:
         self._first = books.head.sequence + 1
         self._now = now
         self._sums = RouteSums({}, {}) if sums_up else None
-        self._posted = {entry_id.int: posted for entry_id, posted in books.posted.items()}
+        # By number: a UUID takes longer to hash than all else that is asked about it.
+        self._posted: dict[int, Posted | Entry] = {
+            entry_id.int: posted for entry_id, posted in books.posted.items()
+        }
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
         self._plan = Plan(books.head, books.next_expiry, books.periods)
@@ -247,7 +244,7 @@ class _Planning:
             self._plan.outcomes.append(fault)
             return
         entry = self._append(prepared, dates)
-        self._posted[draft.entry_id.int] = Posted(entry.sequence, entry.content_hash, entry.hash)
+        self._posted[draft.entry_id.int] = entry
         self._plan.outcomes.append(Posting(entry.sequence, entry.hash, False))
 
     def finish(self) -> Plan:
@@ -303,7 +300,8 @@ class _Planning:
         plan = self._plan
         draft = prepared.draft
         entry = _sealed(prepared, plan.head, self._now, dates)
-        plan.late += plan.periods.late(draft, entry.sequence)
+        if plan.periods.states:
+            plan.late += plan.periods.late(draft, entry.sequence)
         plan.head = Head(entry.sequence, entry.hash, self._now)
         plan.entries.append(entry)
         for partner, time in watermarks_of(draft.metadata).items() if draft.metadata else ():
@@ -315,7 +313,7 @@ _EXPIRIES = UUID("5b0bb5de-8f3c-5d0e-9d4c-0d0f2b1c7a11")
 """The namespace of the ids of the entries by which holds expire."""
 
 
-def _repeated(prepared: Prepared, before: Posted) -> Outcome:
+def _repeated(prepared: Prepared, before: Posted | Entry) -> Outcome:
     if prepared.content_hash == before.content_hash:
         return Posting(before.sequence, before.hash, replayed=True)
     return Fault(

@@ -43,14 +43,14 @@ class RouteSums(NamedTuple):
         """Adds the transfers of an entry, each with its route."""
         all_micros, by_hour = self
         for route, transfer in zip(routes, transfers, strict=True):
-            micros = transfer.micros
+            _, _, micros, _, _, _, hour, tally, _ = transfer
             all_micros[route] = all_micros.get(route, 0) + micros
-            if route.counted is not None and transfer.hour is not None:
-                key = (route, transfer.hour)
+            if route.counted is not None and hour is not None:
+                key = (route, hour)
                 if before := by_hour.get(key):
-                    by_hour[key] = Sums(before.micros + micros, before.tally + transfer.tally)
+                    by_hour[key] = Sums(before.micros + micros, before.tally + tally)
                 else:
-                    by_hour[key] = Sums(micros, transfer.tally)
+                    by_hour[key] = Sums(micros, tally)
 
     def changes(self) -> dict[Cell, Sums]:
         """What totals.changes_of comes to for the same movements."""

@@ -81,16 +81,11 @@ def line_middle(currency: str, campaign: str, project: str) -> str:
     return f" {currency} {campaign or NOTHING} {project or NOTHING} "
 
 
-def line_hour(hour: datetime | None) -> str:
-    """The hour in a transfer's line."""
-    return rfc3339(hour) if hour else NOTHING
-
-
 def _transfer_line(transfer: Transfer) -> str:
     debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
     word, about = ("transfer", "") if step is None else _step_words(step)
     start, middle = line_start(word, debit, credit), line_middle(currency, campaign, project)
-    return f"{start}{micros}{middle}{line_hour(hour)} {tally}{about}\n"
+    return f"{start}{micros}{middle}{rfc3339(hour) if hour else NOTHING} {tally}{about}\n"
 
 
 @lru_cache(maxsize=4_096)

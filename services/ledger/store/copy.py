@@ -91,7 +91,7 @@ def _entry_row(
     assert dates is not None, "new entries have dates"
     # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
     return (
-        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}\t{int(kind)}\t{_escaped(cause_id)}"
+        f"{sequence}\t{entry_id.int:032x}\t\\\\x{content_hash.hex()}\t{int(kind)}\t{_escaped(cause_id)}"
         f"\t{rfc3339(value_time)}\t{rfc3339(recorded_time)}"
         f"\t{_escaped(_json(metadata)) if metadata else '{}'}"
         f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}\t{_days(dates)}"

@@ -106,11 +106,14 @@ class PostingTransaction:
         None if the term is over: another process writes, and this one must not.
         """
         known = self._accounts.known(names)
+        ids = array([f"{entry_id.int:032x}" for entry_id in entry_ids])
         # Sent together. Each sees what is committed when its own turn comes, which is not before
         # the head is locked.
         async with self._driver.pipeline():
             locking = await self._execute(_LOCK_HEAD)
-            posting = await self._execute(_POSTED, {"entry_ids": array(entry_ids)})
+            posting = await self._execute(
+                _POSTED, {"entry_ids": ids}
+            )
             standing = await self._execute(_STANDING, {"ids": array(known.values())})
         sequence, hash_, recorded_time, found, next_expiry, periods = await _one(locking)
         if found != term:
