@@ -111,9 +111,7 @@ class PostingTransaction:
         # the head is locked.
         async with self._driver.pipeline():
             locking = await self._execute(_LOCK_HEAD)
-            posting = await self._execute(
-                _POSTED, {"entry_ids": ids}
-            )
+            posting = await self._execute(_POSTED, {"entry_ids": ids})
             standing = await self._execute(_STANDING, {"ids": array(known.values())})
         sequence, hash_, recorded_time, found, next_expiry, periods = await _one(locking)
         if found != term:
