@@ -38,6 +38,7 @@ from watersmeet._errors import (
     UNREACHABLE,
     WatersmeetError,
 )
+from watersmeet._life import Dispute, LifeCalls
 from watersmeet._money import from_micros, to_micros
 from watersmeet._orders import Order, Pledge, PledgeCalls
 from watersmeet._retry import retried
@@ -69,6 +70,7 @@ __all__ = [
     "ROWS_MAX",
     "UNREACHABLE",
     "Client",
+    "Dispute",
     "DonorContact",
     "Gift",
     "Order",
@@ -147,11 +149,12 @@ def _pem(source: Pem) -> bytes:
     return source if isinstance(source, bytes) else Path(source).read_bytes()
 
 
-class Client(PledgeCalls):
+class Client(PledgeCalls, LifeCalls):
     """A partner's connection to the intake. Made by connect()."""
 
     def __init__(self, channel: grpc.aio.Channel, *, timeout_s: float, calls_at_once: int) -> None:
-        super().__init__(channel)
+        PledgeCalls.__init__(self, channel)
+        LifeCalls.__init__(self, channel)
         self._channel = channel
         self._timeout_s = timeout_s
         self._window = Window(calls_at_once)

@@ -89,7 +89,7 @@ def donation_message(recorded: RecordedGift) -> pb.Donation:
         project=gift.project,
         campaign=gift.campaign,
         amount=money(gift.currency, gift.amount_micros),
-        refunded=money(gift.currency, recorded.refunded_micros),
+        refunded=money(recorded.booked_currency, recorded.refunded_micros),
         event_time=timestamp_of_micros(gift.event_time_micros),
         recorded_time=timestamp_of(recorded.recorded_time),
         state=pb.DonationState.ValueType(recorded.state),
@@ -98,7 +98,7 @@ def donation_message(recorded: RecordedGift) -> pb.Donation:
         refunds=map(refund_message, recorded.refunds),
         reports=map(report_message, recorded.reports),
         disputes=map(dispute_message, recorded.disputes),
-        events=(_event_message(move, gift.currency) for move in recorded.moves),
+        events=(_event_message(move, recorded.booked_currency) for move in recorded.moves),
     )
 
 

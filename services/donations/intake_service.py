@@ -78,7 +78,11 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         else:
             assert committed.batch_id is not None, "what is accepted is in a batch"
             recorded = RecordedGift(
-                gift, committed.recorded_time, committed.batch_id, outcome is Outcome.SUSPENDED
+                gift,
+                committed.recorded_time,
+                committed.batch_id,
+                outcome is Outcome.SUSPENDED,
+                gift.currency,
             )
         return pb.RecordDonationResponse(
             outcome=convert.outcome_value(outcome), donation=convert_life.donation_message(recorded)

@@ -132,15 +132,18 @@ def _carriers(
     moves: dict[Key, list[StoredMove]],
     batch_id: UUID,
 ) -> dict[Key, UUID | None]:
-    """What moves nothing, a lower running total, belongs to the batch that moved the rest."""
-    carriers: dict[Key, UUID | None] = {}
-    for key in bookings:
-        gift = family.origin_of(key) or key
-        if bookings[gift].moves:
-            carriers[key] = batch_id
-        else:
-            carriers[key] = moves[gift][-1].batch_id if gift in moves else None
-    return carriers
+    """What moves nothing, a lower running total, belongs to the batch that moved the rest.
+
+    What a rail tells of its origin's gift belongs to what moved that; where nothing did, since the
+    rail tells it in another currency, to what took the rail's own report out.
+    """
+
+    def carrier(key: Key) -> UUID | None:
+        if bookings[key].moves:
+            return batch_id
+        return moves[key][-1].batch_id if key in moves else None
+
+    return {key: carrier(family.origin_of(key) or key) or carrier(key) for key in bookings}
 
 
 def _currency_claims(key: Key, gift: KnownGift, told: Told) -> Iterable[Claim]:

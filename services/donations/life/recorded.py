@@ -60,8 +60,11 @@ class RecordedMove:
 
 @dataclass(frozen=True, slots=True)
 class RecordedGift:
-    """A gift as it is recorded. refunded_micros: at most the amount.
+    """A gift as it is recorded, by one company's report of it.
 
+    What became of it is told the same by each report, as it is booked: suspended, state, and
+    refunded_micros, at most the booked amount. booked_currency: of refunded_micros and the moves;
+    another than the report's where a rail tells of it in another.
     reports: all that tell of it, its own included. moves: after its own row, in their order.
     """
 
@@ -69,6 +72,7 @@ class RecordedGift:
     recorded_time: datetime
     batch_id: UUID
     suspended: bool
+    booked_currency: str
     refunded_micros: int = 0
     refunds: Sequence[RecordedRefund] = ()
     state: State = State.CLAIMED

@@ -13,7 +13,6 @@ from services.donations.life.recorded import (
     RecordedReport,
 )
 from services.donations.life.reports import Told
-from services.donations.life.transitions import State
 from services.donations.store import facts, known, links, positions
 from services.donations.store.driver import Driver
 from services.donations.store.facts import FactKey
@@ -21,13 +20,12 @@ from services.donations.store.known import KnownGift
 
 _TIMES = "SELECT id, recorded_time FROM batches WHERE id = ANY(%s)"
 
-_POSITION = """
-    SELECT state, refunded_micros FROM positions
-    WHERE (bucket, partner_id, external_id) = (%s, %s, %s)"""
-
 
 async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> RecordedGift:
-    """recorded, with all else that is known of the gift that it is a report of."""
+    """recorded, with all else that is known of the gift that it is a report of.
+
+    The driver's transaction sees one moment, that of recorded.
+    """
     family = await links.family_of(driver, [key])
     gift = family.origin_of(key) or key
     gifts = await known.find_gifts(driver, {gift, *family.rails_of(gift)})
@@ -37,7 +35,7 @@ async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> Record
     batches = {move.batch_id for move in moves} | {one.batch_id for one in gifts.values()}
     times = await _times(driver, batches)
     told_of = [(source, told.get(source, Told())) for source in sources]
-    life = replace(
+    return replace(
         recorded,
         refunds=_refunds(told_of, await facts.refund_batches(driver, sources)),
         reports=_reports(sources, gifts, times),
@@ -48,11 +46,6 @@ async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> Record
             for move in moves
         ],
     )
-    found = await (await driver.execute(_POSITION, list(gift))).fetchone()
-    if found is None:
-        return life
-    state, refunded = found
-    return replace(life, state=State(state), refunded_micros=refunded)
 
 
 async def _times(driver: Driver, batches: Iterable[UUID]) -> dict[UUID, datetime]:

@@ -13,17 +13,40 @@ from services.donations.store.driver import driver_of
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
 from services.donations.store.lives import whole_life
 
+# Whose gift a rail's report d is about: of several origins that name it the least has it. One look
+# at the links' index a row.
+_ORIGIN = """
+    LEFT JOIN LATERAL (
+        SELECT l.bucket, l.partner_id, l.external_id FROM links l
+        WHERE (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
+            = (d.bucket, d.partner_id, d.external_id)
+        ORDER BY l.bucket, l.partner_id, l.external_id LIMIT 1
+    ) o ON true"""
+
+# What became of a gift is told the same by each report of it: as it is booked of its origin's, g.
+# OFFSET 0 as in AS_REPORTED.
 _COLUMNS = f"""
     SELECT d.bucket, d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id,
-           d.project_id = 0 AS suspended, b.recorded_time,
+           coalesce(g.project_id, d.project_id) = 0 AS suspended, b.recorded_time,
            {PROJECT} AS project, {CAMPAIGN} AS campaign,
-           coalesce(t.refunded_micros, 0) AS refunded_micros, coalesce(t.state, 1) AS state
+           coalesce(t.refunded_micros, 0) AS refunded_micros, coalesce(t.state, 1) AS state,
+           coalesce(g.currency, d.currency) AS booked_currency
     FROM"""
 
 _JOINS = f"""d
-    JOIN batches b ON b.id = d.batch_id {AS_REPORTED}
-    LEFT JOIN positions t
-      ON (t.bucket, t.partner_id, t.external_id) = (d.bucket, d.partner_id, d.external_id)"""
+    JOIN batches b ON b.id = d.batch_id {AS_REPORTED} {_ORIGIN}
+    LEFT JOIN LATERAL (
+        SELECT * FROM donations n
+        WHERE (n.bucket, n.partner_id, n.external_id) = (o.bucket, o.partner_id, o.external_id)
+        OFFSET 0
+    ) g ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM positions n
+        WHERE n.bucket = coalesce(o.bucket, d.bucket)
+          AND n.partner_id = coalesce(o.partner_id, d.partner_id)
+          AND n.external_id = coalesce(o.external_id, d.external_id)
+        OFFSET 0
+    ) t ON true"""  # noqa: S608  made of constants
 
 _ONE = text(
     f"""{_COLUMNS} donations {_JOINS}
@@ -47,19 +70,12 @@ _PAGE = text(
     ORDER BY d.bucket, d.external_id"""
 )
 
-# Of several origins that name a rail's report the least has it.
 _REPORTS = text(
     f"""
     SELECT d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id, b.recorded_time,
            a.code AS origin, o.external_id AS origin_id
     FROM {_OF_PAGE} d
-    JOIN batches b ON b.id = d.batch_id
-    LEFT JOIN LATERAL (
-        SELECT l.partner_id, l.external_id FROM links l
-        WHERE (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
-            = (d.bucket, d.partner_id, d.external_id)
-        ORDER BY l.bucket, l.partner_id, l.external_id LIMIT 1
-    ) o ON true
+    JOIN batches b ON b.id = d.batch_id {_ORIGIN}
     LEFT JOIN partners a ON a.id = o.partner_id
     ORDER BY d.bucket, d.external_id"""  # noqa: S608  made of constants
 )
@@ -96,6 +112,8 @@ class GiftReader:
         """A gift with all that happened to it; None if it is not recorded."""
         key = Key(bucket_of(external_id), partner_id, external_id)
         async with self._engine.connect() as connection:
+            # All of it as it was at one moment: its moves are those that led to its state.
+            await connection.execution_options(isolation_level="REPEATABLE READ")
             row = (await connection.execute(_ONE, key._asdict())).one_or_none()
             if row is None:
                 return None
@@ -177,6 +195,7 @@ def _recorded(partner: str, row: Row[Any]) -> RecordedGift:
         row.recorded_time,
         row.batch_id,
         row.suspended,
+        row.booked_currency,
         row.refunded_micros,
         state=State(row.state),
     )

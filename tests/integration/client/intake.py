@@ -12,9 +12,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
+from watersmeet.donations.v1 import life_service_pb2 as life_pb
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import (
     DonationIntakeServiceServicer,
     add_DonationIntakeServiceServicer_to_server,
+)
+from watersmeet.donations.v1.life_service_pb2_grpc import (
+    LifeServiceServicer,
+    add_LifeServiceServicer_to_server,
 )
 
 from .certificates import Authority
@@ -125,11 +130,32 @@ class Intake(DonationIntakeServiceServicer):
                 return
 
 
+class Life(LifeServiceServicer):
+    """Remembers disputes, and lists three reports, two a page."""
+
+    def __init__(self) -> None:
+        self.disputes: list[life_pb.RecordDisputeRequest] = []
+
+    async def RecordDispute(self, request: Any, context: Any) -> Any:
+        self.disputes.append(request)
+        return life_pb.RecordDisputeResponse(outcome=pb.OUTCOME_ACCEPTED)
+
+    async def ListReports(self, request: Any, context: Any) -> Any:
+        first = int(request.page_token or 0)
+        return life_pb.ListReportsResponse(
+            reports=[
+                pb.DonationReport(external_id=f"A-{n}") for n in range(first, min(first + 2, 3))
+            ],
+            next_page_token="2" if first == 0 else "",
+        )
+
+
 class Server:
     """The stand-in behind mTLS on a loopback port."""
 
     def __init__(self, intake: Intake, authority: Authority) -> None:
         self.intake = intake
+        self.life = Life()
         self._pair = authority.server()
         self._ca = authority.pem
         self.port = 0
@@ -137,6 +163,7 @@ class Server:
     async def start(self) -> None:
         self._server = grpc.aio.server()
         add_DonationIntakeServiceServicer_to_server(self.intake, self._server)
+        add_LifeServiceServicer_to_server(self.life, self._server)
         credentials = grpc.ssl_server_credentials(
             [(self._pair.key, self._pair.certificate)], self._ca, require_client_auth=True
         )

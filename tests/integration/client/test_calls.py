@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from watersmeet.client import Client, Gift, Refund, WatersmeetError, connect
+from watersmeet.client import Client, Dispute, Gift, Refund, WatersmeetError, connect
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 
 from .certificates import Authority, Pair
@@ -31,6 +31,24 @@ async def test_a_refund_is_recorded(client: Client) -> None:
     answer = await client.record_refund(Refund("A-1", "R-1", 1_000_000, "CNY", TIME))
     assert answer.outcome == pb.OUTCOME_WAITING
     assert (answer.refund.refund_id, answer.refund.amount.micros) == ("R-1", 1_000_000)
+
+
+async def test_a_dispute_is_recorded(client: Client, server: Server) -> None:
+    for status in ("opened", "lost"):
+        dispute = Dispute("A-1", "D-1", status, 1_000_000, "CNY", TIME)
+        assert (await client.record_dispute(dispute)).outcome == pb.OUTCOME_ACCEPTED
+    sent = server.life.disputes
+    assert [(one.external_id, one.dispute_id, one.status) for one in sent] == [
+        ("A-1", "D-1", pb.DISPUTE_STATUS_OPENED),
+        ("A-1", "D-1", pb.DISPUTE_STATUS_LOST),
+    ]
+    assert (sent[0].amount.micros, sent[0].event_time.ToDatetime(UTC)) == (1_000_000, TIME)
+    with pytest.raises(ValueError, match="opened, won, lost"):
+        Dispute("A-1", "D-1", "over", 1, "CNY", TIME)  # type: ignore[arg-type]
+
+
+async def test_reports_are_read_page_by_page(client: Client) -> None:
+    assert [report.external_id async for report in client.list_reports()] == ["A-0", "A-1", "A-2"]
 
 
 async def test_certificates_may_be_files(

@@ -1,13 +1,16 @@
 """One gift, told of by the company that it was made with and by the rail that it was paid on."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, LineKind, Outcome, Rail
 from services.donations.gifts.columns import columns_of
+from services.donations.life.transitions import State
 from services.runtime.errors import Reason
 from tests.integration.donations.canonical import balances
 from tests.integration.donations.parts import Parts, outcomes_of, write
@@ -115,6 +118,67 @@ async def test_another_amount_is_a_claim_and_the_origin_s_counts(parts: Parts) -
         "RAIL_MISMATCH",
         {"rail": "tencent", "rail_id": "4200", "amount_micros": 90, "currency": "CNY"},
     )
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::3])
+async def test_a_rail_in_another_currency_tells_what_is_booked_of_its_origin_s(
+    parts: Parts, order: Sequence[int]
+) -> None:
+    """90 dollars were paid, of which the rail gave 27 back; 30 of the 100 yuan are what counts."""
+    submissions = (
+        Submission(gifts=[ORIGIN]),
+        Submission(gifts=[replace(RAIL, amount_micros=90, currency="USD")]),
+        Submission(
+            refunds=[a_refund("o1", partner="bytedance", external_id="order-1", amount_micros=30)]
+        ),
+        Submission(
+            refunds=[
+                a_refund(
+                    "t1", partner="tencent", external_id="4200", amount_micros=27, currency="USD"
+                )
+            ]
+        ),
+    )
+    for place in order:
+        await write(parts, parts.writers[0], submissions[place])
+        await parts.sweeper.sweep()
+    assert await held(parts) == {
+        "partner/bytedance/claimed CNY": 70,
+        "project/water/fund CNY": -70,
+    }
+    tencent = await parts.catalog.partner_id("tencent")
+    whole = await parts.reader.life("tencent", tencent, "4200")
+    [listed] = await parts.reader.page("tencent", tencent, None, 10)
+    for found in (whole, listed):
+        assert found is not None
+        assert (found.gift.amount_micros, found.gift.currency) == (90, "USD")
+        assert (found.refunded_micros, found.booked_currency) == (30, "CNY")
+        assert not found.suspended
+    assert whole is not None
+    assert all(refund.batch_id is not None for refund in whole.refunds)
+
+
+async def test_every_report_of_a_gift_tells_what_became_of_it(parts: Parts) -> None:
+    """One of a rail's two reports is about another company's gift, which was given back."""
+    refund = a_refund("o1", partner="bytedance", external_id="order-1", amount_micros=100)
+    alone = replace(RAIL, external_id="4201")
+    gifts = [RAIL, alone, ORIGIN, replace(ORIGIN, external_id="order-2")]
+    await write(parts, parts.writers[0], Submission(gifts=gifts, refunds=[refund]))
+    [claim] = await parts.query("SELECT external_id FROM conflicts")
+    partner_id = await parts.catalog.partner_id("tencent")
+    page = await parts.reader.page("tencent", partner_id, None, 10)
+    listed = {found.gift.external_id: found for found in page}
+    theirs = State.CLAIMED if claim.external_id == "order-1" else State.REFUNDED
+    assert {external_id: found.state for external_id, found in listed.items()} == {
+        "4200": theirs,
+        "4201": State.CLAIMED,
+    }
+    assert (listed["4200"].suspended, listed["4201"].suspended) == (False, True)
+    for external_id, found in listed.items():
+        whole = await parts.reader.life("tencent", partner_id, external_id)
+        assert whole is not None
+        told = (whole.state, whole.refunded_micros, whole.suspended)
+        assert told == (found.state, found.refunded_micros, found.suspended)
 
 
 @pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])

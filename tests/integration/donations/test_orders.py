@@ -66,17 +66,19 @@ messages = st.lists(
 def a_report(
     partner: str, external_id: str, rail: tuple[str, str] | None = None, amount: int = 100
 ) -> Gift:
+    """Of a rail's two, who tell of another amount, one tells of it in another currency."""
     return a_gift(
         external_id,
         partner=partner,
         project=_PROJECTS.get(external_id, "water"),
         amount_micros=amount,
+        currency="USD" if (external_id, amount) == ("y", 70) else "CNY",
         rail=None if rail is None else Rail(*rail),
     )
 
 
 def a_refund_of(of: tuple[str, str], number: int) -> Refund:
-    currency = "USD" if number == 2 and of == ("weibo", "c") else "CNY"
+    currency = "USD" if number == 2 and of in (("weibo", "c"), ("tencent", "y")) else "CNY"
     return Refund(*of, f"r{number}", 20 + 25 * number, currency, number == 3, NOW_MICROS - number)
 
 
