@@ -1,4 +1,4 @@
-"""What comes in one call is submitted together: a submission costs as much as three gifts in it."""
+"""What comes in one call is submitted together: a submission has its price, however small it is."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
