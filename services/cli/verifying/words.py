@@ -18,7 +18,7 @@ PAD = 256
 
 _WORD = 8
 _ROUNDS = 8
-_TABLE_BITS = 17
+_TABLE_BITS = 15
 _ODD = tuple(np.uint64(odd) for odd in (0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F))
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_WORD + 1)], dtype="<u8")
 """What is left of eight bytes of which so many are a word's."""
@@ -65,7 +65,7 @@ def _likes(columns: list[Numbers], hashes: Numbers) -> Places:
     """For each place one that holds the same word; the same one for all of them."""
     likes: Places = np.arange(len(hashes))
     rest: Places = likes
-    table = np.empty(1 << _TABLE_BITS, dtype=np.intp)
+    table = np.empty(1 << _TABLE_BITS, dtype=np.int32)
     for _ in range(_ROUNDS):
         slots = hashes[rest] >> np.uint64(64 - _TABLE_BITS)
         table[slots] = rest
