@@ -124,13 +124,12 @@ async def books(parts: Parts, rounds: Sequence[Sequence[Sequence[Message]]]) -> 
     mark = next(marks)
     await forget_the_outbox(parts)
     for lanes in rounds:
-        await asyncio.gather(
-            *(
-                write(parts, writer, *(submission(marked(each, mark)) for each in lane))
-                for writer, lane in zip(parts.writers, lanes, strict=False)
-                if lane
-            )
-        )
+        # Not gathered: where one fails, the other must not write into the next example's books.
+        async with asyncio.TaskGroup() as both:
+            for writer, lane in zip(parts.writers, lanes, strict=False):
+                if lane:
+                    mine = [submission(marked(each, mark)) for each in lane]
+                    both.create_task(write(parts, writer, *mine))
     while await parts.sweeper.sweep():
         pass
     async for checked in check_positions(LifeReader(parts.engine)):

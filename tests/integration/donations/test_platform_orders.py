@@ -116,13 +116,12 @@ async def books(parts: Parts, rounds: Iterable[Sequence[Sequence[Told]]]) -> str
     mark = next(marks)
     await forget_the_outbox(parts)
     for lanes in rounds:
-        await asyncio.gather(
-            *(
-                write(parts, writer, *(submission(one, mark) for one in lane))
-                for writer, lane in zip(parts.writers, lanes, strict=False)
-                if lane
-            )
-        )
+        # Not gathered: where one fails, the other must not write into the next example's books.
+        async with asyncio.TaskGroup() as both:
+            for writer, lane in zip(parts.writers, lanes, strict=False):
+                if lane:
+                    told = [submission(one, mark) for one in lane]
+                    both.create_task(write(parts, writer, *told))
     while await parts.sweeper.sweep():
         pass
     gifts = [(sender.code, mark + external_id) for sender in SENDERS for external_id in IDS]
