@@ -7,11 +7,17 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 
-def amount(micros: int) -> str:
-    """Micros as an exact decimal with two to six places and grouped digits: "1,234.50"."""
+def decimal(micros: int) -> str:
+    """Micros as an exact decimal for programs, with two to six places: "1234.50"."""
     whole, part = divmod(abs(micros), 1_000_000)
     places = f"{part:06}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole:,}.{places}"
+    return f"{'-' if micros < 0 else ''}{whole}.{places}"
+
+
+def amount(micros: int) -> str:
+    """The same for people, with grouped digits: "1,234.50"."""
+    whole, _, places = decimal(micros).partition(".")
+    return f"{int(whole):,}.{places}" if whole != "-0" else f"-0.{places}"
 
 
 def rfc3339(time: Timestamp) -> str:

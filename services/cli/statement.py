@@ -11,9 +11,9 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import rfc3339
+from services.cli.render import decimal, rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 3_600.0
 _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]

@@ -15,7 +15,7 @@ from watersmeet.type.v1.purpose_pb2 import Purpose
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import amount, moment, print_json, rfc3339
+from services.cli.render import amount, decimal, moment, print_json, rfc3339
 
 _TIMEOUT_S = 10.0
 _SPOKEN = {"suspense": "in suspense"}
@@ -78,7 +78,7 @@ def _document(answer: pb.GetTotalsResponse, by: By | None) -> dict[str, Any]:
                 "state": _state(row),
                 "currency": row.amount.currency_code,
                 "micros": str(row.amount.micros),
-                "amount": amount(row.amount.micros).replace(",", ""),
+                "amount": decimal(row.amount.micros),
                 "count": row.count,
                 **({} if by is None else {by.value: _value(row, by)}),
             }

@@ -11,8 +11,9 @@ from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading.balances import COLUMNS, row_of
+from services.cli.render import decimal
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
-from services.cli.sheets.sheet import Sheet, Value, decimal
+from services.cli.sheets.sheet import Sheet, Value
 
 _TIMEOUT_S = 600.0
 _DOES_NOT_TIE = 1
@@ -50,7 +51,8 @@ def trial_balance(
         unit = both.debits.currency_code
         facts[f"{unit}_debits"] = decimal(both.debits.micros)
         facts[f"{unit}_credits"] = decimal(both.credits.micros)
-    facts["verdict"] = "debits equal credits" if ties else "DEBITS AND CREDITS DIFFER"
+    if sums:
+        facts["verdict"] = "debits equal credits" if ties else "DEBITS AND CREDITS DIFFER"
     sheet = Sheet("trial balance", COLUMNS, map(row_of, balances), facts)
     present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
     if not ties:

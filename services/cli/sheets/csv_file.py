@@ -3,7 +3,8 @@
 import csv
 from typing import TextIO
 
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal, harmless
+from services.cli.render import decimal
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, harmless
 
 
 def write_csv(sheet: Sheet, file: TextIO) -> None:

@@ -12,9 +12,9 @@ from rich.table import Table
 from xlsxwriter.exceptions import XlsxFileError
 
 from services.cli.console import make_console
-from services.cli.render import amount, print_json
+from services.cli.render import amount, decimal, print_json
 from services.cli.sheets.csv_file import write_csv
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 from services.cli.sheets.xlsx_file import TooManyRowsError, write_xlsx
 
 _SHOWN_MAX = 1_000

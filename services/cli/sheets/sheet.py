@@ -43,13 +43,6 @@ class Sheet:
     facts: Mapping[str, Value] = field(default_factory=dict)
 
 
-def decimal(micros: int) -> str:
-    """Micros as an exact decimal for programs: "1234.50", with two to six places."""
-    whole, part = divmod(abs(micros), 1_000_000)
-    places = f"{part:06}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{places}"
-
-
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula: with an apostrophe where it might be one."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -7,7 +7,8 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal, harmless
+from services.cli.render import decimal
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, harmless
 
 _ROWS_MAX = 1_048_575
 # A spreadsheet keeps fifteen digits of a number. What has more is written as text, whole.

@@ -12,9 +12,10 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.render import amount, decimal
 from services.cli.sheets.csv_file import write_csv
 from services.cli.sheets.present import present
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, decimal, harmless
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, harmless
 from services.cli.sheets.xlsx_file import write_xlsx
 
 COLUMNS = (Column("cause"), Column("entry", Kind.NUMBER), Column("amount", Kind.AMOUNT))
@@ -68,6 +69,7 @@ def test_a_decimal_is_exact(micros: int) -> None:
     assert int(whole) * 1_000_000 + int(part.ljust(6, "0")) == abs(micros)
     assert 2 <= len(part) <= 6
     assert decimal(micros).startswith("-") == (micros < 0)
+    assert amount(micros).replace(",", "") == decimal(micros)
 
 
 def test_json_has_amounts_as_text(capsys: pytest.CaptureFixture[str]) -> None:
