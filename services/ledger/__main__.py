@@ -131,8 +131,8 @@ async def compose(
             LogPace(entries=settings.log_entries, seconds=settings.log_s),
         )
 
-        def committed(head: Head) -> None:
-            feed.notify()
+        def committed(head: Head, entries: Sequence[Entry]) -> None:
+            feed.committed(entries)
             log.notify(head)
 
         writer = Writer(

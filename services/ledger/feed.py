@@ -1,18 +1,20 @@
 """The feed: every entry in order, from any sequence on, to as many readers as ask.
 
-Each reader reads its own pages from the store, so a slow one holds up nobody and holds one page at
-most. Between pages it sleeps until the writer of this process commits, or until it is time to look
-for what another process has written.
+Each reader takes its own pages, so a slow one holds up nobody and holds one page at most: from
+memory what this process has just written, everything else from the store. Between pages it sleeps
+until the writer of this process commits, or until it is time to look for what another process has
+written.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
 from services.ledger.domain import Entry, TotalsRow, Transfer
-from services.ledger.store.reading import ReadingStore
+from services.ledger.recent import Recent
+from services.ledger.store.reading import EntryPage, ReadingStore
 from services.ledger.totals import changes_of
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
@@ -46,16 +48,18 @@ class FeedPace:
 
 
 class Feed:
-    """Streams entries. Tell it of commits through `notify`."""
+    """Streams entries. Tell it of commits through `committed`."""
 
     def __init__(self, store: ReadingStore, clock: Clock, pace: FeedPace | None = None) -> None:
         self._store = store
         self._clock = clock
         self._pace = pace or FeedPace()
+        self._recent = Recent()
         self._committed = asyncio.Event()
 
-    def notify(self) -> None:
-        """The writer of this process has committed: wakes all readers."""
+    def committed(self, entries: Sequence[Entry]) -> None:
+        """The writer of this process has committed these, and perhaps more: wakes all readers."""
+        self._recent.add(entries)
         self._committed.set()
         self._committed = asyncio.Event()
 
@@ -77,7 +81,7 @@ class Feed:
         checkpoint_due = monotonic() + self._pace.checkpoint_s
         while True:
             committed = self._committed  # before the page is read, so that no commit is missed
-            page = await self._store.entries_after(sent, self._pace.page_entries)
+            page = await self._page(sent)
             read_time = self._clock()
             for entry in page.entries:
                 assert entry.sequence == sent + 1, "entries are numbered without gaps"
@@ -90,6 +94,12 @@ class Feed:
                 checkpoint_due = monotonic() + self._pace.checkpoint_s
             if not page.more:
                 await _wait(committed, self._pace.poll_s)
+
+    async def _page(self, sent: int) -> EntryPage:
+        limit = self._pace.page_entries
+        if recent := self._recent.after(sent, limit):
+            return EntryPage(list(recent), more=len(recent) == limit)
+        return await self._store.entries_after(sent, limit)
 
 
 def changes_to_totals(transfers: Iterable[Transfer]) -> list[TotalsRow]:

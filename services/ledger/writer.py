@@ -19,7 +19,7 @@ import structlog
 from services.ledger import metrics
 from services.ledger.chart import require_unit
 from services.ledger.decisions import AccountDecision, draft_of_account
-from services.ledger.domain import AccountName, EntryDraft, Head, Posting
+from services.ledger.domain import AccountName, Entry, EntryDraft, Head, Posting
 from services.ledger.leadership import Tenure, standing_by
 from services.ledger.periods import Periods
 from services.ledger.plan import (
@@ -75,9 +75,11 @@ class Writer:
         clock: Clock,
         *,
         limits: WriterLimits | None = None,
-        committed: Callable[[Head], None] = lambda _: None,
+        committed: Callable[[Head, Sequence[Entry]], None] = lambda _, __: None,
     ) -> None:
-        """committed: called with the new head after each transaction that moved it."""
+        """committed: called after each transaction that moved the head, with the new head and the
+        entries that it wrote, as far as it is known which; it must not block.
+        """
         self._store = store
         self._tenure = tenure
         self._clock = clock
@@ -257,7 +259,7 @@ class Writer:
             metrics.ENTRIES_POSTED.inc(len(plan.entries))
             metrics.TRANSFERS_POSTED.inc(sum(len(e.draft.transfers) for e in plan.entries))
         if plan.entries or unsure:
-            self._committed(plan.head)
+            self._committed(plan.head, plan.entries)
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
 
     async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:

@@ -131,7 +131,7 @@ async def open_parts(
         tenure or FixedTenure(),
         clock,
         limits=limits,
-        committed=lambda _: feed.notify(),
+        committed=lambda _, entries: feed.committed(entries),
     )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
     balance_store = BalanceStore(engine)

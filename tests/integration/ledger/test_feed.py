@@ -154,7 +154,7 @@ async def test_entries_of_another_process_are_seen(urls: DatabaseUrls, clock: Fi
 
 async def test_an_own_commit_wakes_readers_at_once(parts: Parts) -> None:
     feed = Feed(parts.reading, parts.clock, replace(PACE, poll_s=60.0, checkpoint_s=60.0))
-    parts.writer._committed = lambda _: feed.notify()
+    parts.writer._committed = lambda _, entries: feed.committed(entries)
     async with asyncio.timeout(5), aclosing(feed.stream(0)) as news:
         await anext(news)
         for expected in range(1, 6):
