@@ -11,9 +11,6 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.cli.exporting.writer import write_archive
-from services.ledger import seal
-from services.ledger.archive import HoldingAccount, Part, SealedEntry, Start
-from services.ledger.chart import place
 from services.ledger.convert_log import archive_message
 from services.ledger.domain import (
     NO_HASH,
@@ -27,8 +24,11 @@ from services.ledger.domain import (
     Head,
     Transfer,
 )
-from services.ledger.note import Checkpoint, Signer, signed
-from services.ledger.tree import Frontier, leaf_hash
+from services.ledger.journal import seal
+from services.ledger.journal.chart import place
+from services.ledger.log.archive import HoldingAccount, Part, SealedEntry, Start
+from services.ledger.log.note import Checkpoint, Signer, signed
+from services.ledger.log.tree import Frontier, leaf_hash
 
 TRANSFERS_AN_ENTRY = 2
 _ENTRIES_A_PART = 500

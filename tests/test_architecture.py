@@ -20,22 +20,14 @@ DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
     *("donations/platforms/*.py", "donations/donors/*.py"),
     *("donations/pledges/*.py", "donations/review/*.py"),
-    *("ledger/domain.py", "ledger/chart.py", "ledger/seal.py", "ledger/totals.py"),
-    *(
-        "ledger/rules.py",
-        "ledger/plan.py",
-        "ledger/calendar.py",
-        "ledger/standing.py",
-        "ledger/tree.py",
-    ),
-    *("ledger/note.py", "ledger/routes.py"),
+    *("ledger/domain.py", "ledger/journal/*.py", "ledger/log/tree.py", "ledger/log/note.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
     "gateway/catalog/listing.py",
 )
 STORE_ROOMS = re.compile(r"^(models\w*|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.
 WIRE_ROOMS = re.compile(
-    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit\w*|callbacks|log_http)\.py$"
+    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit/donations|callbacks|log_http)\.py$"
 )
 
 

@@ -19,28 +19,29 @@ from watersmeet.ledger.v1 import (
 
 from services.ledger import metrics
 from services.ledger.account_service import AccountService
-from services.ledger.archive import Archive
-from services.ledger.audit import Auditor
-from services.ledger.audit_donations import DonationsBatches
-from services.ledger.audit_schedule import AuditSchedule
+from services.ledger.audit.auditor import Auditor
+from services.ledger.audit.donations import DonationsBatches
+from services.ledger.audit.schedule import AuditSchedule
 from services.ledger.audit_service import AuditService
-from services.ledger.balances import Balances
 from services.ledger.domain import Cause, CauseKind, Entry, Head
-from services.ledger.feed import Feed, FeedPace
-from services.ledger.history import History
 from services.ledger.hold_service import HoldService
-from services.ledger.holds import Holds
-from services.ledger.leadership import Leadership
 from services.ledger.ledger_service import LedgerService
-from services.ledger.log import Log, LogPace
+from services.ledger.log.archive import Archive
+from services.ledger.log.note import Signer
+from services.ledger.log.proofs import Proofs
+from services.ledger.log.signing import Log, LogPace
 from services.ledger.log_service import LogService
-from services.ledger.note import Signer
 from services.ledger.period_service import PeriodService
-from services.ledger.proofs import Proofs
-from services.ledger.reader import Reader, Snapshots
+from services.ledger.posting.holds import Holds
+from services.ledger.posting.leadership import Leadership
+from services.ledger.posting.reversals import Reversals
+from services.ledger.posting.writer import Writer, WriterLimits
+from services.ledger.reading.balances import Balances
+from services.ledger.reading.feed import Feed, FeedPace
+from services.ledger.reading.history import History
+from services.ledger.reading.reader import Reader, Snapshots
+from services.ledger.reading.rollup import Rollups
 from services.ledger.reversal_service import ReversalService
-from services.ledger.reversals import Reversals
-from services.ledger.rollup import Rollups
 from services.ledger.settings import Settings
 from services.ledger.statement_service import StatementService
 from services.ledger.store.accounts import AccountIds
@@ -52,7 +53,6 @@ from services.ledger.store.periods import PeriodStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
-from services.ledger.writer import Writer, WriterLimits
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade

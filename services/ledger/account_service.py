@@ -5,8 +5,8 @@ from watersmeet.ledger.v1 import account_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
 from services.ledger.convert_accounts import decision_of
-from services.ledger.reader import Reader
-from services.ledger.writer import Writer
+from services.ledger.posting.writer import Writer
+from services.ledger.reading.reader import Reader
 from services.runtime.call import current_call
 from services.runtime.served import Context
 

@@ -7,8 +7,8 @@ from watersmeet.ledger.v1 import audit_service_pb2 as pb
 from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
-from services.ledger.audit import Auditor
-from services.ledger.audit_check import Check
+from services.ledger.audit.auditor import Auditor
+from services.ledger.audit.check import Check
 from services.runtime.served import Context
 
 

@@ -12,9 +12,9 @@ from watersmeet.ledger.v1 import audit_service_pb2 as audit_pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.type.v1 import money_pb2, purpose_pb2
 
-from services.ledger.audit import Report
-from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind
-from services.ledger.audit_check import Check
+from services.ledger.audit.auditor import Report
+from services.ledger.audit.batches import BatchLine, BatchSummary, LineKind
+from services.ledger.audit.check import Check
 from services.ledger.convert_steps import put_step
 from services.ledger.domain import (
     Account,
@@ -31,8 +31,8 @@ from services.ledger.domain import (
     TotalState,
     Transfer,
 )
-from services.ledger.history import AsOf
-from services.ledger.reader import TrialBalanceSum
+from services.ledger.reading.history import AsOf
+from services.ledger.reading.reader import TrialBalanceSum
 from services.runtime.call import is_uuid
 from services.runtime.errors import Fault, Reason
 

@@ -3,8 +3,8 @@
 from watersmeet.ledger.v1 import account_service_pb2 as pb
 
 from services.ledger.convert import name_of, required_time, uuid_of
-from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import AccountLimit, AccountState, EntryDraft
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.runtime.errors import Fault, Reason
 
 

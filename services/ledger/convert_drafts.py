@@ -6,7 +6,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from services.ledger.convert import cause_of, moment, no_time, required_time, time_of, uuid_of
 from services.ledger.convert_steps import step_of
 from services.ledger.domain import EntryDraft, Posting, Transfer
-from services.ledger.plan import Outcome
+from services.ledger.journal.plan import Outcome
 from services.runtime.errors import Fault
 
 

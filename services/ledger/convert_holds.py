@@ -6,7 +6,7 @@ from watersmeet.type.v1 import money_pb2
 
 from services.ledger.convert import transfer_message
 from services.ledger.domain import StepKind, Transfer, TransferName
-from services.ledger.holds import Hold
+from services.ledger.posting.holds import Hold
 from services.runtime.errors import Fault, Reason
 
 _STATES = {

@@ -2,10 +2,10 @@
 
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 
-from services.ledger.archive import HoldingAccount, Part, SealedEntry, Start
-from services.ledger.chart import CHART
 from services.ledger.convert import ACCOUNT_KINDS, account_message
-from services.ledger.note import Checkpoint
+from services.ledger.journal.chart import CHART
+from services.ledger.log.archive import HoldingAccount, Part, SealedEntry, Start
+from services.ledger.log.note import Checkpoint
 
 
 def checkpoint_message(checkpoint: Checkpoint) -> pb.SignedCheckpoint:

@@ -5,7 +5,7 @@ from watersmeet.ledger.v1 import period_service_pb2 as pb
 
 from services.ledger.convert import required_time, stamp_of, transfer_message, uuid_of
 from services.ledger.domain import EntryDraft
-from services.ledger.periods import (
+from services.ledger.posting.periods import (
     PeriodAction,
     PeriodDecision,
     Periods,

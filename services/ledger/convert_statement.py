@@ -5,8 +5,8 @@ from watersmeet.type.v1 import money_pb2
 
 from services.ledger.convert import cause_message, money, stamp_of
 from services.ledger.domain import AccountKind, StatementLine
-from services.ledger.history import Statement
-from services.ledger.standing import Turnover
+from services.ledger.journal.standing import Turnover
+from services.ledger.reading.history import Statement
 
 
 def page_message(currency: str, statement: Statement) -> pb.GetStatementResponse:

@@ -6,7 +6,7 @@ from watersmeet.ledger.v1 import hold_service_pb2_grpc as pb_grpc
 from services.ledger import convert
 from services.ledger.convert_holds import amount_of, hold_message, transfer_name_of
 from services.ledger.domain import TransferName
-from services.ledger.holds import Holds
+from services.ledger.posting.holds import Holds
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 

@@ -9,11 +9,11 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from services.ledger import convert
 from services.ledger.convert_drafts import draft_of, result_of
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
-from services.ledger.feed import Feed, Posted
-from services.ledger.history import History
-from services.ledger.reader import Reader
-from services.ledger.rules import ENTRIES_MAX
-from services.ledger.writer import Writer
+from services.ledger.journal.rules import ENTRIES_MAX
+from services.ledger.posting.writer import Writer
+from services.ledger.reading.feed import Feed, Posted
+from services.ledger.reading.history import History
+from services.ledger.reading.reader import Reader
 from services.runtime.call import current_call
 from services.runtime.errors import Fault, Reason
 from services.runtime.identity import Role

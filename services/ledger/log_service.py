@@ -7,10 +7,10 @@ from uuid import UUID
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 
-from services.ledger.archive import Archive
 from services.ledger.convert import uuid_of
 from services.ledger.convert_log import archive_message, checkpoint_message
-from services.ledger.proofs import Proofs
+from services.ledger.log.archive import Archive
+from services.ledger.log.proofs import Proofs
 from services.runtime.errors import Fault, Reason
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context

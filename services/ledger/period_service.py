@@ -6,9 +6,9 @@ from watersmeet.ledger.v1 import period_service_pb2 as pb
 from watersmeet.ledger.v1 import period_service_pb2_grpc as pb_grpc
 
 from services.ledger.convert_periods import decision_of, late_message, period_message
-from services.ledger.periods import Late, period_of
+from services.ledger.posting.periods import Late, period_of
+from services.ledger.posting.writer import Writer
 from services.ledger.store.periods import PeriodStore
-from services.ledger.writer import Writer
 from services.runtime.call import current_call
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context

@@ -5,7 +5,7 @@ from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
 from services.ledger.domain import Sums
-from services.ledger.reversals import Part, Reversals
+from services.ledger.posting.reversals import Part, Reversals
 from services.runtime.errors import Fault, Reason
 from services.runtime.served import Context
 

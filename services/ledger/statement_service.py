@@ -9,8 +9,8 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert, convert_statement
 from services.ledger.domain import TransferName
-from services.ledger.history import History, end_of
-from services.ledger.reader import Reader, TrialBalanceSum
+from services.ledger.reading.history import History, end_of
+from services.ledger.reading.reader import Reader, TrialBalanceSum
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ledger.chart import place
 from services.ledger.domain import Account, AccountKind, AccountLimit, AccountName, AccountState
+from services.ledger.journal.chart import place
 from services.ledger.store.arrays import array
 
 _REMEMBERED_MAX = 200_000

@@ -11,8 +11,8 @@ from json import JSONEncoder
 from typing import NamedTuple
 
 from services.ledger.domain import AccountName, Dates, Entry, EntryDraft, Step
-from services.ledger.periods import Late
-from services.ledger.seal import rfc3339
+from services.ledger.journal.seal import rfc3339
+from services.ledger.posting.periods import Late
 
 ENTRIES = (
     "COPY entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,"

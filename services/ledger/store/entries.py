@@ -21,7 +21,7 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
-from services.ledger.rules import TRANSFERS_MAX
+from services.ledger.journal.rules import TRANSFERS_MAX
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.arrays import array
 

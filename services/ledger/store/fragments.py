@@ -1,6 +1,6 @@
 """Pieces of SQL that several statements share."""
 
-from services.ledger.calendar import ZONE
+from services.ledger.journal.calendar import ZONE
 
 _OFFSET_S = int(ZONE.utcoffset(None).total_seconds())
 

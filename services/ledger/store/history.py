@@ -21,7 +21,7 @@ from services.ledger.domain import (
     StatementLine,
     TransferName,
 )
-from services.ledger.standing import Turnover
+from services.ledger.journal.standing import Turnover
 from services.ledger.store.fragments import VALUE_DATE
 from services.runtime.database import transaction
 

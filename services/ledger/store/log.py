@@ -10,10 +10,10 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.ledger.note import Checkpoint
+from services.ledger.log.note import Checkpoint
+from services.ledger.log.tree import STRIDE, Base, KeptNode
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import Unreadable
-from services.ledger.tree import STRIDE, Base, KeptNode
 from services.runtime.database import transaction
 
 HASH_BYTES = 32

@@ -7,9 +7,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import TextClause
 
-from services.ledger.note import Checkpoint
+from services.ledger.log.note import Checkpoint
+from services.ledger.log.tree import KeptNode, Node
 from services.ledger.store.log import Links, links_between
-from services.ledger.tree import KeptNode, Node
 
 Stream = Callable[[TextClause], AsyncIterator[Sequence[Row[Any]]]]
 """Reads a statement's rows a chunk at a time."""

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.domain import CauseKind, Transfer, TransferName
-from services.ledger.periods import Late, Periods, period_decision_of
+from services.ledger.posting.periods import Late, Periods, period_decision_of
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.steps import named_transfers
 

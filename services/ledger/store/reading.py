@@ -17,7 +17,7 @@ from services.ledger.domain import (
     Head,
     TransferName,
 )
-from services.ledger.steps import Named
+from services.ledger.journal.steps import Named
 from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import page_after, page_of

@@ -8,8 +8,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.domain import StepKind, Sums, Transfer, TransferName
-from services.ledger.plan import Due
-from services.ledger.steps import End, Named
+from services.ledger.journal.plan import Due
+from services.ledger.journal.steps import End, Named
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import TransferRow, transfer_of

@@ -13,7 +13,7 @@ from services.donations.domain import Line, moment_of
 from services.donations.life.recorded import RecordedGift
 from services.donations.life.transitions import movements_of
 from services.ledger.domain import Transfer
-from services.ledger.totals import changes_of
+from services.ledger.journal.totals import changes_of
 from tests.integration.donations.parts import Parts
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from hashlib import sha256
 from itertools import chain
 
-from services.ledger.audit_batches import BatchLine, BatchSummary, LineKind, transfers_of_line
+from services.ledger.audit.batches import BatchLine, BatchSummary, LineKind, transfers_of_line
 from services.ledger.domain import Cause, CauseKind, EntryDraft, Purpose
 from tests.unit.ledger.drafts import NOON, draft, new_id
 

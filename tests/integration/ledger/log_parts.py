@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.ledger.log import Log, LogPace
-from services.ledger.note import Signer
-from services.ledger.proofs import Proofs
+from services.ledger.log.note import Signer
+from services.ledger.log.proofs import Proofs
+from services.ledger.log.signing import Log, LogPace
 from services.ledger.store.log import LogStore
 from services.runtime.database import open_engine
 from tests.integration.ledger.parts import Parts

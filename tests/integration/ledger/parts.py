@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import make_url
 
-from services.ledger.audit import Auditor, Report
-from services.ledger.audit_batches import BatchSummary
-from services.ledger.audit_positions import CheckedGifts
-from services.ledger.balances import Balances
+from services.ledger.audit.auditor import Auditor, Report
+from services.ledger.audit.batches import BatchSummary
+from services.ledger.audit.positions import CheckedGifts
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
-from services.ledger.feed import Feed, FeedPace
-from services.ledger.history import History
-from services.ledger.leadership import Tenure
-from services.ledger.plan import Outcome
-from services.ledger.reader import Reader, Snapshots
+from services.ledger.journal.plan import Outcome
+from services.ledger.posting.leadership import Tenure
+from services.ledger.posting.writer import Writer, WriterLimits
+from services.ledger.reading.balances import Balances
+from services.ledger.reading.feed import Feed, FeedPace
+from services.ledger.reading.history import History
+from services.ledger.reading.reader import Reader, Snapshots
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.balances import BalanceStore
 from services.ledger.store.history import HistoryStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
-from services.ledger.writer import Writer, WriterLimits
 from services.runtime.clock import Clock
 from services.runtime.database import open_engine
 from services.runtime.errors import Fault

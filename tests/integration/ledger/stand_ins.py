@@ -12,7 +12,7 @@ from watersmeet.donations.v1 import position_service_pb2 as position_pb
 from watersmeet.donations.v1 import position_service_pb2_grpc as position_pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 
-from services.ledger.audit_batches import BatchLine, BatchSummary
+from services.ledger.audit.batches import BatchLine, BatchSummary
 from services.ledger.convert import stamp_of
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from services.ledger.audit import Report
-from services.ledger.audit_batches import BatchSummary
-from services.ledger.audit_check import Check
+from services.ledger.audit.auditor import Report
+from services.ledger.audit.batches import BatchSummary
+from services.ledger.audit.check import Check
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Parts
 from tests.unit.ledger.drafts import draft, gift, refund, suspended

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.ledger.audit_batches import BatchSummary, LineKind
-from services.ledger.audit_check import Check
+from services.ledger.audit.batches import BatchSummary, LineKind
+from services.ledger.audit.check import Check
 from services.ledger.domain import Cause, CauseKind
 from services.runtime.errors import Fault, Reason
 from tests.integration.ledger.batches import batch, entry_of, line

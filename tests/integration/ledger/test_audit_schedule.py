@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from services.ledger import audit_schedule
-from services.ledger.audit import Auditor
-from services.ledger.audit_batches import BatchSummary
-from services.ledger.audit_schedule import AuditSchedule
+from services.ledger.audit import schedule as audit_schedule
+from services.ledger.audit.auditor import Auditor
+from services.ledger.audit.batches import BatchSummary
+from services.ledger.audit.schedule import AuditSchedule
 from services.ledger.domain import Entry
 from services.runtime.errors import Fault, Reason
 from tests.integration.ledger.parts import Parts, nothing_happened

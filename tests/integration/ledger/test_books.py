@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ledger.domain import AccountName, Cell, EntryDraft, Posting, Sums
-from services.ledger.plan import prepare
-from services.ledger.standing import Turnover
+from services.ledger.journal.plan import prepare
+from services.ledger.journal.standing import Turnover
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.parts import Parts, open_parts

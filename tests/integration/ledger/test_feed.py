@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from services.ledger.domain import Cell, Entry, Sums
-from services.ledger.feed import Checkpoint, Feed, Posted
+from services.ledger.reading.feed import Checkpoint, Feed, Posted
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import PACE, Parts, open_parts

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ledger.calendar import day_of
 from services.ledger.domain import AccountName, Balance, Entry, StatementLine, TransferName
-from services.ledger.history import AsOf, after_lines, end_of
-from services.ledger.rollup import Rollups
-from services.ledger.standing import Turnover
+from services.ledger.journal.calendar import day_of
+from services.ledger.journal.standing import Turnover
+from services.ledger.reading.history import AsOf, after_lines, end_of
+from services.ledger.reading.rollup import Rollups
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY

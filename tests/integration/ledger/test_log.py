@@ -8,8 +8,8 @@ import pytest
 
 from services.cli.verifying.merkle import continues, includes, leaf_of
 from services.ledger import metrics
-from services.ledger.log import Log, LogPace
-from services.ledger.note import keys_of, opened
+from services.ledger.log.note import keys_of, opened
+from services.ledger.log.signing import Log, LogPace
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import EAGER, NEXT, SIGNER, LogParts

@@ -7,7 +7,7 @@ from watersmeet.ledger.v1 import log_service_pb2 as pb
 from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 
 from services.cli.verifying.merkle import continues, includes, leaf_of
-from services.ledger.note import keys_of, opened
+from services.ledger.log.note import keys_of, opened
 from services.runtime.errors import Reason
 from tests.integration.ledger.conftest import Connect
 from tests.integration.ledger.log_parts import SIGNER, LogParts

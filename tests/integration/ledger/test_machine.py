@@ -23,7 +23,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import (
     AccountLimit,
     AccountName,
@@ -37,8 +36,9 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
-from services.ledger.history import AsOf
-from services.ledger.periods import PeriodAction
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
+from services.ledger.posting.periods import PeriodAction
+from services.ledger.reading.history import AsOf
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.model import Model

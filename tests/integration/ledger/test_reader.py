@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.ledger.domain import INT64_MAX, AccountKind, AccountName, Cause, CauseKind
-from services.ledger.reader import Reader
+from services.ledger.reading.reader import Reader
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.postgres import DatabaseUrls
 from tests.integration.ledger.parts import Parts, open_parts

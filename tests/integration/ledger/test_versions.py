@@ -2,8 +2,8 @@
 
 import psycopg
 
-from services.ledger import seal
 from services.ledger.domain import NO_HASH
+from services.ledger.journal import seal
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Parts
 from tests.unit.ledger.drafts import draft, gift

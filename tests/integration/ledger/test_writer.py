@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.ledger.domain import INT64_MAX, AccountName, Posting
-from services.ledger.plan import Plan
+from services.ledger.journal.plan import Plan
+from services.ledger.posting.writer import WriterLimits
 from services.ledger.store.posting import PostingTransaction
-from services.ledger.writer import WriterLimits
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Parts, open_parts

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.ledger import seal
-from services.ledger.calendar import day_of
 from services.ledger.domain import (
     NO_HASH,
     AccountLimit,
@@ -19,8 +17,9 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
-from services.ledger.periods import Late, Periods
-from services.ledger.plan import (
+from services.ledger.journal import seal
+from services.ledger.journal.calendar import day_of
+from services.ledger.journal.plan import (
     Books,
     Due,
     Outcome,
@@ -31,8 +30,9 @@ from services.ledger.plan import (
     prepare,
     recorded_time,
 )
-from services.ledger.standing import Guard, Turnover, guard_of
-from services.ledger.steps import End, Named
+from services.ledger.journal.standing import Guard, Turnover, guard_of
+from services.ledger.journal.steps import End, Named
+from services.ledger.posting.periods import Late, Periods
 
 
 class MemoryBooks:

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import (
     AccountLimit,
     AccountName,
@@ -16,7 +15,8 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
-from services.ledger.periods import (
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
+from services.ledger.posting.periods import (
     PeriodAction,
     PeriodDecision,
     draft_of_period,

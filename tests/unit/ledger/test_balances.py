@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 
 import pytest
 
-from services.ledger.balances import Balances, Standing
 from services.ledger.domain import AccountKind, AccountName, Balance
+from services.ledger.reading.balances import Balances, Standing
 
 ONE, TWO, NONE = (AccountName(code, "CNY") for code in ("one", "two", "none"))
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.calendar import day_of, start_of
+from services.ledger.journal.calendar import day_of, start_of
 
 _DAYS = st.dates(date(2000, 1, 2), date(2999, 12, 30))
 

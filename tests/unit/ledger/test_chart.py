@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.ledger.chart import CHART, POOL, place, require_unit
 from services.ledger.domain import AccountKind, AccountLimit, AccountName, Balance
+from services.ledger.journal.chart import CHART, POOL, place, require_unit
 from services.runtime.errors import Fault, Reason
 
 PLACES = {

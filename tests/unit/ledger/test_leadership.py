@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from services.ledger.leadership import Leadership
+from services.ledger.posting.leadership import Leadership
 from services.runtime.database import OutcomeUnknown
 from services.runtime.errors import Fault, Reason
 

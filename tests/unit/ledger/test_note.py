@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.ledger.note import Signer, Unsigned, keys_of, opened, signed
+from services.ledger.log.note import Signer, Unsigned, keys_of, opened, signed
 
 ROOT = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))

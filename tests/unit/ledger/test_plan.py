@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger import plan, seal
 from services.ledger.domain import (
     INT64_MAX,
     AccountLimit,
@@ -20,9 +19,10 @@ from services.ledger.domain import (
     Posting,
     Sums,
 )
-from services.ledger.plan import Books, Outcome, prepare
-from services.ledger.standing import Guard, Turnover
-from services.ledger.totals import changes_of
+from services.ledger.journal import plan, seal
+from services.ledger.journal.plan import Books, Outcome, prepare
+from services.ledger.journal.standing import Guard, Turnover
+from services.ledger.journal.totals import changes_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, refund

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.domain import Dates, Entry
-from services.ledger.recent import Recent
+from services.ledger.reading.recent import Recent
 from tests.unit.ledger.drafts import draft, gift
 
 NOW = datetime(2019, 9, 5, tzinfo=UTC)

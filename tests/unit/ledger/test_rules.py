@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.ledger.domain import INT64_MAX, Cause, CauseKind
-from services.ledger.rules import COUNT_MAX, TRANSFERS_MAX, require_valid, watermarks_of
+from services.ledger.journal.rules import COUNT_MAX, TRANSFERS_MAX, require_valid, watermarks_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 

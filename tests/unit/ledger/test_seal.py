@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from services.ledger import seal
 from services.ledger.domain import (
     NO_HASH,
     Cause,
@@ -21,6 +20,7 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
+from services.ledger.journal import seal
 from tests.unit.ledger.drafts import draft, gift
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from services.ledger.decisions import AccountDecision, draft_of_account
 from services.ledger.domain import (
     INT64_MAX,
     AccountLimit,
@@ -22,9 +21,10 @@ from services.ledger.domain import (
     TotalState,
     TransferName,
 )
-from services.ledger.plan import prepare
-from services.ledger.rules import require_postable
-from services.ledger.standing import Turnover
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
+from services.ledger.journal.plan import prepare
+from services.ledger.journal.rules import require_postable
+from services.ledger.journal.standing import Turnover
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, new_id

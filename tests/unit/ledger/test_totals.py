@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.domain import Cell, Purpose, Sums, TotalState, Transfer
-from services.ledger.feed import changes_to_totals
-from services.ledger.totals import MOVEMENTS, PURPOSES, changes_of
+from services.ledger.journal.totals import MOVEMENTS, PURPOSES, changes_of
+from services.ledger.reading.feed import changes_to_totals
 from tests.unit.ledger.drafts import NOON, appealed, gift, refund, suspended
 from tests.unit.ledger.strategies import transfers
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.tree import (
+from services.ledger.log.tree import (
     STRIDE,
     Frontier,
     Node,

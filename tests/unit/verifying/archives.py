@@ -8,9 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 
 from services.cli.exporting.writer import write_archive
-from services.ledger import seal
-from services.ledger.archive import HoldingAccount, Part, SealedEntry, Start
-from services.ledger.chart import place
 from services.ledger.convert_log import archive_message
 from services.ledger.domain import (
     NO_HASH,
@@ -24,8 +21,11 @@ from services.ledger.domain import (
     StepKind,
     TransferName,
 )
-from services.ledger.note import Checkpoint, Signer, signed
-from services.ledger.tree import Frontier, leaf_hash
+from services.ledger.journal import seal
+from services.ledger.journal.chart import place
+from services.ledger.log.archive import HoldingAccount, Part, SealedEntry, Start
+from services.ledger.log.note import Checkpoint, Signer, signed
+from services.ledger.log.tree import Frontier, leaf_hash
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 
 SIGNER = Signer("example.com/ledger", Ed25519PrivateKey.from_private_bytes(bytes(32)))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.verifying.merkle import Roots, continues, includes, leaf_of, subtrees_of
-from services.ledger.tree import Frontier, Range, consistency_path, inclusion_path
+from services.ledger.log.tree import Frontier, Range, consistency_path, inclusion_path
 from tests.support import rfc6962
 
 LEAVES = [leaf_of(data) for data in rfc6962.LEAVES]

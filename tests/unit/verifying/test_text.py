@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.verifying.text import Misread, Movement, read
-from services.ledger import seal
 from services.ledger.domain import (
     Cause,
     CauseKind,
@@ -16,6 +15,7 @@ from services.ledger.domain import (
     StepKind,
     TransferName,
 )
+from services.ledger.journal import seal
 from tests.unit.ledger.drafts import draft, gift, refund, suspended
 
 RECORDED = datetime(2019, 9, 5, 12, 0, 1, 250_000, tzinfo=UTC)

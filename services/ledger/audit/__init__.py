@@ -1,0 +1,1 @@
+"""Everything that is stored twice, derived again and compared."""

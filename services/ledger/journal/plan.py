@@ -1,0 +1,340 @@
+"""What a group of drafts does to the books: decided in memory, before anything is written.
+
+Pure: the same books and drafts give the same plan. The writer reads what it needs under the head's
+lock, plans, and hands the plan to the store.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from services.ledger.domain import (
+    INT64_MAX,
+    AccountName,
+    Cause,
+    CauseKind,
+    Cell,
+    Dates,
+    Entry,
+    EntryDraft,
+    Head,
+    Posting,
+    Sums,
+    Transfer,
+    TransferName,
+)
+from services.ledger.journal import seal
+from services.ledger.journal.decisions import AccountDecision, account_decision_of
+from services.ledger.journal.routes import Route, RouteSums
+from services.ledger.journal.rules import require_valid, watermarks_of
+from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover, names_of
+from services.ledger.journal.steps import End, Named, effects_of, expired
+from services.ledger.journal.totals import changes_of
+from services.ledger.posting.periods import Late, Periods, period_decision_of
+from services.runtime.errors import Fault, Reason
+
+Outcome = Posting | Fault
+"""What became of one draft."""
+
+
+class Prepared(NamedTuple):
+    """A valid draft with its part of the canonical text, made once for all attempts.
+
+    routes: of all its transfers, if all are plain movements, as of nearly all drafts; else none.
+    micros: of all these together, in whatever unit.
+    about: the transfers in the books that its own are about.
+    """
+
+    draft: EntryDraft
+    content: bytes
+    content_hash: bytes
+    micros: int
+    routes: Sequence[Route]
+    about: Sequence[TransferName]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that it does is plain movements."""
+        return bool(self.routes)
+
+
+def prepare(draft: EntryDraft) -> Prepared:
+    """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
+    routes, steps = require_valid(draft)
+    if steps:
+        content = seal.content_of(draft)
+        about = [step.of for step in steps if step.of is not None]
+        return Prepared(draft, content, seal.content_hash(content), 0, (), about)
+    lines = []
+    micros = 0
+    for route, transfer in zip(routes, draft.transfers, strict=True):
+        _, _, amount, _, _, _, hour, tally, _ = transfer
+        micros += amount
+        time = seal.rfc3339(hour) if hour else seal.NOTHING
+        lines.append(f"{route.line_start}{amount}{route.line_middle}{time} {tally}\n")
+    content = seal.content_of(draft, lines)
+    return Prepared(draft, content, seal.content_hash(content), micros, routes, ())
+
+
+class Posted(NamedTuple):
+    """An entry that stands in the books, as far as a repetition is judged by it."""
+
+    sequence: int
+    content_hash: bytes
+    hash: bytes
+
+
+class Due(NamedTuple):
+    """A hold whose time is over."""
+
+    name: TransferName
+    hold: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a plan needs to know, all read under the head's lock.
+
+    posted: of the drafts' entry ids, those that stand in the books.
+    turnovers: of the accounts that the other drafts use, those that are opened.
+    guards: what binds the accounts that they use, where anything does.
+    named: the transfers that they are about, as far as they stand in the books.
+    due: open holds that are over, the first ones. next_expiry: no other open hold is over before.
+    periods: their states.
+    """
+
+    head: Head
+    posted: Mapping[UUID, Posted] = field(default_factory=dict)
+    turnovers: Mapping[AccountName, Turnover] = field(default_factory=dict)
+    guards: Mapping[AccountName, Guard] = field(default_factory=dict)
+    named: Mapping[TransferName, Named] = field(default_factory=dict)
+    due: Sequence[Due] = ()
+    next_expiry: datetime | None = None
+    periods: Periods = field(default_factory=Periods)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to write, and what to answer for each draft in their order.
+
+    entries: the new ones. turnovers: of every account that they use, opened or not, as they will
+    be; stepped: those of them on which holds may be other than before. decisions: what they decide
+    on accounts, in order. totals: what to add. watermarks: what they state; the later time wins.
+    next_expiry: no open hold is over before. periods: their states behind the entries. late: what
+    came late.
+    """
+
+    head: Head
+    next_expiry: datetime | None
+    periods: Periods
+    outcomes: list[Outcome] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
+    stepped: set[AccountName] = field(default_factory=set)
+    decisions: list[AccountDecision] = field(default_factory=list)
+    totals: dict[Cell, Sums] = field(default_factory=dict)
+    watermarks: dict[str, datetime] = field(default_factory=dict)
+    late: list[Late] = field(default_factory=list)
+
+
+def accounts_of(group: Iterable[Prepared]) -> set[AccountName]:
+    """The accounts that drafts use."""
+    routes: set[Route] = set()
+    names: set[AccountName] = set()
+    for prepared in group:
+        if prepared.is_plain:
+            routes.update(prepared.routes)
+            continue
+        draft = prepared.draft
+        names |= names_of(draft.transfers)
+        if draft.cause.kind is CauseKind.ACCOUNT:
+            names.add(account_decision_of(draft.cause.id, draft.metadata).name)
+    names.update([route.debit for route in routes], [route.credit for route in routes])
+    return names
+
+
+def recorded_time(head: Head, now: datetime) -> datetime:
+    """When entries after head are recorded: never before it, whatever the clock does."""
+    return max(now, head.recorded_time or now)
+
+
+def plan_group(group: Sequence[Prepared], books: Books, now: datetime) -> Plan:
+    """Plans the drafts in their order, each all or nothing.
+
+    Holds whose time is over end first, in an entry of the ledger's own. An entry id that is posted,
+    or that an earlier draft of the group takes, is a replay or an ENTRY_CONFLICT. What the accounts
+    or the transfers that it is about do not allow is refused.
+    """
+    planning = _Planning(books, recorded_time(books.head, now), sums_up=cannot_refuse(group, books))
+    planning.expire(books.due)
+    for prepared in group:
+        planning.take(prepared)
+    return planning.finish()
+
+
+def cannot_refuse(group: Sequence[Prepared], books: Books) -> bool:
+    """Whether no account can refuse any of the drafts, in whatever order: all are plain movements,
+    nothing binds an account, and all of them together stay within 64 bits.
+    """
+    if books.guards or books.due or not all(prepared.is_plain for prepared in group):
+        return False
+    most = max([max(t.debits, t.credits) for t in books.turnovers.values()], default=0)
+    return most + sum([prepared.micros for prepared in group]) <= INT64_MAX
+
+
+class _Planning:
+    """A plan in the making.
+
+    sums_up: whether movements are only summed up by route, and the accounts hear of the sums; else
+    they are asked about each draft. Both come to the same where no draft can be refused.
+    """
+
+    def __init__(self, books: Books, now: datetime, *, sums_up: bool) -> None:
+        self._first = books.head.sequence + 1
+        self._now = now
+        self._sums = RouteSums({}, {}) if sums_up else None
+        # By number: a UUID takes longer to hash than all else that is asked about it.
+        self._posted: dict[int, Posted | Entry] = {
+            entry_id.int: posted for entry_id, posted in books.posted.items()
+        }
+        self._accounts = Accounts(books.turnovers, books.guards)
+        self._named = dict(books.named)
+        self._plan = Plan(books.head, books.next_expiry, books.periods)
+
+    def expire(self, due: Sequence[Due]) -> None:
+        """Ends holds that are over."""
+        if not due:
+            return
+        head = self._plan.head
+        transfers = tuple(expired(name, hold) for name, hold in due)
+        cause = Cause(CauseKind.HOLD, str(due[0].name))
+        entry_id = uuid5(_EXPIRIES, head.hash.hex())  # which nobody can have taken before
+        draft = EntryDraft(entry_id, cause, self._now, {}, transfers)
+        sequence = head.sequence + 1
+        effects = [Effect(transfer, -transfer.micros) for transfer in transfers]
+        self._accounts.take(effects)
+        for (name, hold), transfer in zip(due, transfers, strict=True):
+            assert transfer.step is not None, "an expiry is a step"
+            self._named[name] = Named(hold, End(transfer.step.kind, sequence))
+        content = seal.content_of(draft)
+        prepared = Prepared(draft, content, seal.content_hash(content), 0, (), ())
+        self._append(prepared, self._plan.periods.dates_of(draft, self._now))
+
+    def take(self, prepared: Prepared) -> None:
+        """Plans a draft, and notes what became of it."""
+        draft = prepared.draft
+        if before := self._posted.get(draft.entry_id.int):
+            self._plan.outcomes.append(_repeated(prepared, before))
+            return
+        try:
+            dates = self._plan.periods.dates_of(draft, self._now)
+            if self._sums is not None:
+                self._sums.add(prepared.routes, draft.transfers)
+            elif prepared.is_plain:
+                self._accounts.move(
+                    draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
+                )
+            elif draft.transfers:
+                self._take_steps(draft)
+            else:
+                self._decide(draft)
+        except Fault as fault:
+            self._plan.outcomes.append(fault)
+            return
+        entry = self._append(prepared, dates)
+        self._posted[draft.entry_id.int] = entry
+        self._plan.outcomes.append(Posting(entry.sequence, entry.hash, False))
+
+    def finish(self) -> Plan:
+        """The plan."""
+        plan = self._plan
+        if self._sums is not None:
+            self._accounts.add(self._sums.micros)
+            plan.totals = self._sums.changes()
+        else:
+            plan.totals = changes_of(
+                transfer for entry in plan.entries for transfer in entry.draft.transfers
+            )
+        plan.turnovers = self._accounts.changed()
+        plan.stepped = self._accounts.stepped
+        return plan
+
+    def _take_steps(self, draft: EntryDraft) -> None:
+        sequence = self._plan.head.sequence + 1
+        effects, named = effects_of(draft, self._find, sequence, self._now)
+        self._accounts.take(effects)
+        self._named |= named
+        for found in named.values():
+            step = found.transfer.step
+            if step is not None and step.expire_time is not None and found.end is None:
+                known = self._plan.next_expiry
+                self._plan.next_expiry = min(step.expire_time, known or step.expire_time)
+
+    def _find(self, name: TransferName) -> Named | None:
+        """A transfer in the books, or in an entry of this plan."""
+        if found := self._named.get(name):
+            return found
+        place = name.sequence - self._first
+        if not 0 <= place < len(self._plan.entries):
+            return None
+        transfers = self._plan.entries[place].draft.transfers
+        return Named(transfers[name.position]) if 0 <= name.position < len(transfers) else None
+
+    def _decide(self, draft: EntryDraft) -> None:
+        plan = self._plan
+        if draft.cause.kind is CauseKind.PERIOD:
+            on_period = period_decision_of(draft.cause.id, draft.metadata)
+            plan.periods.require(on_period, self._now)
+            plan.periods = plan.periods.after(on_period, plan.head.sequence + 1)
+            return
+        decision = account_decision_of(draft.cause.id, draft.metadata)
+        if decision.opens:
+            self._accounts.open(decision.name)
+        if decision.state is not None or decision.limit is not None:
+            self._accounts.decide(decision.name, decision.state, decision.limit)
+            plan.decisions.append(decision)
+
+    def _append(self, prepared: Prepared, dates: Dates) -> Entry:
+        plan = self._plan
+        draft = prepared.draft
+        entry = _sealed(prepared, plan.head, self._now, dates)
+        if plan.periods.states:
+            plan.late += plan.periods.late(draft, entry.sequence)
+        plan.head = Head(entry.sequence, entry.hash, self._now)
+        plan.entries.append(entry)
+        for partner, time in watermarks_of(draft.metadata).items() if draft.metadata else ():
+            plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
+        return entry
+
+
+_EXPIRIES = UUID("5b0bb5de-8f3c-5d0e-9d4c-0d0f2b1c7a11")
+"""The namespace of the ids of the entries by which holds expire."""
+
+
+def _repeated(prepared: Prepared, before: Posted | Entry) -> Outcome:
+    if prepared.content_hash == before.content_hash:
+        return Posting(before.sequence, before.hash, replayed=True)
+    return Fault(
+        Reason.ENTRY_CONFLICT,
+        f"this entry id was posted as entry {before.sequence} with other content, which stands; "
+        "post other content under another id",
+        sequence=str(before.sequence),
+    )
+
+
+def _sealed(prepared: Prepared, head: Head, recorded_time: datetime, dates: Dates) -> Entry:
+    sequence = head.sequence + 1
+    text = seal.text_of(sequence, recorded_time, dates, prepared.content)
+    # By position, which takes half the time that names take.
+    return Entry(
+        sequence,
+        recorded_time,
+        prepared.draft,
+        prepared.content_hash,
+        head.hash,
+        seal.entry_hash(head.hash, text),
+        seal.VERSION,
+        dates,
+    )

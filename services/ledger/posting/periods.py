@@ -1,0 +1,245 @@
+"""Periods: the days and months of the ledger's calendar, and whether entries may go into them.
+
+A period is open until people decide otherwise: it is closing once it is over, then closed. While it
+closes, finance's own entries still go into it; into a closed one nothing does. What intake counted
+goes into the period of the day on which it is recorded, with its value date kept. A closed period
+is opened again by two people. A day is as closed as the stricter of the day itself and its month.
+
+Every decision is an entry (decisions.py), so the states at any entry follow from those before it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft
+from services.ledger.journal.calendar import day_of, start_of
+from services.ledger.journal.decisions import BY, DECISIONS, DOCUMENT
+from services.ledger.journal.totals import movement_of
+from services.runtime.errors import Fault, Reason
+
+
+class PeriodState(IntEnum):
+    """Whether entries may go into a period; numbered as in the proto. A greater one is stricter."""
+
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+
+
+class PeriodAction(IntEnum):
+    """What people decide on a period; numbered as in the proto."""
+
+    BEGIN_CLOSING = 1
+    CLOSE = 2
+    CANCEL_CLOSING = 3
+    PROPOSE_REOPENING = 4
+    APPROVE_REOPENING = 5
+
+
+class Period(NamedTuple):
+    """A day or a month. end: the first day behind it."""
+
+    name: str
+    start: date
+    end: date
+
+
+class PeriodDecision(NamedTuple):
+    """What was decided on a period. by: role and name of the certificate."""
+
+    period: Period
+    action: PeriodAction
+    by: str
+
+
+class Proposal(NamedTuple):
+    """That a closed period be opened again: by whom, and the entry that says so."""
+
+    by: str
+    sequence: int
+
+
+class Late(NamedTuple):
+    """A movement of gifts that came after the period of its value date began to close."""
+
+    sequence: int
+    position: int
+    value_date: date
+
+
+_NAME = re.compile(r"(2\d{3})-(\d\d)(?:-(\d\d))?")
+_ACTION = "period/action"
+
+# From, and to. Whoever approves must be another than who proposed.
+_STEPS: Mapping[PeriodAction, tuple[PeriodState, PeriodState]] = {
+    PeriodAction.BEGIN_CLOSING: (PeriodState.OPEN, PeriodState.CLOSING),
+    PeriodAction.CLOSE: (PeriodState.CLOSING, PeriodState.CLOSED),
+    PeriodAction.CANCEL_CLOSING: (PeriodState.CLOSING, PeriodState.OPEN),
+    PeriodAction.PROPOSE_REOPENING: (PeriodState.CLOSED, PeriodState.CLOSED),
+    PeriodAction.APPROVE_REOPENING: (PeriodState.CLOSED, PeriodState.OPEN),
+}
+
+
+@lru_cache(maxsize=4_096)
+def period_of(name: str) -> Period:
+    """The period of a name such as 2019-09 or 2019-09-05. Raises Fault(FIELD_INVALID)."""
+    match = _NAME.fullmatch(name)
+    try:
+        if match is None:
+            raise ValueError
+        year, month, day = int(match[1]), int(match[2]), int(match[3] or 1)
+        start = date(year, month, day)
+        if match[3]:
+            return Period(name, start, start + timedelta(days=1))
+        return Period(name, start, date(year + month // 12, month % 12 + 1, 1))
+    except ValueError:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "a period is a month such as 2019-09 or a day such as 2019-09-05, since the year 2000",
+            field="period",
+        ) from None
+
+
+def draft_of_period(
+    entry_id: UUID, decision: PeriodDecision, *, value_time: datetime, document: str
+) -> EntryDraft:
+    """The entry that a decision on a period is. document: may be empty."""
+    metadata = {_ACTION: decision.action.name, BY: decision.by}
+    if document:
+        metadata[DOCUMENT] = document
+    cause = Cause(CauseKind.PERIOD, decision.period.name)
+    return EntryDraft(entry_id, cause, value_time, metadata, ())
+
+
+def period_decision_of(cause_id: str, metadata: Mapping[str, str]) -> PeriodDecision:
+    """What an entry of the cause PERIOD decided. Raises Fault(FIELD_INVALID)."""
+    try:
+        return PeriodDecision(period_of(cause_id), PeriodAction[metadata[_ACTION]], metadata[BY])
+    except KeyError:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "a decision on a period says what was decided and by whom",
+            field="metadata",
+        ) from None
+
+
+@dataclass(frozen=True)
+class Periods:
+    """The states of all periods behind some entry.
+
+    states: of those that are not open. proposals: to open closed ones again. sequence: the last
+    entry that decided on any; 0 if none did. until: from this day on all are open.
+    """
+
+    states: Mapping[str, PeriodState] = field(default_factory=dict)
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    sequence: int = 0
+    until: date = date.min
+
+    def state_of(self, day: date) -> PeriodState:
+        """How strictly a day is closed."""
+        if day >= self.until:
+            return PeriodState.OPEN
+        name = day.isoformat()
+        return max(
+            self.states.get(name, PeriodState.OPEN), self.states.get(name[:7], PeriodState.OPEN)
+        )
+
+    def require(self, decision: PeriodDecision, now: datetime) -> None:
+        """That a decision may be taken.
+
+        Raises Fault(PERIOD_STATE_CONFLICT), PERIOD_NOT_OVER or SECOND_PERSON_REQUIRED.
+        """
+        period, action, by = decision
+        state = self.states.get(period.name, PeriodState.OPEN)
+        proposal = self.proposals.get(period.name)
+        wanted, _ = _STEPS[action]
+        if state is not wanted:
+            raise _conflict(period, state, f"{action.name} needs {wanted.name}")
+        if action is PeriodAction.BEGIN_CLOSING and now < start_of(period.end):
+            raise Fault(
+                Reason.PERIOD_NOT_OVER,
+                f"period {period.name} ends on {period.end} at midnight in the ledger's calendar; "
+                "begin to close it then",
+            )
+        if action is PeriodAction.PROPOSE_REOPENING and proposal is not None:
+            raise _conflict(period, state, f"entry {proposal.sequence} proposes the same")
+        if action is PeriodAction.APPROVE_REOPENING:
+            if proposal is None:
+                raise _conflict(period, state, "nobody has proposed to open it again")
+            if proposal.by == by:
+                raise Fault(
+                    Reason.SECOND_PERSON_REQUIRED,
+                    f"{by} proposed to open period {period.name} again; somebody else approves it",
+                    sequence=str(proposal.sequence),
+                )
+
+    def after(self, decision: PeriodDecision, sequence: int) -> "Periods":
+        """The states behind the entry that is this decision."""
+        period, action, by = decision
+        states, proposals = dict(self.states), dict(self.proposals)
+        _, state = _STEPS[action]
+        states[period.name] = state
+        if state is PeriodState.OPEN:
+            del states[period.name]
+        if action is PeriodAction.PROPOSE_REOPENING:
+            proposals[period.name] = Proposal(by, sequence)
+        else:
+            proposals.pop(period.name, None)
+        until = max((period_of(name).end for name in states), default=date.min)
+        return replace(self, states=states, proposals=proposals, sequence=sequence, until=until)
+
+    def dates_of(self, draft: EntryDraft, now: datetime) -> Dates:
+        """When a draft counts, and the day in whose period it stands, if it is recorded now.
+
+        Raises Fault(PERIOD_CLOSED).
+        """
+        value = day_of(draft.value_time)
+        state = self.state_of(value)
+        if state is PeriodState.OPEN:
+            return _same(value)
+        if draft.cause.kind is CauseKind.INTAKE_BATCH or draft.cause.kind in DECISIONS:
+            # Today is open: what is not over cannot begin to close.
+            return Dates(value, day_of(now))
+        if state is PeriodState.CLOSING:
+            return Dates(value, value)
+        raise Fault(
+            Reason.PERIOD_CLOSED,
+            f"the period of {value} is closed; give the entry a value time in an open period, or "
+            "have two people open it again",
+            value_date=value.isoformat(),
+        )
+
+    def late(self, draft: EntryDraft, sequence: int) -> Iterator[Late]:
+        """The gifts and refunds among what intake counted that come late: the gifts were made in a
+        period that is not open any more. What becomes of gifts later on, settlement for one, is
+        always later, and is not late.
+        """
+        if draft.cause.kind is not CauseKind.INTAKE_BATCH or self.until == date.min:
+            return
+        for position, transfer in enumerate(draft.transfers):
+            day = day_of(transfer.hour or draft.value_time)
+            if self.state_of(day) is PeriodState.OPEN:
+                continue
+            movement = movement_of(transfer.debit, transfer.credit)
+            if movement is not None and movement.hourly:
+                yield Late(sequence, position, day)
+
+
+@lru_cache(maxsize=4_096)
+def _same(day: date) -> Dates:
+    return Dates(day, day)
+
+
+def _conflict(period: Period, state: PeriodState, why: str) -> Fault:
+    return Fault(
+        Reason.PERIOD_STATE_CONFLICT,
+        f"period {period.name} is {state.name}: {why}; read the period, and decide again",
+        state=state.name,
+    )

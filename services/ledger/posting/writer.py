@@ -1,0 +1,341 @@
+"""The single writer: concurrent posts are gathered into one transaction, which locks the head.
+
+While one group is being committed the next one gathers, so groups grow with the load and nobody
+waits for a timer. Only the process that holds the lease writes (leadership.py); one that lost it
+finds another term under the head's lock and writes nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from services.ledger import metrics
+from services.ledger.domain import AccountName, Entry, EntryDraft, Head, Posting
+from services.ledger.journal.chart import require_unit
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
+from services.ledger.journal.plan import (
+    Books,
+    Outcome,
+    Plan,
+    Prepared,
+    accounts_of,
+    plan_group,
+    prepare,
+    recorded_time,
+)
+from services.ledger.journal.rules import require_postable
+from services.ledger.journal.standing import names_of
+from services.ledger.posting.leadership import Tenure, standing_by
+from services.ledger.posting.periods import Periods
+from services.ledger.store.posting import PostingStore, PostingTransaction, Seen
+from services.ledger.store.steps import DueHolds
+from services.runtime.clock import Clock
+from services.runtime.database import OutcomeUnknown, fault_of
+from services.runtime.errors import Fault, Reason
+
+_log = structlog.get_logger()
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class WriterLimits:
+    """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction, and
+    more only where a single call has more. retry_s: how long a lost database is tried again.
+    """
+
+    queue_transfers: int = 200_000
+    group_transfers: int = 4_000
+    retry_s: float = 10.0
+
+
+class _Job(NamedTuple):
+    """One call's drafts, and where its answer goes."""
+
+    group: Sequence[Prepared]
+    transfers: int
+    answer: asyncio.Future[list[Outcome]]
+
+
+class Writer:
+    """Posts entries. `run` must be running for `post` to be answered."""
+
+    def __init__(
+        self,
+        store: PostingStore,
+        tenure: Tenure,
+        clock: Clock,
+        *,
+        limits: WriterLimits | None = None,
+        committed: Callable[[Head, Sequence[Entry]], None] = lambda _, __: None,
+    ) -> None:
+        """committed: called after each transaction that moved the head, with the new head and the
+        entries that it wrote, as far as it is known which; it must not block.
+        """
+        self._store = store
+        self._tenure = tenure
+        self._clock = clock
+        self._limits = limits or WriterLimits()
+        self._committed = committed
+        self._jobs: deque[_Job] = deque()
+        self._queued_transfers = 0
+        self._arrived = asyncio.Event()
+        self._closed = False
+        self._periods = Periods()
+
+    async def post(self, drafts: Sequence[EntryDraft]) -> list[Outcome]:
+        """Posts each draft that can be, and answers in their order when they are durable.
+
+        A problem of one draft is its answer and does not touch the others. The work goes on if the
+        caller is cancelled. Raises Fault(QUEUE_FULL) or Fault(LEDGER_STANDBY), with nothing posted;
+        DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with nothing posted by this call; and
+        OUTCOME_UNKNOWN.
+        """
+        self._tenure.require_term()
+        outcomes: list[Outcome | None] = []
+        group: list[Prepared] = []
+        for draft in drafts:
+            try:
+                require_postable(draft)
+                group.append(prepare(draft))
+                outcomes.append(None)
+            except Fault as fault:
+                outcomes.append(fault)
+        answers = iter(await self._enqueue(group) if group else ())
+        return [next(answers) if outcome is None else outcome for outcome in outcomes]
+
+    async def post_one(self, draft: EntryDraft) -> Posting:
+        """Posts a draft, and answers when it is durable. Raises its Fault, and those of `post`."""
+        (outcome,) = await self.post([draft])
+        return _posting(outcome)
+
+    async def decide(self, draft: EntryDraft) -> Posting:
+        """Posts a decision, which moves nothing. Raises as `post_one`."""
+        self._tenure.require_term()
+        (outcome,) = await self._enqueue([prepare(draft)])
+        return _posting(outcome)
+
+    async def open_account(self, name: AccountName, entry_id: UUID, by: str) -> None:
+        """Opens an account unless it is open, by an entry that says by whom; durable when it
+        returns.
+
+        Raises Fault(ACCOUNT_NOT_IN_CHART), CURRENCY_UNKNOWN, UNIT_MISMATCH, and as `decide`.
+        """
+        require_unit(name)
+        self._tenure.require_term()
+        if await self._store.is_open(name):
+            return
+        decision = AccountDecision(name, opens=True)
+        draft = draft_of_account(entry_id, decision, value_time=self._clock(), by=by, document="")
+        try:
+            await self.decide(draft)
+        except Fault:
+            # Another call with the same id may have opened it a moment earlier.
+            if not await self._store.is_open(name):
+                raise
+
+    async def run(self) -> None:
+        """Writes until cancelled; finishes the group at hand, and answers the rest SHUTTING_DOWN.
+
+        A group that fails by a defect is answered so, and the next one is tried.
+        """
+        try:
+            while True:
+                await self._arrived.wait()
+                await self._finish(asyncio.ensure_future(self._serve(self._take())))
+        finally:
+            self._closed = True
+            for job in self._jobs:
+                _refuse(job, _shutting_down())
+            self._jobs.clear()
+            self._count_queue(-self._queued_transfers)
+            await self._store.close()
+
+    async def expire(self, every_s: float) -> None:
+        """Ends holds whose time is over also while nobody posts; until cancelled.
+
+        Under load there is nothing left for it: each group begins with the holds that are over.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                self._tenure.require_term()
+                next_expiry = await self._store.next_expiry()
+                if next_expiry is not None and next_expiry <= self._clock():
+                    await self._enqueue(())
+            except Exception as error:
+                fault = error if isinstance(error, Fault) else fault_of(error)
+                if fault is None:
+                    raise
+                if fault.reason is not Reason.LEDGER_STANDBY:
+                    _log.warning("holds expire later", reason=fault.reason)
+
+    async def _enqueue(self, group: Sequence[Prepared]) -> list[Outcome]:
+        if self._closed:
+            raise _shutting_down()
+        transfers = sum(len(prepared.draft.transfers) for prepared in group)
+        if self._jobs and self._queued_transfers + transfers > self._limits.queue_transfers:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                f"{self._queued_transfers} transfers wait to be written; "
+                "send the same entries again in a moment",
+                retry_after=0.5,
+            )
+        job = _Job(group, transfers, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._count_queue(transfers)
+        self._arrived.set()
+        return await job.answer
+
+    def _take(self) -> list[_Job]:
+        """The jobs at the front of the queue that fit into one group; at least one."""
+        taken = [self._jobs.popleft()]
+        transfers = taken[0].transfers
+        while self._jobs and transfers + self._jobs[0].transfers <= self._limits.group_transfers:
+            taken.append(self._jobs.popleft())
+            transfers += taken[-1].transfers
+        self._count_queue(-transfers)
+        if not self._jobs:
+            self._arrived.clear()
+        return taken
+
+    @staticmethod
+    async def _finish(work: asyncio.Future[None]) -> None:
+        """Waits for work to end, also if cancelled meanwhile."""
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise
+
+    async def _serve(self, jobs: Sequence[_Job]) -> None:
+        group = [prepared for job in jobs for prepared in job.group]
+        start = monotonic()
+        try:
+            outcomes = iter(await self._post_group(group))
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of any failure
+            for job in jobs:
+                _refuse(job, error)
+            return
+        metrics.GROUP_ENTRIES.observe(len(group))
+        metrics.GROUP_SECONDS.observe(monotonic() - start)
+        for job in jobs:
+            answer = [next(outcomes) for _ in job.group]
+            if not job.answer.done():
+                job.answer.set_result(answer)
+
+    async def _post_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+        """Posts a group; tries again while the database is away, which entry ids make safe."""
+        give_up = monotonic() + self._limits.retry_s
+        pause = _FIRST_PAUSE_S
+        unsure: set[bytes] = set()
+        while True:
+            try:
+                plan = await self._attempt(group, unsure)
+                break
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    if unsure:  # and another may write now, so that this process cannot find out
+                        raise _outcome_unknown() from error
+                    raise
+                if monotonic() + pause > give_up:
+                    if unsure:
+                        raise _outcome_unknown() from error
+                    raise fault from error
+                _log.warning("posting is tried again", error=repr(error)[:200], pause_s=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        if plan.entries:
+            metrics.HEAD_SEQUENCE.set(plan.head.sequence)
+            metrics.ENTRIES_POSTED.inc(len(plan.entries))
+            metrics.TRANSFERS_POSTED.inc(sum(len(e.draft.transfers) for e in plan.entries))
+        if plan.entries or unsure:
+            self._committed(plan.head, plan.entries)
+        return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
+
+    async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:
+        """One transaction. If its commit is lost, adds the hashes of its entries to unsure."""
+        term = self._tenure.require_term()
+        try:
+            async with self._store.begin() as transaction:
+                entry_ids = {prepared.draft.entry_id for prepared in group}
+                seen = await transaction.lock_head(term, entry_ids, accounts_of(group))
+                if seen is None:
+                    raise standing_by()
+                locked = seen.locked
+                now = recorded_time(locked.head, self._clock())
+                if locked.periods_sequence != self._periods.sequence:
+                    self._periods = await transaction.periods()
+                books = await _read(transaction, seen, group, now, self._periods)
+                plan = plan_group(group, books, now)
+                if plan.entries or plan.next_expiry != locked.next_expiry:
+                    await transaction.append(plan)
+        except OutcomeUnknown:
+            unsure |= {entry.hash for entry in plan.entries}
+            raise
+        return plan
+
+    def _count_queue(self, transfers: int) -> None:
+        self._queued_transfers += transfers
+        metrics.QUEUE_TRANSFERS.set(self._queued_transfers)
+
+
+async def _read(
+    transaction: PostingTransaction,
+    seen: Seen,
+    group: Sequence[Prepared],
+    now: datetime,
+    periods: Periods,
+) -> Books:
+    """What the group's plan needs to know: for plain entries, what is seen with the lock."""
+    locked, posted, standing = seen
+    due, next_expiry = DueHolds([], locked.next_expiry)
+    if next_expiry is not None and next_expiry <= now:
+        due, next_expiry = await transaction.due(next_expiry, now)
+    about = {name for p in group if p.about and p.draft.entry_id not in posted for name in p.about}
+    named = await transaction.named(about) if about else {}
+    if due:
+        names = accounts_of(group) | names_of([hold for _, hold in due])
+        standing = await transaction.standing(names)
+    turnovers, guards = standing
+    return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)
+
+
+def _posting(outcome: Outcome) -> Posting:
+    if isinstance(outcome, Fault):
+        raise outcome
+    return outcome
+
+
+def _first_posting(outcome: Outcome, unsure: set[bytes]) -> Outcome:
+    """An entry that an attempt whose commit was lost has posted all the same is no replay, once."""
+    if isinstance(outcome, Posting) and outcome.hash in unsure:
+        unsure.remove(outcome.hash)
+        return outcome._replace(replayed=False)
+    return outcome
+
+
+def _refuse(job: _Job, error: Exception) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(error)
+
+
+def _outcome_unknown() -> Fault:
+    return Fault(
+        Reason.OUTCOME_UNKNOWN,
+        "the connection to the database broke during the commit and does not come back; "
+        "repeat the call with the same ids to learn its outcome",
+    )
+
+
+def _shutting_down() -> Fault:
+    return Fault(Reason.SHUTTING_DOWN, "this server is stopping; retry, another takes over")

@@ -1,0 +1,1 @@
+"""What the books answer: now, then, and as they grow."""

@@ -1,0 +1,254 @@
+"""What the books answer: accounts, balances, entries and totals. An unknown thing is never zero."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from services.ledger.domain import (
+    INT64_MAX,
+    Account,
+    AccountName,
+    Balance,
+    Cause,
+    Entry,
+    Head,
+    TotalsRow,
+)
+from services.ledger.reading.balances import Balances
+from services.ledger.store.reading import EntryPage, ReadingStore
+from services.ledger.store.snapshot import Snapshot, SnapshotStore
+from services.runtime.errors import Fault, Reason
+
+TRIAL_BALANCE_ACCOUNTS_MAX = 50_000
+_SNAPSHOT_WAIT_S = 10.0
+_PAGES_AHEAD = 4
+_NAMEABLE = re.compile(r"[!-~]{1,512}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalanceSum:
+    """The sums of one currency over all accounts, in micros. They are equal."""
+
+    currency: str
+    debits: int
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalance:
+    """All balances by code and currency, at one sequence."""
+
+    balances: Sequence[Balance]
+    sums: Sequence[TrialBalanceSum]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsPage:
+    """Some of the totals as they stand at head. The first page has the watermarks."""
+
+    head: Head
+    rows: Sequence[TotalsRow]
+    watermarks: dict[str, datetime] = field(default_factory=dict)
+
+
+class Snapshots:
+    """Snapshots of the books, a few at once: each keeps a connection for as long as it is read."""
+
+    def __init__(self, store: SnapshotStore, limit: int) -> None:
+        self._store = store
+        self._limit = limit
+        self._free = asyncio.Semaphore(limit)
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[Snapshot]:
+        """The books as they stand now. Raises Fault(QUEUE_FULL) if none is free in ten seconds."""
+        try:
+            async with asyncio.timeout(_SNAPSHOT_WAIT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                f"{self._limit} readings of the totals or audits are under way; wait for one",
+                retry_after=5.0,
+            ) from error
+        try:
+            async with self._store.take() as snapshot:
+                yield snapshot
+        finally:
+            self._free.release()
+
+
+class Reader:
+    """Reads for callers."""
+
+    def __init__(
+        self,
+        store: ReadingStore,
+        balances: Balances,
+        snapshots: Snapshots,
+        *,
+        read_totals_timeout_s: float,
+    ) -> None:
+        self._store = store
+        self._balances = balances
+        self._snapshots = snapshots
+        self._read_totals_timeout_s = read_totals_timeout_s
+
+    async def head_sequence(self) -> int:
+        """The last entry's sequence; 0 while there is none."""
+        return (await self._store.head()).sequence
+
+    async def account(self, name: AccountName) -> Account:
+        """An account. Raises Fault(ACCOUNT_NOT_FOUND)."""
+        account = await self._store.account(name)
+        if account is None:
+            raise no_account()
+        return account
+
+    async def accounts(
+        self, *, prefix: str, after: AccountName | None, limit: int
+    ) -> list[Account]:
+        """Accounts whose codes begin with prefix, by code and currency, from behind after."""
+        return await self._store.accounts(prefix=prefix, after=after, limit=limit)
+
+    async def entry(self, name: int | UUID) -> Entry:
+        """An entry by its sequence or its id. Raises Fault(ENTRY_NOT_FOUND)."""
+        if isinstance(name, UUID):
+            entry = await self._store.entry_of(name)
+        else:
+            entry = await self._store.entry_at(name)
+        if entry is None:
+            raise Fault(
+                Reason.ENTRY_NOT_FOUND,
+                f"no entry {name} stands in the books; check the sequence or the id",
+            )
+        return entry
+
+    async def entries(
+        self,
+        *,
+        account: str,
+        cause: Cause | None,
+        after: int,
+        limit: int,
+        through: int = INT64_MAX,
+    ) -> EntryPage:
+        """Entries behind a sequence and up to another, of an account code ("" for all) and a cause
+        (None for all).
+
+        As many as fit a page, at most limit. Raises Fault(ACCOUNT_NOT_FOUND).
+        """
+        ids = None
+        if account:
+            ids = await self._store.account_ids(account)
+            if not ids:
+                raise no_account()
+        return await self._store.list_entries(
+            account_ids=ids, cause=cause, after=after, through=through, limit=limit
+        )
+
+    async def balance(self, name: AccountName) -> tuple[Balance, int]:
+        """What an account holds, and the last entry that counts. Fault(ACCOUNT_NOT_FOUND)."""
+        # What no account can be called is not asked for together with what others want.
+        found = await self._balances.of(name) if _NAMEABLE.fullmatch("".join(name)) else None
+        if found is None:
+            raise no_account()
+        return found
+
+    async def trial_balance(self, currency: str) -> TrialBalance:
+        """All balances, of a currency or ("") of all, as they are now.
+
+        Raises Fault(MESSAGE_TOO_LARGE) beyond 50,000 accounts, and Fault(BALANCE_OVERFLOW) if a sum
+        is beyond 64 bits, which no balance is.
+        """
+        limit = TRIAL_BALANCE_ACCOUNTS_MAX
+        balances, sequence = await self._store.balances(currency, limit + 1)
+        if len(balances) > limit:
+            raise too_many_accounts()
+        return TrialBalance(balances, sums_of(balances), sequence)
+
+    async def totals(self, rows_a_page: int) -> AsyncGenerator[TotalsPage, None]:
+        """All totals as they stand at one sequence; at least one page, which may be empty.
+
+        They are read ahead by a few pages, and for a limited time, so that a slow caller does not
+        keep a connection: Fault(DEADLINE_EXCEEDED) then. Raises Fault(QUEUE_FULL).
+        """
+        pages: asyncio.Queue[TotalsPage | Exception | None] = asyncio.Queue(_PAGES_AHEAD)
+        reading = asyncio.create_task(self._read_totals(rows_a_page, pages))
+        try:
+            while (page := await pages.get()) is not None:
+                if isinstance(page, Exception):
+                    raise page
+                yield page
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+    async def _read_totals(
+        self, rows_a_page: int, pages: asyncio.Queue[TotalsPage | Exception | None]
+    ) -> None:
+        end: Exception | None = None
+        try:
+            async with (
+                asyncio.timeout(self._read_totals_timeout_s),
+                self._snapshots.take() as books,
+            ):
+                watermarks = await books.watermarks()
+                is_first = True
+                async for rows in books.totals(rows_a_page):
+                    await pages.put(TotalsPage(books.head, rows, watermarks if is_first else {}))
+                    is_first = False
+                if is_first:
+                    await pages.put(TotalsPage(books.head, (), watermarks))
+        except TimeoutError:
+            end = Fault(
+                Reason.DEADLINE_EXCEEDED,
+                f"the totals were not read within {self._read_totals_timeout_s:g} s; "
+                "read them faster",
+            )
+        except Exception as error:  # noqa: BLE001  raised again where the caller sees it
+            end = error
+        await pages.put(end)  # by now the connection is free
+
+
+def sums_of(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
+    """The sums by currency. Raises Fault(BALANCE_OVERFLOW) for one beyond 64 bits."""
+    by_currency = sorted(balances, key=lambda balance: balance.name.currency)
+    sums = []
+    for currency, group in groupby(by_currency, key=lambda balance: balance.name.currency):
+        members = list(group)
+        found = TrialBalanceSum(
+            currency,
+            sum(balance.debits for balance in members),
+            sum(balance.credits for balance in members),
+        )
+        if max(found.debits, found.credits) > INT64_MAX:
+            raise Fault(
+                Reason.BALANCE_OVERFLOW,
+                f"the sum of all accounts in {currency} is beyond 64 bits; read single balances",
+            )
+        sums.append(found)
+    return sums
+
+
+def too_many_accounts() -> Fault:
+    """What a trial balance in one piece cannot hold."""
+    return Fault(
+        Reason.MESSAGE_TOO_LARGE,
+        f"there are more than {TRIAL_BALANCE_ACCOUNTS_MAX:,} accounts; ask for one currency, or "
+        "call StreamTrialBalance",
+    )
+
+
+def no_account() -> Fault:
+    """What was asked for is not repeated: it may be anything."""
+    return Fault(
+        Reason.ACCOUNT_NOT_FOUND,
+        "there is no such account; check the code and the currency, or list the accounts",
+    )
