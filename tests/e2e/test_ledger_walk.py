@@ -111,6 +111,9 @@ class Shell:
             printed = self.run(step.command)
             if changes or masked(printed) == masked(step.printed) or time.monotonic() > give_up:
                 return printed
+            if "watersmeet verify" in step.command:
+                # Its reader is slower: by then a checkpoint, signed every ten seconds, covers all.
+                self.run("rm -r books && watersmeet export ledger books")
             time.sleep(0.2)
 
 
