@@ -70,7 +70,9 @@ def test_the_table_shows_each_ratio_with_its_target() -> None:
 
 def test_the_committed_results_are_of_rows_that_exist() -> None:
     results = read_results(LATEST)
-    assert [r.name for r in results] == [name for name in ROWS if not ROWS[name].long]
+    names = [result.name for result in results]
+    assert names == [name for name in ROWS if name in names]
+    assert set(names) >= {name for name in ROWS if not ROWS[name].long}
     for result in results:
         assert result.config["repetitions"] >= 3
         assert len(result.config["runs"]["ours"]) == result.config["repetitions"]
