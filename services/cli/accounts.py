@@ -15,7 +15,7 @@ from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading.balances import COLUMNS, kind_of, row_of
-from services.cli.render import amount
+from services.cli.render import with_unit
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet
 
@@ -85,6 +85,5 @@ def _tree(balances: list[pb.Balance]) -> Tree:
             parent, path = branches[path], f"{path}/{part}"
             if path not in branches:
                 branches[path] = parent.add(part)
-        held = f"{amount(balance.balance.micros)} {balance.balance.currency_code}"
-        branches[path].add(f"{held}  [dim]{kind_of(balance.kind)}[/]")
+        branches[path].add(f"{with_unit(balance.balance)}  [dim]{kind_of(balance.kind)}[/]")
     return root

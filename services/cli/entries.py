@@ -11,6 +11,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
@@ -91,7 +92,7 @@ def _lines(entry: pb.Entry) -> Iterator[tuple[Value, ...]]:
             cause_of(entry.cause),
             transfer.debit_account,
             transfer.credit_account,
-            transfer.amount.micros,
+            amount_of(transfer.amount),
             transfer.amount.currency_code,
             transfer.campaign,
             transfer.project,

@@ -5,19 +5,20 @@ from datetime import UTC
 
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
+from watersmeet.type.v1.money_pb2 import Money
+
+from services.runtime.currency import decimal
 
 
-def decimal(micros: int) -> str:
-    """Micros as an exact decimal for programs, with two to six places: "1234.50"."""
-    whole, part = divmod(abs(micros), 1_000_000)
-    places = f"{part:06}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{places}"
+def amount(micros: int, unit: str) -> str:
+    """An exact amount for people, with as many places as its unit has, or needs: "1,234.50"."""
+    whole, point, places = decimal(abs(micros), unit).partition(".")
+    return f"{'-' if micros < 0 else ''}{int(whole):,}{point}{places}"
 
 
-def amount(micros: int) -> str:
-    """The same for people, with grouped digits: "1,234.50"."""
-    whole, _, places = decimal(micros).partition(".")
-    return f"{int(whole):,}.{places}" if whole != "-0" else f"-0.{places}"
+def with_unit(money: Money) -> str:
+    """The same with its unit: "1,234.50 CNY"."""
+    return f"{amount(money.micros, money.currency_code)} {money.currency_code}"
 
 
 def rfc3339(time: Timestamp) -> str:

@@ -14,7 +14,7 @@ from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import amount, print_json
+from services.cli.render import print_json, with_unit
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 30.0
@@ -121,9 +121,9 @@ def _decided_time(request_id: uuid.UUID) -> datetime:
 
 def _told(entry: ledger_pb.Entry, parts: list[pb.ReversalPart]) -> list[str]:
     """What would be moved back, a line a transfer."""
-    chosen = {part.position: part.amount.micros for part in parts}
+    chosen = {part.position: part.amount for part in parts}
     return [
-        f"{amount(chosen.get(place, transfer.amount.micros))} {transfer.amount.currency_code} "
+        f"{with_unit(chosen.get(place, transfer.amount))} "
         f"from {transfer.debit_account} back to {transfer.credit_account}"
         for place, transfer in enumerate(entry.transfers)
         if not chosen or place in chosen

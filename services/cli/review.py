@@ -224,7 +224,8 @@ def _told(content: pb.ReportedContent) -> str:
     """A report in a line; a total of refunds is marked so."""
     total = " in all" if content.cumulative else ""
     codes = " ".join(filter(None, (content.project, content.campaign, content.pledge)))
-    return f"{content.amount.currency_code} {amount(content.amount.micros)}{total} {codes}".strip()
+    unit = content.amount.currency_code
+    return f"{unit} {amount(content.amount.micros, unit)}{total} {codes}".strip()
 
 
 def _stands(conflict: pb.Conflict) -> str:

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from watersmeet.client import ROWS_MAX, WatersmeetError, connect, from_micros
+from watersmeet.client import ROWS_MAX, WatersmeetError, connect
 
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.render import amount
 from services.cli.sending.gift_file import GiftFile, UnusableFileError
 from services.cli.sending.refused_file import RefusedFile
 from services.cli.sending.sender import Sender
@@ -170,7 +171,7 @@ def _show(console: Console, summary: Summary, refused: Path) -> None:
         table.add_row(f"{count:,}", words)
     table.add_section()
     for currency, micros in sorted(summary.recorded_micros.items()):
-        table.add_row(f"{from_micros(micros):,}", f"{escape(currency)} recorded, now or before")
+        table.add_row(amount(micros, currency), f"{escape(currency)} recorded, now or before")
     console.print(table)
     for project, (count, line) in list(summary.suspended_rows.items())[:_SUSPENDED_SHOWN]:
         words = f"suspended: project {project!r}, {count:,} rows, the first in line {line}"

@@ -11,7 +11,8 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import decimal, rfc3339
+from services.cli.reading.balances import amount_of
+from services.cli.render import rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
@@ -66,7 +67,7 @@ def statement(
         facts: dict[str, Value] = {
             "account": account,
             "unit": currency,
-            "opening_balance": decimal(first.opening_balance.micros),
+            "opening_balance": amount_of(first.opening_balance),
             "as_of_entry": first.as_of_sequence,
         }
         sheet = Sheet("statement", COLUMNS, _rows(first, parts), facts)
@@ -92,9 +93,9 @@ def _row(line: statement_pb.StatementLine) -> tuple[Value, ...]:
         cause_of(line.cause),
         line.campaign,
         line.project,
-        line.debit.micros if line.HasField("debit") else None,
-        line.credit.micros if line.HasField("credit") else None,
-        line.balance.micros,
+        amount_of(line.debit) if line.HasField("debit") else None,
+        amount_of(line.credit) if line.HasField("credit") else None,
+        amount_of(line.balance),
     )
 
 

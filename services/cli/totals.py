@@ -15,7 +15,8 @@ from watersmeet.type.v1.purpose_pb2 import Purpose
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import amount, decimal, moment, print_json, rfc3339
+from services.cli.render import amount, moment, print_json, rfc3339
+from services.runtime.currency import decimal
 
 _TIMEOUT_S = 10.0
 _SPOKEN = {"suspense": "in suspense"}
@@ -78,7 +79,7 @@ def _document(answer: pb.GetTotalsResponse, by: By | None) -> dict[str, Any]:
                 "state": _state(row),
                 "currency": row.amount.currency_code,
                 "micros": str(row.amount.micros),
-                "amount": decimal(row.amount.micros),
+                "amount": decimal(row.amount.micros, row.amount.currency_code),
                 "count": row.count,
                 **({} if by is None else {by.value: _value(row, by)}),
             }
@@ -117,9 +118,13 @@ def _table(rows: Sequence[pb.TotalsRow], by: By | None) -> Table:
         cells += [_purpose(next(iter(of_state.values()))), currency]
         for state in states:
             found = of_state.get(state)
-            cells += [amount(found.amount.micros), f"{found.count:,}"] if found else ["", ""]
+            cells += _pair(found) if found else ["", ""]
         table.add_row(*cells)
     return table
+
+
+def _pair(row: pb.TotalsRow) -> list[str]:
+    return [amount(row.amount.micros, row.amount.currency_code), f"{row.count:,}"]
 
 
 def _state(row: pb.TotalsRow) -> str:

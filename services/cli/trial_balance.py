@@ -10,8 +10,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.reading.balances import COLUMNS, row_of
-from services.cli.render import decimal
+from services.cli.reading.balances import COLUMNS, amount_of, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet, Value
 
@@ -49,8 +48,8 @@ def trial_balance(
     facts: dict[str, Value] = {"as_of_entry": sequence}
     for both in sums:
         unit = both.debits.currency_code
-        facts[f"{unit}_debits"] = decimal(both.debits.micros)
-        facts[f"{unit}_credits"] = decimal(both.credits.micros)
+        facts[f"{unit}_debits"] = amount_of(both.debits)
+        facts[f"{unit}_credits"] = amount_of(both.credits)
     if sums:
         facts["verdict"] = "debits equal credits" if ties else "DEBITS AND CREDITS DIFFER"
     sheet = Sheet("trial balance", COLUMNS, map(row_of, balances), facts)

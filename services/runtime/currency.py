@@ -1,4 +1,4 @@
-"""The currencies that an amount may be in."""
+"""The currencies that an amount may be in, and how an amount is written."""
 
 from services.runtime.errors import Fault, Reason
 
@@ -17,6 +17,32 @@ CURRENCIES: frozenset[str] = frozenset(
     USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
     """.split()  # noqa: SIM905  twenty lines of quotes would hide a wrong code
 )
+
+MICROS_PER_UNIT = 1_000_000
+
+# ISO 4217's minor units where they are not two. Volunteers' time (MIN) is kept in whole minutes.
+_PLACES = {
+    **dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"], 0),
+    **dict.fromkeys(["PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF", "MIN"], 0),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+_PLACES_OF_MOST = 2
+
+
+def places_of(unit: str) -> int:
+    """How many decimals a currency has by ISO 4217; two for one that the standard does not list."""
+    return _PLACES.get(unit, _PLACES_OF_MOST)
+
+
+def decimal(micros: int, unit: str) -> str:
+    """Micros of a unit as an exact decimal for programs.
+
+    It has as many places as the unit, and those beyond that it needs, up to six: 1234500000 is
+    "1234.50" in CNY and "1234.5" in JPY, which has no minor unit; 1000000 of JPY are "1".
+    """
+    whole, part = divmod(abs(micros), MICROS_PER_UNIT)
+    places = f"{part:06}".rstrip("0").ljust(places_of(unit), "0")
+    return f"{'-' if micros < 0 else ''}{whole}{'.' if places else ''}{places}"
 
 
 def require_currency(code: str) -> str:

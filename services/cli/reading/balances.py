@@ -1,8 +1,9 @@
 """Balances as rows."""
 
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+from watersmeet.type.v1.money_pb2 import Money
 
-from services.cli.sheets.sheet import Column, Kind, Value
+from services.cli.sheets.sheet import Amount, Column, Kind, Value
 
 COLUMNS = (
     Column("account"),
@@ -20,10 +21,15 @@ def row_of(balance: pb.Balance) -> tuple[Value, ...]:
         balance.code,
         balance.balance.currency_code,
         kind_of(balance.kind),
-        balance.debits.micros,
-        balance.credits.micros,
-        balance.balance.micros,
+        amount_of(balance.debits),
+        amount_of(balance.credits),
+        amount_of(balance.balance),
     )
+
+
+def amount_of(money: Money) -> Amount:
+    """An amount of the contract, as a sheet has it."""
+    return Amount(money.micros, money.currency_code)
 
 
 def kind_of(kind: "pb.AccountKind.ValueType") -> str:

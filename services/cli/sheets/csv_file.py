@@ -3,8 +3,8 @@
 import csv
 from typing import TextIO
 
-from services.cli.render import decimal
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, harmless
+from services.cli.sheets.sheet import Amount, Sheet, Value, harmless
+from services.runtime.currency import decimal
 
 
 def write_csv(sheet: Sheet, file: TextIO) -> None:
@@ -12,13 +12,12 @@ def write_csv(sheet: Sheet, file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([column.name for column in sheet.columns])
     for row in sheet.rows:
-        writer.writerow([_cell(*pair) for pair in zip(sheet.columns, row, strict=True)])
+        writer.writerow([_cell(value) for _, value in zip(sheet.columns, row, strict=True)])
 
 
-def _cell(column: Column, value: Value) -> Value:
+def _cell(value: Value) -> str | int:
     if value is None:
         return ""
-    if column.kind is Kind.AMOUNT:
-        assert isinstance(value, int), "amounts are micros"
-        return decimal(value)
+    if isinstance(value, Amount):
+        return decimal(*value)
     return harmless(value) if isinstance(value, str) else value

@@ -12,10 +12,11 @@ from rich.table import Table
 from xlsxwriter.exceptions import XlsxFileError
 
 from services.cli.console import make_console
-from services.cli.render import amount, decimal, print_json
+from services.cli.render import amount, print_json
 from services.cli.sheets.csv_file import write_csv
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value
+from services.cli.sheets.sheet import Amount, Column, Kind, Sheet, Value
 from services.cli.sheets.xlsx_file import TooManyRowsError, write_xlsx
+from services.runtime.currency import decimal
 
 _SHOWN_MAX = 1_000
 _COULD_NOT_WRITE = 1
@@ -56,17 +57,13 @@ def _write(sheet: Sheet, path: Path) -> None:
 
 def _document(sheet: Sheet) -> dict[str, Any]:
     names = [column.name for column in sheet.columns]
-    rows = [
-        dict(zip(names, map(_json_value, sheet.columns, row), strict=True)) for row in sheet.rows
-    ]
-    return {**sheet.facts, "rows": rows}
+    rows = [dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows]
+    return {**{name: _json_value(fact) for name, fact in sheet.facts.items()}, "rows": rows}
 
 
-def _json_value(column: Column, value: Value) -> Value:
+def _json_value(value: Value) -> str | int | None:
     # Amounts are text: a program's numbers may be floats.
-    if column.kind is Kind.AMOUNT and isinstance(value, int):
-        return decimal(value)
-    return value
+    return decimal(*value) if isinstance(value, Amount) else value
 
 
 def _show(console: Console, sheet: Sheet) -> None:
@@ -77,8 +74,7 @@ def _show(console: Console, sheet: Sheet) -> None:
     if more:
         console.print(f"These are the first {_SHOWN_MAX:,}; --csv and --xlsx have all.")
     for name, value in sheet.facts.items():
-        shown_value = f"{value:,}" if isinstance(value, int) else value
-        console.print(f"{name.replace('_', ' ')}: {shown_value}", style="dim", markup=False)
+        console.print(f"{name.replace('_', ' ')}: {_shown(value)}", style="dim", markup=False)
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
@@ -93,13 +89,13 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
             overflow="fold" if is_text else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(_cell(columns[place], row[place]) for place in shown))
+        table.add_row(*(_shown(row[place]).replace("[", "\\[") for place in shown))
     return table
 
 
-def _cell(column: Column, value: Value) -> str:
+def _shown(value: Value) -> str:
     if value is None:
         return ""
-    if isinstance(value, int):
-        return amount(value) if column.kind is Kind.AMOUNT else f"{value:,}"
-    return value.replace("[", "\\[")
+    if isinstance(value, Amount):
+        return amount(*value)
+    return f"{value:,}" if isinstance(value, int) else value

@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-Value = str | int | None
-"""Text; a whole number; micros in a column of amounts; None for an empty cell."""
+
+class Amount(NamedTuple):
+    """An exact amount. unit: a currency's code, or MIN."""
+
+    micros: int
+    unit: str
+
+
+Value = str | int | Amount | None
+"""Text; a whole number; an amount in a column of amounts; None for an empty cell."""
 
 
 class Kind(Enum):

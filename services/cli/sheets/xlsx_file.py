@@ -7,8 +7,8 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from services.cli.render import decimal
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value, harmless
+from services.cli.sheets.sheet import Amount, Kind, Sheet, Value, harmless
+from services.runtime.currency import MICROS_PER_UNIT, decimal, places_of
 
 _ROWS_MAX = 1_048_575
 # A spreadsheet keeps fifteen digits of a number. What has more is written as text, whole.
@@ -40,7 +40,7 @@ def _write_book(sheet: Sheet, path: Path) -> None:
     with xlsxwriter.Workbook(str(path), options) as book:
         page = book.add_worksheet(sheet.name[:31])
         bold = book.add_format({"bold": True})
-        amount = book.add_format({"num_format": "#,##0.00####"})
+        formats = _Formats(book)
         page.freeze_panes(1, 0)
         for place, column in enumerate(sheet.columns):
             page.write_string(0, place, column.title, bold)
@@ -50,20 +50,38 @@ def _write_book(sheet: Sheet, path: Path) -> None:
                 raise TooManyRowsError(
                     f"a worksheet has {_ROWS_MAX:,} rows; ask for a shorter time, or use --csv"
                 )
-            for place, (column, value) in enumerate(zip(sheet.columns, row, strict=True)):
-                _write(page, number, place, column, value, amount)
+            for place, (_, value) in enumerate(zip(sheet.columns, row, strict=True)):
+                _write(page, number, place, value, formats)
 
 
-def _write(
-    page: Worksheet, row: int, place: int, column: Column, value: Value, amount: Format
-) -> None:
+class _Formats:
+    """How the cells of a book show amounts: with their unit's places, or all that they need."""
+
+    def __init__(self, book: xlsxwriter.Workbook) -> None:
+        self._book = book
+        self._made: dict[str, Format] = {}
+
+    def of(self, amount: Amount) -> Format:
+        """The format that shows an amount in full."""
+        places = places_of(amount.unit)
+        if not places and amount.micros % MICROS_PER_UNIT == 0:
+            # A point that is always shown would stand behind whole units.
+            form = "#,##0"
+        else:
+            form = "#,##0." + "0" * places + "#" * (6 - places)
+        if form not in self._made:
+            self._made[form] = self._book.add_format({"num_format": form})
+        return self._made[form]
+
+
+def _write(page: Worksheet, row: int, place: int, value: Value, formats: _Formats) -> None:
     if value is None:
         return
     if isinstance(value, str):
         page.write_string(row, place, harmless(value))
-    elif column.kind is not Kind.AMOUNT:
+    elif isinstance(value, int):
         page.write_number(row, place, value)
-    elif abs(value) <= _EXACT_MICROS_MAX:
-        page.write_number(row, place, Decimal(value).scaleb(-6), amount)
+    elif abs(value.micros) <= _EXACT_MICROS_MAX:
+        page.write_number(row, place, Decimal(value.micros).scaleb(-6), formats.of(value))
     else:
-        page.write_string(row, place, decimal(value))
+        page.write_string(row, place, decimal(*value))

@@ -12,6 +12,7 @@ from services.gateway.domain import AsOf, Purpose, Row, TotalState
 from services.gateway.http.answers import encode
 from services.gateway.live import LiveTotals
 from services.gateway.query import Dimension, Filter, Query
+from services.runtime.currency import decimal
 from services.runtime.errors import Fault, Reason
 
 _Value = TypeVar("_Value")
@@ -109,13 +110,6 @@ def answer_of(rows: Sequence[Row], as_of: AsOf, query: Query, *, fresh: bool) ->
     }
 
 
-def decimal(micros: int) -> str:
-    """Micros as an exact decimal with two to six places: 1500000 is "1.50"."""
-    whole, part = divmod(abs(micros), 1_000_000)
-    places = f"{part:06}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{places}"
-
-
 def _row(row: Row, group_by: Sequence[Dimension]) -> dict[str, object]:
     values = {
         dimension.name.lower(): _rfc3339(value) if isinstance(value, datetime) else value
@@ -126,7 +120,7 @@ def _row(row: Row, group_by: Sequence[Dimension]) -> dict[str, object]:
         "state": row.state.name.lower(),
         "currency": row.currency,
         "micros": str(row.micros),
-        "amount": decimal(row.micros),
+        "amount": decimal(row.micros, row.currency),
         "count": row.gifts,
         **values,
     }

@@ -52,18 +52,26 @@ function both([chinese, english]) {
 
 const grouped = (whole) => whole.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
-// Micros (BigInt) as sign and whole units, and as the part below: two places, or all if exact.
-function parts(micros, exact) {
+// ISO 4217's decimals where they are not two. A browser's own table follows local custom instead.
+const PLACES = {
+  BIF: 0, CLP: 0, DJF: 0, GNF: 0, ISK: 0, JPY: 0, KMF: 0, KRW: 0,
+  PYG: 0, RWF: 0, UGX: 0, VND: 0, VUV: 0, XAF: 0, XOF: 0, XPF: 0,
+  BHD: 3, IQD: 3, JOD: 3, KWD: 3, LYD: 3, OMR: 3, TND: 3,
+};
+
+// Micros (BigInt) as sign and whole units, and as the part below: the currency's places, and those
+// beyond them that the amount needs.
+function parts(currency, micros) {
   const size = micros < 0n ? -micros : micros;
-  const below = (size % 1000000n).toString().padStart(6, "0");
-  const places = exact ? below.replace(/0{1,4}$/, "") : below.slice(0, 2);
-  return [(micros < 0n ? "−" : "") + grouped(size / 1000000n), "." + places];
+  const below = (size % 1000000n).toString().padStart(6, "0").replace(/0+$/, "");
+  const places = below.padEnd(PLACES[currency] ?? 2, "0");
+  return [(micros < 0n ? "−" : "") + grouped(size / 1000000n), places && "." + places];
 }
 
-const text = (micros, exact) => parts(micros, exact).join("");
+const text = (currency, micros) => parts(currency, micros).join("");
 
-function amount(currency, micros, exact) {
-  const [whole, part] = parts(micros, exact);
+function amount(currency, micros) {
+  const [whole, part] = parts(currency, micros);
   const made = element(
     "p",
     { className: "amount" },
@@ -71,7 +79,6 @@ function amount(currency, micros, exact) {
     whole,
     element("span", { className: "part", textContent: part }),
   );
-  made.title = `${currency} ${text(micros, true)}`;
   made.style.setProperty("--length", whole.length + part.length * 0.55 + 2);
   return made;
 }
@@ -114,11 +121,11 @@ function changed(key, value) {
 // amounts in words if they changed.
 function drawClaimed(id, states) {
   const known = [...(states.get("claimed") ?? [])].sort(([a], [b]) => currenciesFirst(a, b));
-  const said = known.map(([currency, sum]) => `${currency} ${text(sum.micros, true)}`).join(", ");
+  const said = known.map(([currency, sum]) => `${currency} ${text(currency, sum.micros)}`).join(", ");
   const gifts = known.reduce((sum, [, { count }]) => sum + count, 0);
   if (!changed(id, `${said} ${gifts}`)) return null;
-  const amounts = known.map(([currency, sum]) => amount(currency, sum.micros, true));
-  $(id).replaceChildren(...(amounts.length ? amounts : [amount("CNY", 0n, true)]));
+  const amounts = known.map(([currency, sum]) => amount(currency, sum.micros));
+  $(id).replaceChildren(...(amounts.length ? amounts : [amount("CNY", 0n)]));
   const number = grouped(BigInt(gifts));
   $(`${id}-gifts`).replaceChildren(
     ...both([`${number} 笔捐赠`, `${number} ${gifts === 1 ? "gift" : "gifts"}`]),
@@ -131,7 +138,7 @@ function drawStates(charity, unattributed) {
   const tiles = Object.entries(ABOUT).map(([state, about]) => {
     const states = state === "suspense" ? unattributed : charity;
     const known = [...(states.get(state) ?? [])].sort(([a], [b]) => currenciesFirst(a, b));
-    const amounts = known.map(([currency, sum]) => amount(currency, sum.micros, false));
+    const amounts = known.map(([currency, sum]) => amount(currency, sum.micros));
     const none = element("p", { className: "amount none", textContent: "—" });
     return element(
       "div",
@@ -257,19 +264,19 @@ function projectRow(line, columns, isUpdate) {
   name.append(...standing(line.project).map((words) => element("span", { className: "standing" }, ...both(words))));
   const cells = columns.map((state) => {
     const sum = line.states[state];
-    return cell(STATES[state], sum && text(sum.micros, false), sum && text(sum.micros, true), state === "claimed");
+    return cell(STATES[state], sum && text(line.currency, sum.micros), state === "claimed");
   });
   const gifts = (line.states.claimed ?? line.states.suspense)?.count ?? 0;
-  cells.push(cell(["笔数", "Gifts"], grouped(BigInt(gifts)), "", false));
+  cells.push(cell(["笔数", "Gifts"], grouped(BigInt(gifts)), false));
   const row = element("tr", { className: isUpdate ? "fresh" : "" }, name, ...cells);
   row.setAttribute("role", "row");
   return row;
 }
 
-function cell(label, value, exact, isMain) {
+function cell(label, value, isMain) {
   const words = element("span", { className: "label" }, ...both(label));
   const shown = value ?? element("span", { className: "none", textContent: "—" });
-  const made = element("td", { title: exact ?? "" }, words, shown);
+  const made = element("td", {}, words, shown);
   made.setAttribute("role", "cell");
   made.className = [isMain ? "main" : "", value === undefined ? "nothing" : ""].join(" ").trim();
   return made;

@@ -199,13 +199,16 @@ def test_without_a_mesh_the_command_says_how_to_start_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("micros", "shown"),
+    ("micros", "currency", "shown"),
     [
-        (0, "0.00"),
-        (1, "0.000001"),
-        (-1_500_000, "-1.50"),
-        (12_345_678_901_234_567, "12,345,678,901.234567"),
+        (0, "CNY", "0.00"),
+        (1, "CNY", "0.000001"),
+        (-1_500_000, "CNY", "-1.50"),
+        (12_345_678_901_234_567, "CNY", "12,345,678,901.234567"),
+        (1_500_000_000, "JPY", "1,500"),
+        (-500_000, "JPY", "-0.5"),
+        (1_500_000, "KWD", "1.500"),
     ],
 )
-def test_amounts_are_exact(micros: int, shown: str) -> None:
-    assert amount(micros) == shown
+def test_amounts_are_exact(micros: int, currency: str, shown: str) -> None:
+    assert amount(micros, currency) == shown
