@@ -16,7 +16,7 @@ from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact
 from services.donations.rederiving import check_positions
 from services.donations.store.rederiving import LifeReader
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.donations.canonical import canonical, forget_the_outbox
+from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import NOW_MICROS, a_gift
@@ -122,7 +122,7 @@ async def books(parts: Parts, rounds: Sequence[Sequence[Sequence[Message]]]) -> 
     Each round has a group for each lane.
     """
     mark = next(marks)
-    await forget_the_outbox(parts)
+    await forget_earlier(parts)
     for lanes in rounds:
         # Not gathered: where one fails, the other must not write into the next example's books.
         async with asyncio.TaskGroup() as both:
