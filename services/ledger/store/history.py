@@ -35,8 +35,15 @@ class HistoryStore:
         self._engine = engine
 
     async def sequence_at(self, time: datetime) -> int:
-        """The last entry that was written at this time or before; 0 if there is none."""
+        """The last entry that was written at this time or before; 0 if there is none.
+
+        The time must have come. A group that is being written has taken its own already, and may
+        be dated before this one: it is waited for, so that the answer stays what it is.
+        """
         async with self._engine.connect() as connection:
+            if await connection.scalar(_MAY_STILL_COME, {"time": time}):
+                await connection.execute(_WAIT_FOR_WRITER)
+                await connection.rollback()  # and holds nobody up
             return int((await connection.execute(_SEQUENCE_AT, {"time": time})).scalar_one())
 
     async def account_id(self, name: AccountName) -> tuple[int, AccountKind] | None:
@@ -118,6 +125,12 @@ def _line(row: Row[Any]) -> StatementLine:
         project=row.project,
     )
 
+
+# What has been written later rules out that anything is written before.
+_MAY_STILL_COME = text("SELECT coalesce(recorded_time <= :time, true) FROM head")
+
+# The writer takes its time under this row's lock.
+_WAIT_FOR_WRITER = text("SELECT FROM head FOR SHARE")
 
 # Recording times never run backwards along the chain, so they can be searched by halves; an index
 # for that would cost every posting.

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from services.ledger.domain import AccountName, Balance, Entry, StatementLine, TransferName
 from services.ledger.journal.calendar import day_of
+from services.ledger.journal.plan import Plan
 from services.ledger.journal.standing import Turnover
 from services.ledger.reading.history import AsOf, after_lines, end_of
 from services.ledger.reading.rollup import Rollups
+from services.ledger.store.posting import PostingTransaction
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
@@ -96,6 +98,32 @@ async def test_what_has_not_come_is_not_answered(
     with pytest.raises(Fault) as caught:
         await held(parts, CLAIMED, as_of)
     assert caught.value.reason is reason
+
+
+async def test_a_time_is_answered_for_when_nothing_can_be_recorded_before_it_any_more(
+    parts: Parts, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parts.post_all(draft(gift(1)))
+    append = PostingTransaction.append
+    is_dated, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def held_up(self: PostingTransaction, plan: Plan) -> None:
+        is_dated.set()  # its time is taken, and it is not committed
+        await goes_on.wait()
+        await append(self, plan)
+
+    monkeypatch.setattr(PostingTransaction, "append", held_up)
+    clock.advance(HOUR)
+    posting = asyncio.create_task(parts.post_all(draft(gift(20))))
+    await is_dated.wait()
+    clock.advance(HOUR)
+    answer = asyncio.create_task(held(parts, CLAIMED, AsOf(clock())))
+    # What was before the last entry cannot change, and is answered without waiting.
+    assert await held(parts, CLAIMED, AsOf(NOON - HOUR)) == (0, 0)
+    await asyncio.wait({answer}, timeout=0.2)
+    goes_on.set()
+    await posting
+    assert await answer == (21, 2)
 
 
 async def test_an_unknown_account_is_not_zero(parts: Parts) -> None:
