@@ -176,11 +176,17 @@ def plan_group(group: Sequence[Prepared], books: Books, now: datetime) -> Plan:
 
 def cannot_refuse(group: Sequence[Prepared], books: Books) -> bool:
     """Whether no account can refuse any of the drafts, in whatever order: all are plain movements,
-    nothing binds an account, and all of them together stay within 64 bits.
+    nothing binds an account, and all of them together with what is held stay within 64 bits.
     """
     if books.guards or books.due or not all(prepared.is_plain for prepared in group):
         return False
-    most = max([max(t.debits, t.credits) for t in books.turnovers.values()], default=0)
+    most = max(
+        [
+            max(t.debits + t.held_debits, t.credits + t.held_credits)
+            for t in books.turnovers.values()
+        ],
+        default=0,
+    )
     return most + sum([prepared.micros for prepared in group]) <= INT64_MAX
 
 

@@ -123,13 +123,16 @@ class Accounts:
         """
         bound = self._bound(transfers) if is_bound and self.guards else None
         debits, credits_ = self._debits, self._credits
+        held_debits, held_credits = self._held_debits, self._held_credits
         for number, transfer in enumerate(transfers, start=1):
             debit, credit = sides_of(transfer.debit, transfer.credit, transfer.currency)
             debits[debit] = debited = debits.get(debit, 0) + transfer.micros
             credits_[credit] = credited = credits_.get(credit, 0) + transfer.micros
-            if debited > INT64_MAX or credited > INT64_MAX:
+            # What is held keeps its room, or no hold on the account could end any more.
+            is_debit_full = debited + held_debits.get(debit, 0) > INT64_MAX
+            if is_debit_full or credited + held_credits.get(credit, 0) > INT64_MAX:
                 self._take_back(transfers[:number])
-                raise _overflow(debit if debited > INT64_MAX else credit)
+                raise _overflow(debit if is_debit_full else credit)
         if bound:
             try:
                 self._require_limits(bound)

@@ -179,6 +179,19 @@ def test_holds_are_within_64_bits(books: MemoryBooks) -> None:
     assert refused(books, draft(hold(1))).reason is Reason.BALANCE_OVERFLOW
 
 
+def test_what_is_held_keeps_its_room_so_that_a_hold_can_end(books: MemoryBooks) -> None:
+    posted(books, draft(hold(20, minutes=1)))
+    posted(books, draft(hold(30, minutes=2)))
+    committed = posted(books, draft(hold(40)))
+    assert refused(books, draft(gift(INT64_MAX - 89))).reason is Reason.BALANCE_OVERFLOW
+    posted(books, draft(gift(INT64_MAX - 90)))
+    posted(books, draft(gift(1, project="road")), minutes=1)
+    assert books.turnovers[FUND] == Turnover(0, INT64_MAX - 90, 0, 70)
+    posted(books, draft(commit(40, committed)), minutes=1)
+    posted(books, draft(gift(1, project="road")), minutes=2)
+    assert books.turnovers[FUND] == Turnover(0, INT64_MAX - 50)
+
+
 def test_only_the_ledger_expires_holds(books: MemoryBooks) -> None:
     of = posted(books, draft(hold(70)))
     with pytest.raises(Fault) as caught:
