@@ -148,7 +148,14 @@ def posting_of(posted: ledger_pb.PostedEntry) -> Posting:
         if key.startswith(_COMPLETE_UNTIL)
     }
     changes = [amount_of(cell) for cell in posted.changes]
-    return Posting(entry.sequence, ledger_time(entry.recorded_time), changes, watermarks)
+    return Posting(
+        entry.sequence,
+        ledger_time(entry.recorded_time),
+        changes,
+        watermarks,
+        entry.previous_hash,
+        entry.hash,
+    )
 
 
 def amount_of(cell: ledger_pb.TotalCell) -> Amount:

@@ -68,11 +68,13 @@ class AsOf(NamedTuple):
     sequence: the last ledger entry that they count; 0 while there is none.
     time: when that entry was written; None while there is none.
     watermarks: for each partner that has said so, the time before which all its gifts are counted.
+    hash: that entry's; empty of a ledger that does not say it.
     """
 
     sequence: int
     time: datetime | None
     watermarks: Mapping[str, datetime]
+    hash: bytes = b""
 
 
 class Snapshot(NamedTuple):
@@ -86,12 +88,15 @@ class Posting(NamedTuple):
     """What one ledger entry changes.
 
     sequence: the entry's. time: when it was written. watermarks: those that it states, by partner.
+    previous_hash, hash: of the entry before it, and its own.
     """
 
     sequence: int
     time: datetime
     changes: Sequence[Amount]
     watermarks: Mapping[str, datetime]
+    previous_hash: bytes = b""
+    hash: bytes = b""
 
 
 class Row(NamedTuple):

@@ -83,6 +83,7 @@ class Follower:
                     part.sequence,
                     part.time,
                     {**(as_of.watermarks if as_of else {}), **part.watermarks},
+                    part.hash,
                 )
                 cells.extend(map(amount_of, message.cells))
         finally:
@@ -108,11 +109,13 @@ class Follower:
             call.cancel()
 
     def _check(self, checkpoint: pb.Checkpoint) -> None:
-        counted = self._live.require().as_of.sequence
+        totals = self._live.require()
+        counted = totals.as_of.sequence
         if checkpoint.sequence != counted:
             raise FeedBroken(
                 f"the ledger is at entry {checkpoint.sequence}, and entry {counted} came last"
             )
+        totals.require_counted(checkpoint.hash)
         self._live.confirm(ledger_time(checkpoint.time))
         self._failures = 0
 
@@ -149,4 +152,5 @@ class Follower:
 
 def _as_of(message: pb.ReadTotalsResponse) -> AsOf:
     time = ledger_time(message.as_of_time) if message.HasField("as_of_time") else None
-    return AsOf(message.as_of_sequence, time, watermarks_of(message.watermarks))
+    watermarks = watermarks_of(message.watermarks)
+    return AsOf(message.as_of_sequence, time, watermarks, message.as_of_hash)

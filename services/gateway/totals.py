@@ -66,14 +66,28 @@ class Totals:
         sequence = posting.sequence
         if sequence != self.as_of.sequence + 1:
             raise FeedBroken(f"entry {sequence} came after entry {self.as_of.sequence}")
+        self.require_counted(posting.previous_hash)
         cells = self._cells
         for cell, micros, gifts in posting.changes:
             before = cells.get(cell, _NOTHING)
             cells[cell] = _Sum(before.micros + micros, before.gifts + gifts, sequence)
         self.as_of = AsOf(
-            sequence, posting.time, _raised(self.as_of.watermarks, posting.watermarks)
+            sequence,
+            posting.time,
+            _raised(self.as_of.watermarks, posting.watermarks),
+            posting.hash,
         )
         self._keep(posting)
+
+    def require_counted(self, entry_hash: bytes) -> None:
+        """That the last entry counted is the one of this hash, where both are known.
+
+        Raises FeedBroken: the ledger was restored from a backup, and went on with other entries.
+        """
+        if entry_hash and self.as_of.hash and entry_hash != self.as_of.hash:
+            raise FeedBroken(
+                f"entry {self.as_of.sequence} of the ledger is not the one that was counted"
+            )
 
     def view(self, query: Query) -> View:
         """The answer to a query as of now. It is good until the next await.

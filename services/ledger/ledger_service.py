@@ -185,7 +185,9 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 else:
                     yield pb.StreamEntriesResponse(
                         checkpoint=pb.Checkpoint(
-                            sequence=item.sequence, time=convert.stamp_of(item.time)
+                            sequence=item.sequence,
+                            time=convert.stamp_of(item.time),
+                            hash=item.hash,
                         )
                     )
 
@@ -199,6 +201,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 yield pb.ReadTotalsResponse(
                     as_of_sequence=page.head.sequence,
                     as_of_time=convert.stamp_of(time) if time else None,
+                    as_of_hash=page.head.hash,
                     cells=convert.cell_messages(page.rows),
                     watermarks={
                         partner: convert.stamp_of(until)

@@ -30,10 +30,11 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All entries up to sequence have been sent; that was so at time."""
+    """All entries up to sequence, which has this hash, have been sent; that was so at time."""
 
     sequence: int
     time: datetime
+    hash: bytes
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Feed:
                 f"the last entry is {head.sequence}; begin there or before",
                 sequence=str(head.sequence),
             )
-        sent = after
+        sent, sent_hash = after, head.hash  # or there are entries before the first checkpoint
         has_caught_up = False
         checkpoint_due = monotonic() + self._pace.checkpoint_s
         while True:
@@ -86,10 +87,10 @@ class Feed:
             for entry in page.entries:
                 assert entry.sequence == sent + 1, "entries are numbered without gaps"
                 yield Posted(entry, changes_to_totals(entry.draft.transfers))
-                sent = entry.sequence
+                sent, sent_hash = entry.sequence, entry.hash
             catches_up = not has_caught_up and sent >= head.sequence
             if catches_up or monotonic() >= checkpoint_due:
-                yield Checkpoint(sent, read_time)
+                yield Checkpoint(sent, read_time, sent_hash)
                 has_caught_up = has_caught_up or catches_up
                 checkpoint_due = monotonic() + self._pace.checkpoint_s
             if not page.more:

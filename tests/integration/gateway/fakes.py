@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from watersmeet.donations.v1 import notification_service_pb2 as intake_pb
 from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
@@ -73,7 +74,12 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
             f"complete_until/{partner}": time.isoformat()
             for partner, time in (watermarks or {}).items()
         }
-        entry = pb.Entry(sequence=sequence, metadata=metadata)
+        entry = pb.Entry(
+            sequence=sequence,
+            metadata=metadata,
+            previous_hash=self._hash_at(sequence - 1),
+            hash=uuid4().bytes + uuid4().bytes,
+        )
         entry.recorded_time.FromDatetime(datetime.now(UTC))
         self.entries.append(pb.PostedEntry(entry=entry, changes=changes))
         self._posted.set()
@@ -88,7 +94,9 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
         cells = self._cells()
         for start in range(0, max(len(cells), 1), self.cells_a_message):
             message = pb.ReadTotalsResponse(
-                as_of_sequence=sequence, cells=cells[start : start + self.cells_a_message]
+                as_of_sequence=sequence,
+                as_of_hash=self._hash_at(sequence),
+                cells=cells[start : start + self.cells_a_message],
             )
             if self.entries:
                 message.as_of_time.CopyFrom(self.entries[-1].entry.recorded_time)
@@ -112,12 +120,15 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
                 if sent not in self.lost:
                     yield pb.StreamEntriesResponse(posted=self.entries[sent - 1])
             if not self.is_silent:
-                yield pb.StreamEntriesResponse(checkpoint=_checkpoint(sent))
+                yield pb.StreamEntriesResponse(checkpoint=_checkpoint(sent, self._hash_at(sent)))
             try:
                 async with asyncio.timeout(self.checkpoint_s):
                     await posted.wait()
             except TimeoutError:
                 pass  # time for a checkpoint
+
+    def _hash_at(self, sequence: int) -> bytes:
+        return self.entries[sequence - 1].entry.hash if sequence else bytes(32)
 
     def _cells(self) -> list[pb.TotalCell]:
         sums: dict[tuple[str, str, str, int, int, str, int], list[int]] = defaultdict(
@@ -162,8 +173,8 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
         }
 
 
-def _checkpoint(sequence: int) -> pb.Checkpoint:
-    checkpoint = pb.Checkpoint(sequence=sequence)
+def _checkpoint(sequence: int, entry_hash: bytes) -> pb.Checkpoint:
+    checkpoint = pb.Checkpoint(sequence=sequence, hash=entry_hash)
     checkpoint.time.FromDatetime(datetime.now(UTC))
     return checkpoint
 

@@ -127,6 +127,25 @@ async def test_a_ledger_with_another_past_is_loaded_again(mesh: Mesh) -> None:
     assert claimed(totals) == 1_000_000
 
 
+@pytest.mark.parametrize("after_restore", [2, 5])
+async def test_a_ledger_that_was_restored_and_went_on_is_loaded_again(
+    mesh: Mesh, after_restore: int
+) -> None:
+    for _ in range(3):
+        mesh.ledger.post(change(1_000_000))
+    await mesh.at(3)
+    await mesh.fakes.stop_ledger()
+    del mesh.ledger.entries[1:]
+    for _ in range(after_restore):  # to where the gateway is, and beyond
+        mesh.ledger.post(change(7_000_000))
+    await mesh.fakes.start_ledger()
+    expected = 1_000_000 + after_restore * 7_000_000
+    async with asyncio.timeout(10):
+        while claimed(await mesh.at(1 + after_restore)) != expected:
+            await mesh.gateway.live.wake.wait()
+    assert mesh.ledger.snapshots == 2
+
+
 async def test_silence_ends_the_connection(start_mesh: StartMesh) -> None:
     mesh = await start_mesh(ledger_silence_s=0.5)
     await mesh.ledger.until_streams(1)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.ledger.domain import Cell, Entry, Sums
+from services.ledger.domain import NO_HASH, Cell, Entry, Sums
 from services.ledger.reading.feed import Checkpoint, Feed, Posted
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -95,7 +95,7 @@ async def test_changes_add_up_to_the_totals_from_any_snapshot(parts: Parts) -> N
 
 
 async def test_checkpoints_come_at_once_and_then_while_nothing_happens(parts: Parts) -> None:
-    await parts.post_all(draft(), draft())
+    _, last = await parts.post_all(draft(), draft())
     loop = asyncio.get_running_loop()
     times = []
     async with aclosing(parts.feed.stream(0)) as news:
@@ -103,7 +103,7 @@ async def test_checkpoints_come_at_once_and_then_while_nothing_happens(parts: Pa
         async for item in news:
             kinds.append(type(item))
             if isinstance(item, Checkpoint):
-                assert item.sequence == 2
+                assert (item.sequence, item.hash) == (last.sequence, last.hash)
                 times.append(loop.time())
             if len(times) == 4:
                 break
@@ -127,9 +127,15 @@ async def test_checkpoints_come_while_entries_keep_coming(parts: Parts) -> None:
     await asyncio.wait({posting})
 
 
+async def test_a_reader_at_the_end_is_told_what_stands_there(parts: Parts) -> None:
+    (last,) = await parts.post_all(draft())
+    async with aclosing(parts.feed.stream(last.sequence)) as news:
+        assert await anext(news) == Checkpoint(last.sequence, parts.clock(), last.hash)
+
+
 async def test_an_empty_ledger_has_a_checkpoint_of_zero(parts: Parts) -> None:
     async with aclosing(parts.feed.stream(0)) as news:
-        assert await anext(news) == Checkpoint(0, parts.clock())
+        assert await anext(news) == Checkpoint(0, parts.clock(), NO_HASH)
 
 
 async def test_a_sequence_ahead_is_refused(parts: Parts) -> None:
