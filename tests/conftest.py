@@ -27,6 +27,9 @@ settings.register_profile(
     deadline=None,
 )
 
+# Only a property that hangs takes so long. `make fuzz` gives more, and a test may have its own.
+_PROPERTY_LIMIT_S = 600
+
 # What a test's data is worth. Crash safety does not depend on it while the machine stays up.
 _FORGETFUL = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
@@ -86,8 +89,19 @@ def clock() -> FixedClock:
     return FixedClock(datetime(2019, 9, 5, 12, tzinfo=UTC))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every Hypothesis test is a property, for `-m property`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every Hypothesis test is a property, for `-m property`, and has a limit of its own.
+
+    What runs out of time ends the whole run and shows where everything stood. The usual limit
+    raises an exception wherever the test is, mostly in its event loop: Hypothesis would take that
+    for a failure and run more examples, while the one that was cut off goes on beside them and
+    writes into their books.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("property")
+            own = item.get_closest_marker("timeout")
+            limit_s = (
+                own.args[0] if own else max(_PROPERTY_LIMIT_S, config.getoption("timeout") or 0)
+            )
+            item.add_marker(pytest.mark.timeout(limit_s, method="thread"), append=False)
