@@ -9,13 +9,12 @@ import grpc
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as catalog_grpc
 from watersmeet.donations.v1 import notification_service_pb2_grpc as notification_grpc
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
-from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 
 from services.gateway import totals_service
 from services.gateway.catalog.follower import CatalogFollower
 from services.gateway.catalog.listing import Listing
-from services.gateway.follower import Follower
+from services.gateway.follower import Follower, Ledger
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.log_http import LogOverHttp
 from services.gateway.http.server import HttpServer, application
@@ -45,7 +44,7 @@ def wire(
     """Puts the parts together. Nothing runs before the server is started."""
     live = LiveTotals(system_clock)
     follower = Follower(
-        [ledger_grpc.LedgerServiceStub(ledger) for ledger in ledgers],
+        [Ledger(ledger) for ledger in ledgers],
         live,
         silence_s_max=settings.ledger_silence_s,
     )

@@ -7,6 +7,7 @@ from sys import intern
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.gateway.v1 import totals_service_pb2 as gateway_pb
+from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.type.v1 import money_pb2, purpose_pb2
 
@@ -23,11 +24,6 @@ from services.gateway.domain import (
 from services.gateway.query import Dimension, Filter, Query
 from services.gateway.watching import Update
 from services.runtime.errors import Fault, Reason
-
-_COMPLETE_UNTIL = "complete_until/"
-"""An entry's metadata key of this prefix and a partner's code holds, as RFC 3339, the time before
-which all the partner's gifts are in the books with this entry."""
-
 
 # What readers ask.
 
@@ -139,49 +135,65 @@ def watch_response(update: Update, group_by: Sequence[Dimension]) -> gateway_pb.
 # What the ledger sends.
 
 
-def posting_of(posted: ledger_pb.PostedEntry) -> Posting:
-    """An entry of the feed. Raises FeedBroken."""
-    entry = posted.entry
-    watermarks = {
-        intern(key.removeprefix(_COMPLETE_UNTIL)): _rfc3339(value)
-        for key, value in entry.metadata.items()
-        if key.startswith(_COMPLETE_UNTIL)
-    }
-    changes = [amount_of(cell) for cell in posted.changes]
+def posting_of(change: feed_pb.TotalsChange, changes: Sequence[Amount]) -> Posting:
+    """A change of the feed, all of whose cells are in changes. Raises FeedBroken."""
     return Posting(
-        entry.sequence,
-        ledger_time(entry.recorded_time),
+        change.after_sequence,
+        change.as_of_sequence,
+        ledger_time(change.as_of_time),
         changes,
-        watermarks,
-        entry.previous_hash,
-        entry.hash,
+        watermarks_of(change.watermarks) if change.watermarks else {},
+        change.after_hash,
+        change.as_of_hash,
     )
 
 
 def amount_of(cell: ledger_pb.TotalCell) -> Amount:
     """A cell of a snapshot or a change of one. Raises FeedBroken."""
+    amount = cell.amount
+    key = _cell(
+        cell.campaign,
+        cell.project,
+        cell.partner,
+        cell.hour.seconds,
+        cell.state,
+        amount.currency_code,
+        cell.purpose,
+    )
+    return Amount(key, amount.micros, cell.count)
+
+
+@lru_cache(maxsize=65_536)
+def _cell(
+    campaign: str,
+    project: str,
+    partner: str,
+    hour_s: int,
+    state_number: int,
+    currency: str,
+    purpose_number: int,
+) -> Cell:
+    """What a cell is about. The same ones come again and again, and are kept once."""
     try:
-        state = TotalState(cell.state)
+        state = TotalState(state_number)
     except ValueError:
-        raise FeedBroken(f"state {cell.state} of a total is unknown to this release") from None
+        raise FeedBroken(f"state {state_number} of a total is unknown to this release") from None
     try:
         # A ledger of the release before does not say it; it knew only charity's projects.
-        purpose = Purpose(
-            cell.purpose or (Purpose.CHARITY if cell.project else Purpose.UNATTRIBUTED)
-        )
+        purpose = Purpose(purpose_number or (Purpose.CHARITY if project else Purpose.UNATTRIBUTED))
     except ValueError:
-        raise FeedBroken(f"purpose {cell.purpose} of a total is unknown to this release") from None
-    # The same few codes and hours come again and again: they are kept once.
-    key = Cell(
-        intern(cell.campaign),
-        intern(cell.project),
-        intern(cell.partner),
-        _hour(cell.hour.seconds),
+        raise FeedBroken(
+            f"purpose {purpose_number} of a total is unknown to this release"
+        ) from None
+    return Cell(
+        intern(campaign),
+        intern(project),
+        intern(partner),
+        _hour(hour_s),
         state,
-        intern(cell.amount.currency_code),
+        intern(currency),
         purpose,
     )
-    return Amount(key, cell.amount.micros, cell.count)
 
 
 def watermarks_of(watermarks: Mapping[str, Timestamp]) -> dict[str, datetime]:
@@ -195,13 +207,6 @@ def ledger_time(time: Timestamp) -> datetime:
         return _datetime(time)
     except (ValueError, OverflowError) as error:
         raise FeedBroken(f"the ledger states an impossible time: {error}") from error
-
-
-def _rfc3339(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError as error:
-        raise FeedBroken(f"a watermark is no RFC 3339 time: {error}") from error
 
 
 @lru_cache(maxsize=16_384)

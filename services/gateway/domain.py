@@ -27,6 +27,8 @@ class TotalState(IntEnum):
     DISPUTED = 6
     SUSPENSE = 7
 
+    __hash__ = int.__hash__  # an enum's own is a call of Python's, twice a cell
+
 
 class Purpose(IntEnum):
     """Whether money was given to charity or to personal appeals; numbered as in the proto.
@@ -37,6 +39,8 @@ class Purpose(IntEnum):
     CHARITY = 1
     APPEAL = 2
     UNATTRIBUTED = 3
+
+    __hash__ = int.__hash__
 
 
 class Cell(NamedTuple):
@@ -85,12 +89,14 @@ class Snapshot(NamedTuple):
 
 
 class Posting(NamedTuple):
-    """What one ledger entry changes.
+    """What ledger entries that follow one another change.
 
-    sequence: the entry's. time: when it was written. watermarks: those that it states, by partner.
-    previous_hash, hash: of the entry before it, and its own.
+    after: the entry before the first of them. sequence, time: the last of them, and when it was
+    written. watermarks: those that they state, by partner.
+    previous_hash, hash: of the entry before the first of them, and of the last.
     """
 
+    after: int
     sequence: int
     time: datetime
     changes: Sequence[Amount]

@@ -1,4 +1,4 @@
-"""Follows the ledger: its totals at one sequence, then every entry after it."""
+"""Follows the ledger: its totals at one sequence, then what all entries after it change."""
 
 import asyncio
 import random
@@ -7,6 +7,8 @@ from typing import Any, TypeVar, cast
 
 import grpc
 import structlog
+from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
+from watersmeet.ledger.v1 import feed_service_pb2_grpc as feed_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
@@ -26,6 +28,14 @@ _SNAPSHOT_S_MAX = 120.0
 _BACKOFF_S = (0.1, 2.0)
 
 
+class Ledger:
+    """What is asked of one ledger."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.totals: pb_grpc.LedgerServiceAsyncStub = pb_grpc.LedgerServiceStub(channel)
+        self.feed: feed_grpc.FeedServiceAsyncStub = feed_grpc.FeedServiceStub(channel)
+
+
 class Follower:
     """Keeps `LiveTotals` at the ledger's end, whatever happens to either of them.
 
@@ -35,7 +45,7 @@ class Follower:
 
     def __init__(
         self,
-        ledgers: Sequence["pb_grpc.LedgerServiceAsyncStub"],
+        ledgers: Sequence[Ledger],
         live: LiveTotals,
         *,
         silence_s_max: float,
@@ -71,7 +81,8 @@ class Follower:
         """All totals. Raises FeedBroken for what is none, or is of two sequences."""
         cells: list[Amount] = []
         as_of: AsOf | None = None
-        call = self._ledgers.current.ReadTotals(pb.ReadTotalsRequest(), timeout=_SNAPSHOT_S_MAX)
+        ledger = self._ledgers.current.totals
+        call = ledger.ReadTotals(pb.ReadTotalsRequest(), timeout=_SNAPSHOT_S_MAX)
         try:
             while (message := await self._read(call)) is not None:
                 part = _as_of(message)
@@ -97,13 +108,18 @@ class Follower:
     async def _follow(self) -> None:
         """Counts entries until something happens."""
         after = self._live.require().as_of.sequence
-        call = self._ledgers.current.StreamEntries(pb.StreamEntriesRequest(after_sequence=after))
+        request = feed_pb.StreamTotalsRequest(after_sequence=after)
+        call = self._ledgers.current.feed.StreamTotals(request)
+        begun: list[Amount] = []  # of a change that goes on in the next message
         try:
             while (message := await self._read(call)) is not None:
-                if message.HasField("posted"):
-                    self._live.apply(posting_of(message.posted))
-                    ENTRIES.inc()
-                else:
+                for change in message.changes:
+                    begun += map(amount_of, change.cells)
+                    if not change.is_continued:
+                        self._live.apply(posting_of(change, begun))
+                        ENTRIES.inc(change.as_of_sequence - change.after_sequence)
+                        begun = []
+                if message.HasField("checkpoint"):
                     self._check(message.checkpoint)
         finally:
             call.cancel()

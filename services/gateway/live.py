@@ -59,7 +59,7 @@ class LiveTotals:
         self._changed.set()
 
     def apply(self, posting: Posting) -> None:
-        """Counts the next entry. Raises FeedBroken if it is not the next."""
+        """Counts the next entries. Raises FeedBroken if they are not the next."""
         self.require().apply(posting)
         self._complete(posting.time)
         self._changed.set()

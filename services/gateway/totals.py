@@ -1,6 +1,6 @@
 """The combined totals, in memory: where a total is added up.
 
-Begins with the ledger's snapshot and adds what each entry changes; accounts and transfers are the
+Begins with the ledger's snapshot and adds what entries change; accounts and transfers are the
 ledger's business. Each question that readers ask is kept as a view. A view that nobody looks at
 costs nothing: what entries changed is kept for a while, and a view catches up when it is next read,
 once for all its readers. One event loop's; not for threads.
@@ -9,7 +9,7 @@ once for all its readers. One event loop's; not for threads.
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import takewhile
 from secrets import token_bytes
 from typing import NamedTuple
 
@@ -38,6 +38,8 @@ _NOTHING = _Sum(0, 0, 0)
 class Totals:
     """All totals as they stand after one entry, and how they came there since the snapshot.
 
+    Entries that came together count together: no reader sees totals between them.
+
     as_of: up to where they are known.
     epoch: eight random bytes of this object: what changed since a sequence is known of it alone.
     """
@@ -52,8 +54,10 @@ class Totals:
         }
         if len(self._cells) != len(snapshot.cells):
             raise FeedBroken("the snapshot names a cell twice")
-        # The latest postings, without a gap up to now, so that views can catch up.
+        # The latest postings, the newest first, without a gap since an entry, so that views can
+        # catch up.
         self._postings: deque[Posting] = deque()
+        self._kept_since = self._begin
         self._weight = 0
         self._views: OrderedDict[Query, View] = OrderedDict()  # the longest unread first
 
@@ -62,10 +66,12 @@ class Totals:
         return len(self._cells)
 
     def apply(self, posting: Posting) -> None:
-        """Adds what the next entry changes. Raises FeedBroken if it is not the next."""
+        """Adds what the next entries change. Raises FeedBroken if they are not the next."""
         sequence = posting.sequence
-        if sequence != self.as_of.sequence + 1:
-            raise FeedBroken(f"entry {sequence} came after entry {self.as_of.sequence}")
+        if posting.after != self.as_of.sequence or sequence <= posting.after:
+            raise FeedBroken(
+                f"entries {posting.after + 1} to {sequence} came after entry {self.as_of.sequence}"
+            )
         self.require_counted(posting.previous_hash)
         cells = self._cells
         for cell, micros, gifts in posting.changes:
@@ -107,19 +113,20 @@ class Totals:
         return self._begin <= sequence <= self.as_of.sequence
 
     def _keep(self, posting: Posting) -> None:
-        self._postings.append(posting)
+        self._postings.appendleft(posting)
         self._weight += _weight(posting)
         # A view that is further behind than there are cells is cheaper made anew.
         while self._weight > max(len(self._cells), _WEIGHT_MIN):
-            self._weight -= _weight(self._postings.popleft())
+            forgotten = self._postings.pop()
+            self._weight -= _weight(forgotten)
+            self._kept_since = forgotten.sequence
 
     def _catch_up(self, view: View) -> bool:
         """Brings a view up to now; False if what it missed is no longer kept."""
-        missed = self.as_of.sequence - view.sequence
-        kept = len(self._postings)
-        if missed > kept:
+        if view.sequence < self._kept_since:
             return False
-        for posting in islice(self._postings, kept - missed, None):
+        missed = takewhile(lambda posting: posting.sequence > view.sequence, self._postings)
+        for posting in reversed(list(missed)):
             for cell, micros, gifts in posting.changes:
                 view.add(cell, micros, gifts, posting.sequence)
         view.sequence = self.as_of.sequence

@@ -9,6 +9,7 @@ from functools import partial
 from watersmeet.ledger.v1 import (
     account_service_pb2_grpc,
     audit_service_pb2_grpc,
+    feed_service_pb2_grpc,
     hold_service_pb2_grpc,
     ledger_service_pb2_grpc,
     log_service_pb2_grpc,
@@ -23,7 +24,8 @@ from services.ledger.audit.auditor import Auditor
 from services.ledger.audit.donations import DonationsBatches
 from services.ledger.audit.schedule import AuditSchedule
 from services.ledger.audit_service import AuditService
-from services.ledger.domain import Cause, CauseKind, Entry, Head
+from services.ledger.domain import Cause, CauseKind, Entry, Head, TotalsChange
+from services.ledger.feed_service import FeedService
 from services.ledger.hold_service import HoldService
 from services.ledger.ledger_service import LedgerService
 from services.ledger.log.archive import Archive
@@ -131,8 +133,8 @@ async def compose(
             LogPace(entries=settings.log_entries, seconds=settings.log_s),
         )
 
-        def committed(head: Head, entries: Sequence[Entry]) -> None:
-            feed.committed(entries)
+        def committed(head: Head, change: TotalsChange | None) -> None:
+            feed.committed(change)
             log.notify(head)
 
         writer = Writer(
@@ -193,6 +195,11 @@ async def compose(
             ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
             LedgerService(writer, reader, history, feed),
             "watersmeet.ledger.v1.LedgerService",
+        )
+        server.add(
+            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
+            FeedService(feed),
+            "watersmeet.ledger.v1.FeedService",
         )
         server.add(
             statement_service_pb2_grpc.add_StatementServiceServicer_to_server,

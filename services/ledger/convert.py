@@ -51,6 +51,14 @@ def uuid_of(text: str, field: str) -> UUID:
     return UUID(text)
 
 
+def sequence_of(sequence: int, field: str) -> int:
+    """A sequence, or 0 for before the first. Raises Fault(FIELD_INVALID)."""
+    if sequence < 0:
+        name = field.rpartition(".")[2]
+        raise Fault(Reason.FIELD_INVALID, f"{name} must be 0 or more", field=field)
+    return sequence
+
+
 def cause_of(message: pb.Cause) -> Cause:
     """A cause. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     return _cause(message.kind, message.id)
@@ -74,11 +82,7 @@ def as_of_of(message: pb.AsOf) -> AsOf:
     recorded: int | datetime | None = None
     match message.WhichOneof("recorded"):
         case "sequence":
-            if message.sequence < 0:
-                raise Fault(
-                    Reason.FIELD_INVALID, "sequence must be 0 or more", field="as_of.sequence"
-                )
-            recorded = message.sequence
+            recorded = sequence_of(message.sequence, "as_of.sequence")
         case "recorded_time":
             recorded = time_of(message.recorded_time, "as_of.recorded_time")
     return AsOf(recorded, _day_of(message.value_date, "as_of.value_date"))

@@ -5,7 +5,7 @@ and in UTC. What there are thousands of in a call is a NamedTuple, which is made
 time that a frozen dataclass takes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
@@ -80,6 +80,8 @@ class TotalState(IntEnum):
     DISPUTED = 6
     SUSPENSE = 7
 
+    __hash__ = int.__hash__  # an enum's own is a call of Python's, twice a cell
+
 
 class StepKind(IntEnum):
     """What a transfer is that is no plain movement; numbered as in the database.
@@ -104,6 +106,8 @@ class Purpose(IntEnum):
     CHARITY = 1
     APPEAL = 2
     UNATTRIBUTED = 3
+
+    __hash__ = int.__hash__
 
 
 class AccountName(NamedTuple):
@@ -310,7 +314,25 @@ class Sums(NamedTuple):
 
 
 class TotalsRow(NamedTuple):
-    """One cell of the totals and what stands in it."""
+    """One cell of the totals and what stands in it, or what to add to it."""
 
     cell: Cell
     sums: Sums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TotalsChange:
+    """What entries that follow one another change in the totals. Compared by identity.
+
+    after, previous_hash: the entry before the first of them. sequence, hash, time: the last of
+    them, and when it was recorded. rows: each cell at most once. watermarks: those that they
+    state, by partner.
+    """
+
+    after: int
+    sequence: int
+    previous_hash: bytes
+    hash: bytes
+    time: datetime
+    rows: Sequence[TotalsRow]
+    watermarks: Mapping[str, datetime]

@@ -8,6 +8,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
 from services.ledger.convert_drafts import draft_of, result_of
+from services.ledger.convert_feed import checkpoint_message
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
 from services.ledger.journal.rules import ENTRIES_MAX
 from services.ledger.posting.writer import Writer
@@ -169,11 +170,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         self, request: pb.StreamEntriesRequest, _context: Context
     ) -> AsyncIterator[pb.StreamEntriesResponse]:
         """Streams entries and checkpoints."""
-        if request.after_sequence < 0:
-            raise Fault(
-                Reason.FIELD_INVALID, "after_sequence must be 0 or more", field="after_sequence"
-            )
-        async with aclosing(self._feed.stream(request.after_sequence)) as news:
+        after = convert.sequence_of(request.after_sequence, "after_sequence")
+        async with aclosing(self._feed.entries(after)) as news:
             async for item in news:
                 if isinstance(item, Posted):
                     yield pb.StreamEntriesResponse(
@@ -183,13 +181,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                         )
                     )
                 else:
-                    yield pb.StreamEntriesResponse(
-                        checkpoint=pb.Checkpoint(
-                            sequence=item.sequence,
-                            time=convert.stamp_of(item.time),
-                            hash=item.hash,
-                        )
-                    )
+                    yield pb.StreamEntriesResponse(checkpoint=checkpoint_message(item))
 
     async def ReadTotals(
         self, _request: pb.ReadTotalsRequest, _context: Context

@@ -91,6 +91,9 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "StreamEntries": _FOLLOWER,
         "ReadTotals": _FOLLOWER,
     },
+    "watersmeet.ledger.v1.FeedService": {
+        "StreamTotals": _FOLLOWER,
+    },
     "watersmeet.ledger.v1.StatementService": {
         "GetStatement": _OFFICE,
         "StreamStatement": _OFFICE,

@@ -22,6 +22,8 @@ from services.ledger.domain import (
     Head,
     Posting,
     Sums,
+    TotalsChange,
+    TotalsRow,
     Transfer,
     TransferName,
 )
@@ -137,6 +139,22 @@ class Plan:
     totals: dict[Cell, Sums] = field(default_factory=dict)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     late: list[Late] = field(default_factory=list)
+
+    def change(self) -> TotalsChange | None:
+        """What its entries change in the totals; None if it has no entries."""
+        if not self.entries:
+            return None
+        first, last = self.entries[0], self.entries[-1]
+        rows = [TotalsRow(cell, sums) for cell, sums in self.totals.items() if any(sums)]
+        return TotalsChange(
+            first.sequence - 1,
+            last.sequence,
+            first.previous_hash,
+            last.hash,
+            last.recorded_time,
+            rows,
+            self.watermarks,
+        )
 
 
 def accounts_of(group: Iterable[Prepared]) -> set[AccountName]:

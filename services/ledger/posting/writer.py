@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from services.ledger import metrics
-from services.ledger.domain import AccountName, Entry, EntryDraft, Head, Posting
+from services.ledger.domain import AccountName, EntryDraft, Head, Posting, TotalsChange
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.plan import (
@@ -75,10 +75,10 @@ class Writer:
         clock: Clock,
         *,
         limits: WriterLimits | None = None,
-        committed: Callable[[Head, Sequence[Entry]], None] = lambda _, __: None,
+        committed: Callable[[Head, TotalsChange | None], None] = lambda _, __: None,
     ) -> None:
-        """committed: called after each transaction that moved the head, with the new head and the
-        entries that it wrote, as far as it is known which; it must not block.
+        """committed: called after each transaction that moved the head, with the new head and what
+        its entries change in the totals, as far as it is known which they are; it must not block.
         """
         self._store = store
         self._tenure = tenure
@@ -259,7 +259,7 @@ class Writer:
             metrics.ENTRIES_POSTED.inc(len(plan.entries))
             metrics.TRANSFERS_POSTED.inc(sum(len(e.draft.transfers) for e in plan.entries))
         if plan.entries or unsure:
-            self._committed(plan.head, plan.entries)
+            self._committed(plan.head, plan.change())
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
 
     async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:

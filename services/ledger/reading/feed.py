@@ -1,23 +1,30 @@
-"""The feed: every entry in order, from any sequence on, to as many readers as ask.
+"""The feed: every entry, or what entries change in the totals, in order, from any sequence on, to
+as many readers as ask.
 
-Each reader takes its own pages, so a slow one holds up nobody and holds one page at most: from
-memory what this process has just written, everything else from the store. Between pages it sleeps
-until the writer of this process commits, or until it is time to look for what another process has
-written.
+Each reader takes its own pages, so a slow one holds up nobody and holds one page at most. Between
+pages it sleeps until the writer of this process commits, or until it is time to look for what
+another process has written. Changes that this process has just written come from memory, everything
+else from the store.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from typing import Generic, NamedTuple, TypeVar
 
-from services.ledger.domain import Entry, TotalsRow, Transfer
+from services.ledger.domain import Entry, TotalsChange, TotalsRow, Transfer
+from services.ledger.journal.rules import watermarks_of
 from services.ledger.journal.totals import changes_of
 from services.ledger.reading.recent import Recent
-from services.ledger.store.reading import EntryPage, ReadingStore
+from services.ledger.store.reading import ReadingStore
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+
+_Item = TypeVar("_Item")
+_NOWHERE = (0, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +47,28 @@ class Checkpoint:
 @dataclass(frozen=True)
 class FeedPace:
     """page_entries: read at once. poll_s: how soon entries of other writers are seen.
-    checkpoint_s: the longest time between two checkpoints.
+    checkpoint_s: the longest time between two checkpoints. gather_s: a reader of totals is told no
+    more often than this, so that many small groups come together.
     """
 
     page_entries: int = 500
     poll_s: float = 0.5
     checkpoint_s: float = 2.0
+    gather_s: float = 0.02
+
+
+class _Page(NamedTuple, Generic[_Item]):
+    """What comes next, the last entry of it and its hash, and whether there is, or may be, more
+    behind it. last: anything, if there are no items.
+    """
+
+    items: Sequence[_Item]
+    last: tuple[int, bytes]
+    more: bool
 
 
 class Feed:
-    """Streams entries. Tell it of commits through `committed`."""
+    """Streams entries and changes. Tell it of commits through `committed`."""
 
     def __init__(self, store: ReadingStore, clock: Clock, pace: FeedPace | None = None) -> None:
         self._store = store
@@ -58,18 +77,45 @@ class Feed:
         self._recent = Recent()
         self._committed = asyncio.Event()
 
-    def committed(self, entries: Sequence[Entry]) -> None:
-        """The writer of this process has committed these, and perhaps more: wakes all readers."""
-        self._recent.add(entries)
+    def committed(self, change: TotalsChange | None) -> None:
+        """The writer of this process has committed entries: wakes all readers.
+
+        change: what they change, as far as it is known which they are.
+        """
+        if change is not None:
+            self._recent.add(change)
         self._committed.set()
         self._committed = asyncio.Event()
 
-    async def stream(self, after: int) -> AsyncGenerator[Posted | Checkpoint, None]:
+    async def entries(self, after: int) -> AsyncGenerator[Posted | Checkpoint, None]:
         """Every entry with a greater sequence than after, in order, for ever.
 
         A checkpoint comes as soon as the reader has all there is, and then at least every
         checkpoint_s. Raises Fault(SEQUENCE_AHEAD), and the store's errors.
         """
+        async with aclosing(self._follow(after, self._entries)) as pages:
+            async for page in pages:
+                if isinstance(page, Checkpoint):
+                    yield page
+                    continue
+                for entry in page:
+                    yield Posted(entry, changes_to_totals(entry.draft.transfers))
+
+    async def totals(self, after: int) -> AsyncGenerator[Sequence[TotalsChange] | Checkpoint, None]:
+        """What entries with a greater sequence change in the totals, in order, for ever.
+
+        Changes come as they were committed, many entries in each, or as they were read; never
+        none. Checkpoints and errors as of `entries`.
+        """
+        async with aclosing(self._follow(after, self._changes)) as pages:
+            async for page in pages:
+                yield page
+                if not isinstance(page, Checkpoint):
+                    await asyncio.sleep(self._pace.gather_s)
+
+    async def _follow(
+        self, after: int, read: Callable[[int], Awaitable[_Page[_Item]]]
+    ) -> AsyncGenerator[Sequence[_Item] | Checkpoint, None]:
         head = await self._store.head()
         if after > head.sequence:
             raise Fault(
@@ -82,12 +128,11 @@ class Feed:
         checkpoint_due = monotonic() + self._pace.checkpoint_s
         while True:
             committed = self._committed  # before the page is read, so that no commit is missed
-            page = await self._page(sent)
+            page = await read(sent)
             read_time = self._clock()
-            for entry in page.entries:
-                assert entry.sequence == sent + 1, "entries are numbered without gaps"
-                yield Posted(entry, changes_to_totals(entry.draft.transfers))
-                sent, sent_hash = entry.sequence, entry.hash
+            if page.items:
+                yield page.items
+                sent, sent_hash = page.last
             catches_up = not has_caught_up and sent >= head.sequence
             if catches_up or monotonic() >= checkpoint_due:
                 yield Checkpoint(sent, read_time, sent_hash)
@@ -96,17 +141,44 @@ class Feed:
             if not page.more:
                 await _wait(committed, self._pace.poll_s)
 
-    async def _page(self, sent: int) -> EntryPage:
-        limit = self._pace.page_entries
-        if recent := self._recent.after(sent, limit):
-            return EntryPage(list(recent), more=len(recent) == limit)
-        return await self._store.entries_after(sent, limit)
+    async def _entries(self, sent: int, limit: int | None = None) -> _Page[Entry]:
+        page = await self._store.entries_after(sent, limit or self._pace.page_entries)
+        for expected, entry in enumerate(page.entries, start=sent + 1):
+            assert entry.sequence == expected, "entries are numbered without gaps"
+        last = page.entries[-1] if page.entries else None
+        return _Page(page.entries, (last.sequence, last.hash) if last else _NOWHERE, page.more)
+
+    async def _changes(self, sent: int) -> _Page[TotalsChange]:
+        if recent := self._recent.after(sent):
+            return _Page(recent, (recent[-1].sequence, recent[-1].hash), more=False)
+        # Up to where memory goes on, if it does: the next page comes from there.
+        begins = self._recent.begins_behind(sent)
+        limit = self._pace.page_entries if begins is None else begins - sent
+        page = await self._entries(sent, min(limit, self._pace.page_entries))
+        return _Page([_change(page.items)] if page.items else [], page.last, page.more)
 
 
 def changes_to_totals(transfers: Iterable[Transfer]) -> list[TotalsRow]:
     """What to add to the totals for an entry's transfers; cells that stay as they are left out."""
     changes = changes_of(transfers)
     return [TotalsRow(cell, sums) for cell, sums in changes.items() if any(sums)]
+
+
+def _change(entries: Sequence[Entry]) -> TotalsChange:
+    """What entries that follow one another change together."""
+    watermarks: dict[str, datetime] = {}
+    for entry in entries:
+        for partner, time in watermarks_of(entry.draft.metadata).items():
+            watermarks[partner] = max(time, watermarks.get(partner, time))
+    return TotalsChange(
+        entries[0].sequence - 1,
+        entries[-1].sequence,
+        entries[0].previous_hash,
+        entries[-1].hash,
+        entries[-1].recorded_time,
+        changes_to_totals(transfer for entry in entries for transfer in entry.draft.transfers),
+        watermarks,
+    )
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -1,50 +1,62 @@
-"""The newest entries that this process has written, for readers who keep up: they need not be read
-back from the database.
+"""The newest changes of the totals that this process has written, for readers who keep up: they
+need not be derived from the database again.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from operator import attrgetter
 
-from services.ledger.domain import Entry
+from services.ledger.domain import TotalsChange
 
-_TRANSFERS_MAX = 50_000
-"""About 20 MB. A reader that is further behind reads from the database."""
+_WEIGHT_MAX = 50_000
+"""Rows, about 15 MB. A reader that is further behind reads from the database."""
 
 
 class Recent:
-    """A stretch of entries without a gap, the oldest of which are forgotten."""
+    """A stretch of changes without a gap, the oldest of which are forgotten."""
 
-    def __init__(self, transfers_max: int = _TRANSFERS_MAX) -> None:
-        self._transfers_max = transfers_max
-        self._entries: list[Entry] = []
-        self._transfers = 0
+    def __init__(self, weight_max: int = _WEIGHT_MAX) -> None:
+        self._weight_max = weight_max
+        self._changes: list[TotalsChange] = []
+        self._weight = 0
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Entries that are committed, in their order.
+    def add(self, change: TotalsChange) -> None:
+        """A change that is committed.
 
-        If there is a gap before them (another process wrote meanwhile, or a commit's outcome was
-        not known at first), what came before it is forgotten.
+        If there is a gap before it (another process wrote meanwhile, or a commit's outcome was
+        not known at first), what came before is forgotten.
         """
-        if not entries:
-            return
-        if self._entries and entries[0].sequence != self._entries[-1].sequence + 1:
-            self._entries.clear()
-            self._transfers = 0
-        self._entries += entries
-        self._transfers += sum(len(entry.draft.transfers) for entry in entries)
-        if self._transfers > self._transfers_max:
+        if self._changes and change.after != self._changes[-1].sequence:
+            self._changes.clear()
+            self._weight = 0
+        self._changes.append(change)
+        self._weight += _weight(change)
+        if self._weight > self._weight_max:
             self._forget()
 
-    def after(self, sequence: int, limit: int) -> Sequence[Entry]:
-        """The next entries behind a sequence, at most limit; none if they are not here."""
-        if not self._entries:
+    def after(self, sequence: int) -> Sequence[TotalsChange]:
+        """All changes behind a sequence; none if they are not here, or do not begin there."""
+        place = self._place(sequence)
+        if place == len(self._changes) or self._changes[place].after != sequence:
             return ()
-        place = sequence + 1 - self._entries[0].sequence
-        return self._entries[place : place + limit] if place >= 0 else ()
+        return self._changes[place:]
+
+    def begins_behind(self, sequence: int) -> int | None:
+        """The first sequence behind this one from which on changes are here; None if none is."""
+        place = self._place(sequence + 1)
+        return self._changes[place].after if place < len(self._changes) else None
+
+    def _place(self, sequence: int) -> int:
+        return bisect_left(self._changes, sequence, key=attrgetter("after"))
 
     def _forget(self) -> None:
         """Down to half, so that it does not happen with every addition."""
         forgotten = 0
-        while self._transfers > self._transfers_max // 2:
-            self._transfers -= len(self._entries[forgotten].draft.transfers)
+        while self._weight > self._weight_max // 2:
+            self._weight -= _weight(self._changes[forgotten])
             forgotten += 1
-        del self._entries[:forgotten]
+        del self._changes[:forgotten]
+
+
+def _weight(change: TotalsChange) -> int:
+    return 1 + len(change.rows)  # one that changes nothing takes room, too

@@ -12,6 +12,7 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as catalog_grpc
 from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
+from watersmeet.ledger.v1 import feed_service_pb2_grpc as feed_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 
@@ -44,6 +45,11 @@ class Fakes:
             ledger_grpc.add_LedgerServiceServicer_to_server,
             self.ledger,
             "watersmeet.ledger.v1.LedgerService",
+        )
+        server.add(
+            feed_grpc.add_FeedServiceServicer_to_server,
+            self.ledger,
+            "watersmeet.ledger.v1.FeedService",
         )
         if self.log is not None:
             server.add(

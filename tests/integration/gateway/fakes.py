@@ -9,6 +9,8 @@ from uuid import uuid4
 from watersmeet.donations.v1 import notification_service_pb2 as intake_pb
 from watersmeet.donations.v1 import notification_service_pb2_grpc as intake_grpc
 from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
+from watersmeet.ledger.v1 import feed_service_pb2_grpc as feed_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1 import purpose_pb2
@@ -47,7 +49,7 @@ def change(
     return cell
 
 
-class FakeLedger(pb_grpc.LedgerServiceServicer):
+class FakeLedger(pb_grpc.LedgerServiceServicer, feed_grpc.FeedServiceServicer):
     """Keeps totals and a feed of what it is told to post. Can fail in the ways a ledger can."""
 
     def __init__(self, *, checkpoint_s: float = 0.2) -> None:
@@ -55,6 +57,7 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
         self.entries: list[pb.PostedEntry] = []
         self.lost: set[int] = set()  # entries that the feed leaves out
         self.is_silent = False  # the feed says nothing, and stays open
+        self.cuts: set[int] = set()  # entries after whose first part the feed ends, once
         self.snapshots = 0  # how often it was read
         self.streams: list[int] = []  # where readers of the feed began
         self.cells_a_message = 2
@@ -104,9 +107,9 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
                 message.watermarks[partner].FromDatetime(time)
             yield message
 
-    async def StreamEntries(
-        self, request: pb.StreamEntriesRequest, context: object
-    ) -> AsyncIterator[pb.StreamEntriesResponse]:
+    async def StreamTotals(
+        self, request: feed_pb.StreamTotalsRequest, context: object
+    ) -> AsyncIterator[feed_pb.StreamTotalsResponse]:
         sent = request.after_sequence
         self.streams.append(sent)
         self._opened.set()
@@ -118,9 +121,14 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
             while not self.is_silent and sent < len(self.entries):
                 sent += 1
                 if sent not in self.lost:
-                    yield pb.StreamEntriesResponse(posted=self.entries[sent - 1])
+                    for part in self._parts(sent):
+                        yield feed_pb.StreamTotalsResponse(changes=[part])
+                        if sent in self.cuts:
+                            self.cuts.remove(sent)
+                            return
             if not self.is_silent:
-                yield pb.StreamEntriesResponse(checkpoint=_checkpoint(sent, self._hash_at(sent)))
+                checkpoint = _checkpoint(sent, self._hash_at(sent))
+                yield feed_pb.StreamTotalsResponse(checkpoint=checkpoint)
             try:
                 async with asyncio.timeout(self.checkpoint_s):
                     await posted.wait()
@@ -129,6 +137,27 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
 
     def _hash_at(self, sequence: int) -> bytes:
         return self.entries[sequence - 1].entry.hash if sequence else bytes(32)
+
+    def _parts(self, sequence: int) -> list[feed_pb.TotalsChange]:
+        """What an entry changes, in parts of cells_a_message."""
+        posted = self.entries[sequence - 1]
+        cells, size = posted.changes, self.cells_a_message
+        starts = range(0, max(len(cells), 1), size)
+        parts = [
+            feed_pb.TotalsChange(
+                after_sequence=sequence - 1,
+                as_of_sequence=sequence,
+                after_hash=posted.entry.previous_hash,
+                as_of_hash=posted.entry.hash,
+                as_of_time=posted.entry.recorded_time,
+                cells=cells[start : start + size],
+                is_continued=start != starts[-1],
+            )
+            for start in starts
+        ]
+        for partner, time in _watermarks_of(posted.entry).items():
+            parts[-1].watermarks[partner].FromDatetime(time)
+        return parts
 
     def _cells(self) -> list[pb.TotalCell]:
         sums: dict[tuple[str, str, str, int, int, str, int], list[int]] = defaultdict(
@@ -167,10 +196,17 @@ class FakeLedger(pb_grpc.LedgerServiceServicer):
 
     def _watermarks(self) -> dict[str, datetime]:
         return {
-            key.removeprefix("complete_until/"): datetime.fromisoformat(value)
+            partner: time
             for posted in self.entries
-            for key, value in posted.entry.metadata.items()
+            for partner, time in _watermarks_of(posted.entry).items()
         }
+
+
+def _watermarks_of(entry: pb.Entry) -> dict[str, datetime]:
+    return {
+        key.removeprefix("complete_until/"): datetime.fromisoformat(value)
+        for key, value in entry.metadata.items()
+    }
 
 
 def _checkpoint(sequence: int, entry_hash: bytes) -> pb.Checkpoint:

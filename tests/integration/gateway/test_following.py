@@ -57,6 +57,14 @@ async def test_watermarks_come_from_the_snapshot_and_from_entries(start_mesh: St
     }
 
 
+async def test_a_change_in_parts_counts_when_all_of_it_is_there(mesh: Mesh) -> None:
+    mesh.ledger.cuts = {1}
+    mesh.ledger.post(*(change(1_000_000, project=f"p{number}") for number in range(5)))
+    assert claimed(await mesh.at(1)) == 5_000_000
+    assert mesh.ledger.streams == [0, 0], "the feed went on where it was before the first part"
+    assert mesh.ledger.snapshots == 1
+
+
 async def test_without_a_ledger_there_is_no_answer_rather_than_zero(start_mesh: StartMesh) -> None:
     mesh = await start_mesh(Fakes.stop_ledger, ready=False)
     stub = await mesh.as_("operator", "local")

@@ -131,7 +131,7 @@ async def open_parts(
         tenure or FixedTenure(),
         clock,
         limits=limits,
-        committed=lambda _, entries: feed.committed(entries),
+        committed=lambda _, change: feed.committed(change),
     )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
     balance_store = BalanceStore(engine)

@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
+from watersmeet.ledger.v1 import feed_service_pb2_grpc as feed_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
@@ -71,7 +73,8 @@ async def test_a_bad_draft_is_a_problem_and_changes_nothing(ledger: Any, case: s
     assert not (await ledger.ListAccounts(pb.ListAccountsRequest())).accounts
 
 
-async def test_bad_calls(ledger: Any) -> None:
+async def test_bad_calls(ledger: Any, connect: Connect) -> None:
+    feed: Any = feed_grpc.FeedServiceStub(connect("finance", "local"))
     name = {"code": "project/well/fund", "currency_code": "CNY"}
     request_id = str(uuid4())
     await ledger.PostEntries(posting(draft()))
@@ -158,6 +161,16 @@ async def test_bad_calls(ledger: Any) -> None:
         ),
         (
             ledger.StreamEntries(pb.StreamEntriesRequest(after_sequence=-1), timeout=TIMEOUT_S),
+            Reason.FIELD_INVALID,
+            "after_sequence",
+        ),
+        (
+            feed.StreamTotals(feed_pb.StreamTotalsRequest(after_sequence=2), timeout=TIMEOUT_S),
+            Reason.SEQUENCE_AHEAD,
+            None,
+        ),
+        (
+            feed.StreamTotals(feed_pb.StreamTotalsRequest(after_sequence=-1), timeout=TIMEOUT_S),
             Reason.FIELD_INVALID,
             "after_sequence",
         ),

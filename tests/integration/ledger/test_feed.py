@@ -1,14 +1,16 @@
 """The feed: from any sequence on, without a gap, while others post."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
+from typing import TypeVar, cast
 
 import pytest
 
-from services.ledger.domain import NO_HASH, Cell, Entry, Sums
+from services.ledger.domain import NO_HASH, Cell, Entry, Sums, TotalsChange, TotalsRow
 from services.ledger.reading.feed import Checkpoint, Feed, Posted
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -20,7 +22,7 @@ from tests.unit.ledger.drafts import draft, gift, refund, suspended
 async def read(feed: Feed, after: int, count: int) -> list[Posted]:
     """The next entries; checkpoints must fit among them."""
     posted: list[Posted] = []
-    async with asyncio.timeout(20), aclosing(feed.stream(after)) as news:
+    async with asyncio.timeout(20), aclosing(feed.entries(after)) as news:
         async for item in news:
             if isinstance(item, Checkpoint):
                 assert item.sequence == after + len(posted)
@@ -29,6 +31,29 @@ async def read(feed: Feed, after: int, count: int) -> list[Posted]:
             if len(posted) == count:
                 break
     return posted
+
+
+async def read_totals(feed: Feed, after: int, until: int) -> list[TotalsChange]:
+    """All changes up to an entry; checkpoints must fit among them."""
+    changes: list[TotalsChange] = []
+    async with asyncio.timeout(20), aclosing(feed.totals(after)) as news:
+        async for item in news:
+            if isinstance(item, Checkpoint):
+                assert item.sequence == (changes[-1].sequence if changes else after)
+            else:
+                changes += item
+            if (changes[-1].sequence if changes else after) >= until:
+                break
+    return changes
+
+
+def summed(rows: Iterable[TotalsRow]) -> dict[Cell, Sums]:
+    """What changes add up to; cells of nothing left out."""
+    sums: dict[Cell, Sums] = {}
+    for cell, (micros, tally) in rows:
+        before = sums.get(cell, Sums(0, 0))
+        sums[cell] = Sums(before.micros + micros, before.tally + tally)
+    return {cell: sum_ for cell, sum_ in sums.items() if any(sum_)}
 
 
 async def keep_posting(parts: Parts, count: int) -> None:
@@ -94,11 +119,70 @@ async def test_changes_add_up_to_the_totals_from_any_snapshot(parts: Parts) -> N
         assert totals == final
 
 
+async def test_changes_of_many_entries_add_up_to_those_of_each(parts: Parts) -> None:
+    """From any entry on, also in the middle of a group, whether from memory or from the store."""
+    await keep_posting(parts, 12)  # 30 entries, in groups of one to four
+    fresh = Feed(parts.reading, parts.clock, PACE)  # which has nothing in memory
+    posting = asyncio.create_task(keep_posting(parts, 12))
+    starts = range(0, 31, 3)
+    told = await asyncio.gather(
+        *(read_totals(feed, start, 60) for feed in (parts.feed, fresh) for start in starts)
+    )
+    await posting
+    posted = await read(parts.feed, 0, 60)
+    for start, changes in zip((*starts, *starts), told, strict=True):
+        assert [change.after for change in changes] == [
+            start,
+            *(change.sequence for change in changes[:-1]),
+        ]
+        for change in changes:
+            first, last = posted[change.after].entry, posted[change.sequence - 1].entry
+            assert (change.previous_hash, change.hash) == (first.previous_hash, last.hash)
+        expected = [row for item in posted[start:] for row in item.changes]
+        assert summed(row for change in changes for row in change.rows) == summed(expected)
+        for change in changes:
+            assert change.sequence > change.after
+            assert len({row.cell for row in change.rows}) == len(change.rows)
+
+
+async def test_changes_say_what_their_entries_state(parts: Parts) -> None:
+    early, late = parts.clock(), parts.clock() + timedelta(hours=1)
+    await parts.post_all(
+        draft(metadata={"complete_until/alipay": late.isoformat()}),
+        draft(metadata={"complete_until/alipay": early.isoformat()}),
+    )
+    for feed in (parts.feed, Feed(parts.reading, parts.clock, PACE)):
+        (change,) = await read_totals(feed, 0, 2)
+        assert change.watermarks == {"alipay": late}
+        assert change.time == parts.clock()
+
+
+async def test_many_small_groups_come_together(parts: Parts) -> None:
+    feed = Feed(
+        parts.reading, parts.clock, replace(PACE, gather_s=0.3, poll_s=60.0, checkpoint_s=60.0)
+    )
+    parts.writer._committed = lambda _, change: feed.committed(change)
+    async with asyncio.timeout(20), aclosing(feed.totals(0)) as news:
+        assert await anext(news) == Checkpoint(0, parts.clock(), NO_HASH)
+        first: asyncio.Task[object] = asyncio.ensure_future(_next(news))
+        await asyncio.sleep(0.01)
+        await parts.post_all(draft())
+        assert _spans(await first) == [(0, 1)]
+        for _ in range(3):
+            await parts.post_all(draft())
+        assert _spans(await _next(news)) == [(1, 2), (2, 3), (3, 4)]
+
+
+def _spans(news: object) -> list[tuple[int, int]]:
+    assert not isinstance(news, Checkpoint)
+    return [(change.after, change.sequence) for change in cast("list[TotalsChange]", news)]
+
+
 async def test_checkpoints_come_at_once_and_then_while_nothing_happens(parts: Parts) -> None:
     _, last = await parts.post_all(draft(), draft())
     loop = asyncio.get_running_loop()
     times = []
-    async with aclosing(parts.feed.stream(0)) as news:
+    async with aclosing(parts.feed.entries(0)) as news:
         kinds = []
         async for item in news:
             kinds.append(type(item))
@@ -116,7 +200,7 @@ async def test_checkpoints_come_while_entries_keep_coming(parts: Parts) -> None:
     feed = Feed(parts.reading, parts.clock, replace(PACE, checkpoint_s=0.02))
     posting = asyncio.create_task(keep_posting(parts, 200))
     checkpoints: set[int] = set()
-    async with aclosing(feed.stream(0)) as news:
+    async with aclosing(feed.entries(0)) as news:
         async for item in news:
             if isinstance(item, Checkpoint):
                 checkpoints.add(item.sequence)
@@ -129,19 +213,19 @@ async def test_checkpoints_come_while_entries_keep_coming(parts: Parts) -> None:
 
 async def test_a_reader_at_the_end_is_told_what_stands_there(parts: Parts) -> None:
     (last,) = await parts.post_all(draft())
-    async with aclosing(parts.feed.stream(last.sequence)) as news:
+    async with aclosing(parts.feed.entries(last.sequence)) as news:
         assert await anext(news) == Checkpoint(last.sequence, parts.clock(), last.hash)
 
 
 async def test_an_empty_ledger_has_a_checkpoint_of_zero(parts: Parts) -> None:
-    async with aclosing(parts.feed.stream(0)) as news:
+    async with aclosing(parts.feed.entries(0)) as news:
         assert await anext(news) == Checkpoint(0, parts.clock(), NO_HASH)
 
 
 async def test_a_sequence_ahead_is_refused(parts: Parts) -> None:
     await parts.post_all(draft())
     with pytest.raises(Fault) as caught:
-        await anext(parts.feed.stream(2))
+        await anext(parts.feed.entries(2))
     assert caught.value.reason is Reason.SEQUENCE_AHEAD
     assert caught.value.metadata["sequence"] == "1"
 
@@ -152,16 +236,18 @@ async def test_entries_of_another_process_are_seen(urls: DatabaseUrls, clock: Fi
         open_parts(urls.service, clock, name="two") as two,
     ):
         reading = asyncio.create_task(read(one.feed, 0, 30))
+        adding = asyncio.create_task(read_totals(one.feed, 0, 30))
         for _ in range(10):
             await two.post_all(draft(), draft())
             await one.post_all(draft())
         assert [item.entry for item in await reading] == await two.entries()
+        assert sum(len(change.rows) for change in await adding) > 0
 
 
 async def test_an_own_commit_wakes_readers_at_once(parts: Parts) -> None:
     feed = Feed(parts.reading, parts.clock, replace(PACE, poll_s=60.0, checkpoint_s=60.0))
-    parts.writer._committed = lambda _, entries: feed.committed(entries)
-    async with asyncio.timeout(5), aclosing(feed.stream(0)) as news:
+    parts.writer._committed = lambda _, change: feed.committed(change)
+    async with asyncio.timeout(5), aclosing(feed.entries(0)) as news:
         await anext(news)
         for expected in range(1, 6):
             waiting: asyncio.Task[object] = asyncio.ensure_future(_next(news))
@@ -174,7 +260,7 @@ async def test_an_own_commit_wakes_readers_at_once(parts: Parts) -> None:
 
 async def test_a_slow_reader_holds_up_nobody(parts: Parts) -> None:
     await parts.post_all(*(draft() for _ in range(20)))
-    slow = [parts.feed.stream(0) for _ in range(30)]  # more than there are connections
+    slow = [parts.feed.entries(0) for _ in range(30)]  # more than there are connections
     for news in slow:
         await anext(news)
     assert len(await read(parts.feed, 0, 20)) == 20
@@ -186,5 +272,8 @@ async def test_a_slow_reader_holds_up_nobody(parts: Parts) -> None:
         await news.aclose()
 
 
-async def _next(news: AsyncIterator[Posted | Checkpoint]) -> Posted | Checkpoint:
+_News = TypeVar("_News")
+
+
+async def _next(news: AsyncIterator[_News]) -> _News:
     return await anext(news)

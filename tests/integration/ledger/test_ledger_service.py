@@ -5,11 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 from watersmeet.errors.v1 import errors_pb2
+from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
+from watersmeet.ledger.v1 import feed_service_pb2_grpc as feed_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1.purpose_pb2 import PURPOSE_CHARITY
 
 from services.ledger.convert import stamp_of
+from services.ledger.domain import NO_HASH
 from services.runtime.errors import Reason
 from services.runtime.server import Server
 from tests.integration.ledger.conftest import Connect
@@ -189,9 +192,9 @@ async def test_a_page_of_large_entries_ends_early(ledger: Any) -> None:
 async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
     gateway: Any = pb_grpc.LedgerServiceStub(connect("service", "gateway"))
     (empty,) = [page async for page in gateway.ReadTotals(pb.ReadTotalsRequest())]
-    assert empty == pb.ReadTotalsResponse()
+    assert empty == pb.ReadTotalsResponse(as_of_hash=NO_HASH)
     stated = {"complete_until/alipay": "2019-09-05T12:00:00Z"}
-    await ledger.PostEntries(posting(draft(metadata=stated)))
+    (stated_by,) = (await ledger.PostEntries(posting(draft(metadata=stated)))).results
     (page,) = [page async for page in gateway.ReadTotals(pb.ReadTotalsRequest())]
     cell = pb.TotalCell(
         campaign="95week",
@@ -206,18 +209,54 @@ async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
     assert page == pb.ReadTotalsResponse(
         as_of_sequence=1,
         as_of_time=stamp_of(NOON),
+        as_of_hash=stated_by.hash,
         cells=[cell],
         watermarks={"alipay": stamp_of(NOON)},
     )
     stream = gateway.StreamEntries(pb.StreamEntriesRequest(after_sequence=1), timeout=TIMEOUT_S)
     first = await stream.read()
-    assert first.checkpoint == pb.Checkpoint(sequence=1, time=stamp_of(NOON))
+    assert first.checkpoint == pb.Checkpoint(sequence=1, time=stamp_of(NOON), hash=stated_by.hash)
     await ledger.PostEntries(posting(draft()))
     while (news := await stream.read()).HasField("checkpoint"):
         pass
     assert news.posted.entry.sequence == 2
     assert list(news.posted.changes) == [cell]
     stream.cancel()
+
+
+async def test_totals_and_then_what_changed_them(ledger: Any, connect: Connect) -> None:
+    follower: Any = feed_grpc.FeedServiceStub(connect("service", "gateway"))
+    (begin,) = (await ledger.PostEntries(posting(draft()))).results
+    stream = follower.StreamTotals(feed_pb.StreamTotalsRequest(after_sequence=1), timeout=TIMEOUT_S)
+    first = await stream.read()
+    assert first.checkpoint == pb.Checkpoint(sequence=1, time=stamp_of(NOON), hash=begin.hash)
+    metadata = {"complete_until/alipay": "2019-09-05T12:00:00Z"}
+    posted = await ledger.PostEntries(posting(draft(), draft(metadata=metadata)))
+    while not (news := await stream.read()).changes:
+        assert news.HasField("checkpoint")
+    stream.cancel()
+    assert list(news.changes) == [
+        feed_pb.TotalsChange(
+            after_sequence=1,
+            as_of_sequence=3,
+            as_of_time=stamp_of(NOON),
+            after_hash=begin.hash,
+            as_of_hash=posted.results[-1].hash,
+            cells=[
+                pb.TotalCell(
+                    campaign="95week",
+                    project="well",
+                    partner="alipay",
+                    hour=stamp_of(NOON),
+                    state=pb.TOTAL_STATE_CLAIMED,
+                    amount=money(2 * money().micros),
+                    count=2,
+                    purpose=PURPOSE_CHARITY,
+                )
+            ],
+            watermarks={"alipay": stamp_of(NOON)},
+        )
+    ]
 
 
 async def test_totals_come_in_messages_of_five_thousand_cells(ledger: Any) -> None:

@@ -27,12 +27,16 @@ _watermarks = st.dictionaries(_partners, _hours, max_size=2)
 
 @st.composite
 def feeds(draw: st.DrawFn) -> list[Posting]:
-    """Postings 1, 2, 3 …"""
+    """Postings of one entry to three each, from entry 1 on."""
     changes = draw(st.lists(st.lists(amounts, max_size=6), max_size=12))
-    return [
-        Posting(sequence, START + timedelta(seconds=sequence), made, draw(_watermarks))
-        for sequence, made in enumerate(changes, start=1)
-    ]
+    postings: list[Posting] = []
+    after = 0
+    for made in changes:
+        last = after + draw(st.integers(1, 3))
+        time = START + timedelta(seconds=last)
+        postings.append(Posting(after, last, time, made, draw(_watermarks)))
+        after = last
+    return postings
 
 
 def _some(values: st.SearchStrategy[str]) -> st.SearchStrategy[frozenset[str]]:

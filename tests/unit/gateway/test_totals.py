@@ -44,7 +44,7 @@ def sums(rows: Iterable[Row]) -> Sums:
 
 
 def posting(sequence: int, *changes: Amount) -> Posting:
-    return Posting(sequence, START, changes, {})
+    return Posting(sequence - 1, sequence, START, changes, {})
 
 
 @given(feeds(), st.data())
@@ -80,7 +80,8 @@ def test_changes_since_any_point_lead_from_there_to_now(
     feed: list[Posting], query: Query, data: st.DataObject
 ) -> None:
     begin = data.draw(st.integers(0, len(feed)))
-    known_at = data.draw(st.integers(begin, len(feed)))
+    stations = [feed[begin - 1].sequence if begin else 0, *(p.sequence for p in feed[begin:])]
+    known_at = data.draw(st.sampled_from(stations))
     totals = Totals(snapshot_of(feed[:begin]))
     copy: Sums = {}
     for entry in [None, *feed[begin:]]:
@@ -138,13 +139,15 @@ def test_a_row_that_came_to_nothing_is_left_out_and_told_to_watchers() -> None:
     assert [(row.micros, row.gifts) for row in view.changed_since(0)] == [(0, 0)]
 
 
-@pytest.mark.parametrize("sequence", [0, 1, 3])
-def test_an_entry_that_does_not_follow_is_refused_and_changes_nothing(sequence: int) -> None:
+@pytest.mark.parametrize(("after", "sequence"), [(-1, 0), (0, 1), (0, 2), (1, 1), (2, 3)])
+def test_an_entry_that_does_not_follow_is_refused_and_changes_nothing(
+    after: int, sequence: int
+) -> None:
     totals = Totals(Snapshot(NEVER, ()))
     totals.apply(posting(1, Amount(cell(), 5, 1)))
     before = totals.view(Query()).rows()
     with pytest.raises(FeedBroken):
-        totals.apply(posting(sequence, Amount(cell(), 7, 1)))
+        totals.apply(Posting(after, sequence, START, [Amount(cell(), 7, 1)], {}))
     assert totals.as_of.sequence == 1
     assert totals.view(Query()).rows() == before
 
@@ -157,8 +160,8 @@ def test_a_snapshot_that_names_a_cell_twice_is_refused() -> None:
 def test_watermarks_never_go_back() -> None:
     early, late = datetime(2026, 9, 5, tzinfo=UTC), datetime(2026, 9, 6, tzinfo=UTC)
     totals = Totals(Snapshot(NEVER._replace(watermarks={"weibo": early}), ()))
-    totals.apply(Posting(1, START, (), {"alipay": late}))
-    totals.apply(Posting(2, START, (), {"alipay": early}))
+    totals.apply(Posting(0, 1, START, (), {"alipay": late}))
+    totals.apply(Posting(1, 2, START, (), {"alipay": early}))
     assert totals.as_of.watermarks == {"weibo": early, "alipay": late}
 
 

@@ -1,58 +1,68 @@
-"""The newest entries in memory: without a gap, bounded, and never another than the books have."""
+"""The newest changes in memory: without a gap, bounded, and never another than the books have."""
 
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import Dates, Entry
+from services.ledger.domain import Cell, Purpose, Sums, TotalsChange, TotalsRow, TotalState
 from services.ledger.reading.recent import Recent
-from tests.unit.ledger.drafts import draft, gift
 
 NOW = datetime(2019, 9, 5, tzinfo=UTC)
-DATES = Dates(NOW.date(), NOW.date())
+ROW = TotalsRow(
+    Cell("", "well", "alipay", NOW, TotalState.CLAIMED, "CNY", Purpose.CHARITY), Sums(1, 1)
+)
 
 
-def entry(sequence: int, transfers: int = 1) -> Entry:
-    drafted = draft(*(gift() for _ in range(transfers)))
-    return Entry(sequence, NOW, drafted, b"", b"", b"", 2, DATES)
+def change(after: int, entries: int, rows: int = 1) -> TotalsChange:
+    return TotalsChange(after, after + entries, b"", b"", NOW, [ROW] * rows, {})
 
 
-def sequences(recent: Recent, after: int, limit: int = 100) -> list[int]:
-    return [one.sequence for one in recent.after(after, limit)]
+def spans(recent: Recent, after: int) -> list[tuple[int, int]]:
+    return [(one.after, one.sequence) for one in recent.after(after)]
 
 
-def test_what_was_added_is_there_from_any_place_on() -> None:
+def test_what_was_added_is_there_from_any_change_on() -> None:
     recent = Recent()
-    assert sequences(recent, 0) == []
-    recent.add([entry(4), entry(5)])
-    recent.add([])
-    recent.add([entry(6)])
-    assert sequences(recent, 3) == [4, 5, 6]
-    assert sequences(recent, 3, limit=2) == [4, 5]
-    assert sequences(recent, 5) == [6]
-    assert sequences(recent, 6) == sequences(recent, 99) == []
+    assert spans(recent, 0) == []
+    recent.add(change(3, 2))
+    recent.add(change(5, 1))
+    assert spans(recent, 3) == [(3, 5), (5, 6)]
+    assert spans(recent, 5) == [(5, 6)]
+    assert spans(recent, 6) == spans(recent, 99) == []
 
 
 def test_what_is_not_there_is_not_guessed() -> None:
     recent = Recent()
-    recent.add([entry(4), entry(5)])
-    assert sequences(recent, 2) == []  # 3 would be next
-    recent.add([entry(9)])
-    assert sequences(recent, 3) == sequences(recent, 5) == []
-    assert sequences(recent, 8) == [9]
+    recent.add(change(3, 2))
+    assert spans(recent, 2) == []  # 3 would be next
+    assert spans(recent, 4) == []  # in the middle of a change
+    recent.add(change(8, 1))
+    assert spans(recent, 3) == spans(recent, 5) == []
+    assert spans(recent, 8) == [(8, 9)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=40), st.integers(4, 20))
-def test_it_is_bounded_and_has_no_gap(added: list[tuple[int, bool]], transfers_max: int) -> None:
-    recent = Recent(transfers_max)
+def test_it_says_from_where_on_it_goes_on() -> None:
+    recent = Recent()
+    assert recent.begins_behind(0) is None
+    recent.add(change(3, 2))
+    recent.add(change(5, 1))
+    assert [recent.begins_behind(sequence) for sequence in range(7)] == [3, 3, 3, 5, 5, None, None]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.booleans()), max_size=40),
+    st.integers(4, 20),
+)
+def test_it_is_bounded_and_has_no_gap(added: list[tuple[int, int, bool]], weight_max: int) -> None:
+    recent = Recent(weight_max)
     last = 0
-    for count, has_gap in added:
+    for entries, rows, has_gap in added:
         last += has_gap
-        recent.add([entry(last + number, number % 3 + 1) for number in range(1, count + 1)])
-        last += count
-        held = [one for after in range(last + 1) for one in recent.after(after, 1)]
-        assert [one.sequence for one in held] == list(range(last - len(held) + 1, last + 1)) or (
-            not count
-        )
-        assert sum(len(one.draft.transfers) for one in held) <= transfers_max + 12
+        recent.add(change(last, entries, rows))
+        last += entries
+        begins = recent.begins_behind(-1)
+        held = [] if begins is None else recent.after(begins)
+        assert [one.after for one in held[1:]] == [one.sequence for one in held[:-1]]
+        assert not held or held[-1].sequence == last
+        assert sum(1 + len(one.rows) for one in held) <= weight_max
