@@ -19,7 +19,8 @@ class PeriodWalk:
     def __init__(self) -> None:
         self._periods = Periods()
         self._findings = Findings()
-        self._covered = 0
+        self._decisions = 0
+        self._listed = 0
         self._late: set[Late] = set()
 
     def see(self, entry: Entry) -> None:
@@ -47,7 +48,7 @@ class PeriodWalk:
                 f"transfer {late.sequence}/{late.position} of {late.value_date} "
                 + ("is listed as late, and was not" if late in listed else "is not listed as late")
             )
-        self._covered += len(self._late)
+        self._listed += len(self._late)
         self._late = set()
 
     async def check(self, books: Snapshot) -> Check:
@@ -58,13 +59,13 @@ class PeriodWalk:
             )
         return self._findings.check(
             NAME,
-            self._covered,
+            self._decisions + self._listed,
             f"every entry stands in a period that was open for it, {len(self._periods.states):,} "
-            f"are not open, and all {self._covered:,} movements that came late are listed",
+            f"are not open, and all {self._listed:,} movements that came late are listed",
         )
 
     def _decide(self, entry: Entry) -> None:
         decision = period_decision_of(entry.draft.cause.id, entry.draft.metadata)
         self._periods.require(decision, entry.recorded_time)
         self._periods = self._periods.after(decision, entry.sequence)
-        self._covered += 1
+        self._decisions += 1

@@ -71,6 +71,7 @@ async def test_periods_in_order(parts: Parts) -> None:
     (check,) = [check for check in report.checks if check.name == "periods"]
     assert check.ok, check
     assert check.covered == 5
+    assert "all 1 movements that came late are listed" in check.detail
 
 
 @pytest.mark.parametrize(("statement", "detail"), TAMPERING, ids=[row[0][:70] for row in TAMPERING])
