@@ -1,7 +1,6 @@
 """`watersmeet accounts`: which accounts there are."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -14,27 +13,41 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.reading.balances import COLUMNS, kind_of, row_of
-from services.cli.render import with_unit
+from services.cli.reading import accounts as reading
+from services.cli.reading.balances import COLUMNS, row_of
+from services.cli.render import with_unit, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet
 
 _TIMEOUT_S = 600.0
-_PAGE = 1_000
 
 accounts = typer.Typer(help="Show which accounts there are.", no_args_is_help=True)
 
 
-@accounts.callback()
-def _one_of_several() -> None:
-    return
+Prefix = Annotated[
+    str, typer.Argument(metavar="[PREFIX]", help="Only codes that begin so: partner/, say.")
+]
+
+
+@accounts.command("list")
+def list_accounts(
+    prefix: Prefix = "",
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """List accounts with their states and limits; `account` changes these."""
+    with asking(state, "ledger") as channel:
+        ledger = pb_grpc.LedgerServiceStub(channel)
+        rows = map(reading.row_of, reading.accounts_of(ledger, prefix, timeout_s=_TIMEOUT_S))
+        sheet = Sheet("accounts", reading.COLUMNS, rows)
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
 @accounts.command()
 def tree(
-    prefix: Annotated[
-        str, typer.Argument(metavar="[PREFIX]", help="Only codes that begin so: partner/, say.")
-    ] = "",
+    prefix: Prefix = "",
     state: StateDirectory = DEFAULT_STATE,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -42,7 +55,8 @@ def tree(
 ) -> None:
     """Show the accounts as a tree of their codes, with what each holds now."""
     with asking(state, "ledger") as channel:
-        opened = list(_opened(pb_grpc.LedgerServiceStub(channel), prefix))
+        ledger = pb_grpc.LedgerServiceStub(channel)
+        opened = list(reading.accounts_of(ledger, prefix, timeout_s=_TIMEOUT_S))
         held = {
             (balance.code, balance.balance.currency_code): balance
             for message in statement_grpc.StatementServiceStub(channel).StreamTrialBalance(
@@ -57,16 +71,6 @@ def tree(
     else:
         none = f"No account's code begins with {prefix}." if prefix else "No accounts yet."
         make_console().print(_tree(balances) if balances else escape(none))
-
-
-def _opened(ledger: Any, prefix: str) -> Iterator[pb.Account]:
-    request = pb.ListAccountsRequest(code_prefix=prefix, page_size=_PAGE)
-    while True:
-        page = ledger.ListAccounts(request, timeout=_TIMEOUT_S)
-        yield from page.accounts
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _empty(account: pb.Account) -> pb.Balance:
@@ -85,5 +89,6 @@ def _tree(balances: list[pb.Balance]) -> Tree:
             parent, path = branches[path], f"{path}/{part}"
             if path not in branches:
                 branches[path] = parent.add(part)
-        branches[path].add(f"{with_unit(balance.balance)}  [dim]{kind_of(balance.kind)}[/]")
+        kind = word(pb.AccountKind, balance.kind)
+        branches[path].add(f"{with_unit(balance.balance)}  [dim]{kind}[/]")
     return root

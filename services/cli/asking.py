@@ -12,14 +12,16 @@ from services.runtime.supervisor.state import MeshState
 
 
 @contextmanager
-def asking(state: Path, service: str, role: str = "operator") -> Iterator[grpc.Channel]:
+def asking(
+    state: Path, service: str, role: str = "operator", name: str = "local"
+) -> Iterator[grpc.Channel]:
     """A channel to a service of the mesh that runs in a state directory, for as long as the block.
 
-    role: as which of the two local callers one asks, "operator" or "finance".
+    role, name: as whom one asks, "operator" or "finance"; each mesh has a "local" of both.
     Raises MeshError if no mesh runs there, and the Fault of a call that fails in the block.
     """
     mesh = MeshState.load(state)
-    ca, certificate, key = mesh.credentials(role, "local")
+    ca, certificate, key = mesh.credentials(role, name)
     credentials = grpc.ssl_channel_credentials(ca, key, certificate)
     options = (("grpc.max_receive_message_length", TRANSPORT_BYTES_MAX),)
     with grpc.secure_channel(mesh.address(service), credentials, options=options) as channel:

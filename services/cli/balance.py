@@ -1,6 +1,7 @@
 """`watersmeet balance`: what an account holds, now or then."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
@@ -10,13 +11,13 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.reading.accounts import accounts_of
 from services.cli.reading.balances import COLUMNS, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 60.0
-_PAGE = 1_000
 
 
 def balance(
@@ -55,12 +56,9 @@ def balance(
 
 def _units(ledger: Any, account: str) -> Iterator[str]:
     """The units in which the account is kept. Raises Fault(ACCOUNT_NOT_FOUND)."""
-    request = pb.ListAccountsRequest(code_prefix=account, page_size=_PAGE)
-    found = [
-        one.currency_code
-        for one in ledger.ListAccounts(request, timeout=_TIMEOUT_S).accounts
-        if one.code == account
-    ]
+    # The code itself is the first of those that begin with it.
+    begin_so = accounts_of(ledger, account, timeout_s=_TIMEOUT_S)
+    found = [one.currency_code for one in takewhile(lambda one: one.code == account, begin_so)]
     if not found:
         raise Fault(
             Reason.ACCOUNT_NOT_FOUND,

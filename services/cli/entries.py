@@ -11,6 +11,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -73,13 +74,9 @@ def entries(
 
 
 def _rows(ledger: Any, request: pb.ListEntriesRequest) -> Iterator[tuple[Value, ...]]:
-    while True:
-        page = ledger.ListEntries(request, timeout=_TIMEOUT_S)
+    for page in pages(ledger.ListEntries, request, timeout_s=_TIMEOUT_S):
         for entry in page.entries:
             yield from _lines(entry)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _lines(entry: pb.Entry) -> Iterator[tuple[Value, ...]]:

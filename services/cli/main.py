@@ -16,12 +16,19 @@ COMMANDS = (
     "audit",
     "catalog",
     "review",
+    "donation",
+    "reports",
+    "stages",
+    "donor",
     "accounts",
+    "account",
     "balance",
     "statement",
     "trial-balance",
     "entries",
+    "holds",
     "reverse",
+    "periods",
     "export",
     "verify",
     "certs",
@@ -68,7 +75,8 @@ def main() -> None:
         build(wanted or COMMANDS)()
     except (MeshError, Fault) as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"watersmeet: {error}", style="red", markup=False)
+        reason = f" ({error.reason})" if isinstance(error, Fault) else ""
+        console.print(f"watersmeet: {error}{reason}", style="red", markup=False)
         sys.exit(1)
 
 

@@ -1,10 +1,14 @@
 """How commands show amounts, times and JSON."""
 
 import json
+import re
 from datetime import UTC
+from typing import Any, Protocol
 
 import typer
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
+from watersmeet.errors.v1.errors_pb2 import ErrorReason, Problem
 from watersmeet.type.v1.money_pb2 import Money
 
 from services.runtime.currency import decimal
@@ -19,6 +23,26 @@ def amount(micros: int, unit: str) -> str:
 def with_unit(money: Money) -> str:
     """The same with its unit: "1,234.50 CNY"."""
     return f"{amount(money.micros, money.currency_code)} {money.currency_code}"
+
+
+class Enumeration(Protocol):
+    """One of the contract's enums."""
+
+    DESCRIPTOR: EnumDescriptor
+
+    def Name(self, number: Any) -> str:  # noqa: N802  the generated code calls it so
+        """What a value is called."""
+
+
+def word(enum: Enumeration, value: int) -> str:
+    """A value of one of the contract's enums as people say it: "debits within credits"."""
+    prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enum.DESCRIPTOR.name).upper()
+    return enum.Name(value).removeprefix(f"{prefix}_").lower().replace("_", " ")
+
+
+def reason_of(problem: Problem) -> str:
+    """Why something was not done, as errors.v1 calls it: "DONATION_CONFLICT"."""
+    return ErrorReason.Name(problem.reason).removeprefix("ERROR_REASON_")
 
 
 def rfc3339(time: Timestamp) -> str:

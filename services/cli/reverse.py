@@ -1,11 +1,8 @@
 """`watersmeet reverse`: an entry that should not have been, moved back by another."""
 
-import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from uuid_utils.compat import uuid7
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 from watersmeet.ledger.v1 import reversal_service_pb2 as pb
@@ -13,6 +10,16 @@ from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.console import make_console
+from services.cli.deciding import (
+    THIS_PERSON,
+    Document,
+    Person,
+    Request,
+    Yes,
+    confirm,
+    decided_time,
+    told_request,
+)
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.render import print_json, with_unit
 from services.runtime.errors import Fault, Reason
@@ -22,9 +29,7 @@ _TIMEOUT_S = 30.0
 
 def reverse(
     entry: Annotated[int, typer.Argument(min=1, metavar="ENTRY", help="Its number.")],
-    document: Annotated[
-        str, typer.Option(metavar="ID", help="What tells of the mistake: a memo's number, say.")
-    ],
+    document: Document,
     line: Annotated[
         int | None,
         typer.Option(min=0, metavar="N", help="Only this line. (all that is left)"),
@@ -35,11 +40,9 @@ def reverse(
     gifts: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --micros: how many gifts count no more.")
     ] = 0,
-    request: Annotated[
-        uuid.UUID | None,
-        typer.Option(metavar="UUID", help="The same as before, to learn what became of it."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    request: Request = None,
+    yes: Yes = False,
+    person: Person = THIS_PERSON,
     state: StateDirectory = DEFAULT_STATE,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
@@ -52,7 +55,7 @@ def reverse(
         raise typer.BadParameter("--micros is about one line; name it with --line")
     if gifts and micros is None:
         raise typer.BadParameter("--gifts goes with --micros; without it all of the line's go back")
-    with asking(state, "ledger", role="finance") as channel:
+    with asking(state, "ledger", "finance", person) as channel:
         original = (
             ledger_grpc.LedgerServiceStub(channel)
             .GetEntry(ledger_pb.GetEntryRequest(sequence=entry), timeout=_TIMEOUT_S)
@@ -62,13 +65,17 @@ def reverse(
         if not yes:
             for text in _told(original, parts):
                 typer.echo(text, err=True)
-            typer.confirm("Move this back?", abort=True, err=True)
-        # Written down before the call, so that a lost answer can be asked for again.
-        request = request or uuid7()
-        request_id = str(request)
-        typer.echo(f"request {request_id}", err=True)
+        confirm("Move this back?", yes=yes)
+        request = told_request(request)
         answer = pb_grpc.ReversalServiceStub(channel).ReverseEntry(
-            _request(request, original, parts, document), timeout=_TIMEOUT_S
+            pb.ReverseEntryRequest(
+                request_id=str(request),
+                sequence=entry,
+                parts=parts,
+                document=document,
+                value_time=decided_time(request),
+            ),
+            timeout=_TIMEOUT_S,
         )
     if as_json:
         print_json(
@@ -76,7 +83,7 @@ def reverse(
                 "sequence": answer.sequence,
                 "hash": answer.hash.hex(),
                 "replayed": answer.replayed,
-                "request_id": request_id,
+                "request_id": str(request),
             }
         )
     else:
@@ -97,26 +104,6 @@ def _part(entry: ledger_pb.Entry, line: int, micros: int | None, gifts: int) -> 
     else:
         part.amount.micros, part.count = micros, gifts
     return part
-
-
-def _request(
-    request_id: uuid.UUID, entry: ledger_pb.Entry, parts: list[pb.ReversalPart], document: str
-) -> pb.ReverseEntryRequest:
-    request = pb.ReverseEntryRequest(
-        request_id=str(request_id), sequence=entry.sequence, parts=parts, document=document
-    )
-    request.value_time.FromDatetime(_decided_time(request_id))
-    return request
-
-
-def _decided_time(request_id: uuid.UUID) -> datetime:
-    """When it was decided on. An id made here says it, so that the same request says the same
-    whenever it is repeated; with an id that says no time it is the day.
-    """
-    if request_id.version != 7:
-        return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    milliseconds = request_id.int >> 80
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
 def _told(entry: ledger_pb.Entry, parts: list[pb.ReversalPart]) -> list[str]:

@@ -12,7 +12,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading.balances import amount_of
-from services.cli.render import rfc3339
+from services.cli.render import rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
@@ -101,5 +101,4 @@ def _row(line: statement_pb.StatementLine) -> tuple[Value, ...]:
 
 def cause_of(cause: pb.Cause) -> str:
     """A cause in a word and its id."""
-    kind = pb.CauseKind.Name(cause.kind).removeprefix("CAUSE_KIND_").lower().replace("_", " ")
-    return f"{kind} {cause.id}"
+    return f"{word(pb.CauseKind, cause.kind)} {cause.id}"

@@ -15,7 +15,7 @@ from watersmeet.type.v1.purpose_pb2 import Purpose
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import amount, moment, print_json, rfc3339
+from services.cli.render import amount, moment, print_json, rfc3339, word
 from services.runtime.currency import decimal
 
 _TIMEOUT_S = 10.0
@@ -128,11 +128,11 @@ def _pair(row: pb.TotalsRow) -> list[str]:
 
 
 def _state(row: pb.TotalsRow) -> str:
-    return TotalState.Name(row.state).removeprefix("TOTAL_STATE_").lower()
+    return word(TotalState, row.state)
 
 
 def _purpose(row: pb.TotalsRow) -> str:
-    return Purpose.Name(row.purpose).removeprefix("PURPOSE_").lower()
+    return word(Purpose, row.purpose)
 
 
 def _value(row: pb.TotalsRow, by: By) -> str:

@@ -3,6 +3,7 @@
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.type.v1.money_pb2 import Money
 
+from services.cli.render import word
 from services.cli.sheets.sheet import Amount, Column, Kind, Value
 
 COLUMNS = (
@@ -20,7 +21,7 @@ def row_of(balance: pb.Balance) -> tuple[Value, ...]:
     return (
         balance.code,
         balance.balance.currency_code,
-        kind_of(balance.kind),
+        word(pb.AccountKind, balance.kind),
         amount_of(balance.debits),
         amount_of(balance.credits),
         amount_of(balance.balance),
@@ -30,8 +31,3 @@ def row_of(balance: pb.Balance) -> tuple[Value, ...]:
 def amount_of(money: Money) -> Amount:
     """An amount of the contract, as a sheet has it."""
     return Amount(money.micros, money.currency_code)
-
-
-def kind_of(kind: "pb.AccountKind.ValueType") -> str:
-    """An account's kind in a word."""
-    return pb.AccountKind.Name(kind).removeprefix("ACCOUNT_KIND_").lower()

@@ -1,7 +1,7 @@
 """Shows a sheet in the form that was asked for."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,9 +56,18 @@ def _write(sheet: Sheet, path: Path) -> None:
 
 
 def _document(sheet: Sheet) -> dict[str, Any]:
+    return {**document_of(sheet.facts), "rows": documents_of(sheet)}
+
+
+def document_of(facts: Mapping[str, Value]) -> dict[str, str | int | None]:
+    """Facts about something, for programs."""
+    return {name: _json_value(fact) for name, fact in facts.items()}
+
+
+def documents_of(sheet: Sheet) -> list[dict[str, str | int | None]]:
+    """The rows, for programs."""
     names = [column.name for column in sheet.columns]
-    rows = [dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows]
-    return {**{name: _json_value(fact) for name, fact in sheet.facts.items()}, "rows": rows}
+    return [dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows]
 
 
 def _json_value(value: Value) -> str | int | None:
@@ -70,14 +79,20 @@ def _show(console: Console, sheet: Sheet) -> None:
     rows = iter(sheet.rows)
     shown = list(islice(rows, _SHOWN_MAX))
     more = next(rows, None) is not None
-    console.print(_table(sheet.columns, shown) if shown else "Nothing there.")
+    console.print(table_of(sheet.columns, shown) if shown else "Nothing there.")
     if more:
         console.print(f"These are the first {_SHOWN_MAX:,}; --csv and --xlsx have all.")
-    for name, value in sheet.facts.items():
+    show_facts(console, sheet.facts)
+
+
+def show_facts(console: Console, facts: Mapping[str, Value]) -> None:
+    """Facts about something, a line each."""
+    for name, value in facts.items():
         console.print(f"{name.replace('_', ' ')}: {_shown(value)}", style="dim", markup=False)
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Table:
+def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Table:
+    """Rows for the screen, without columns of details."""
     table = Table(header_style="bold")
     shown = [place for place, column in enumerate(columns) if not column.is_detail]
     for column in map(columns.__getitem__, shown):

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from typer.testing import CliRunner, Result
 
+from services.cli.main import build
 from services.runtime.identity import Caller, Role
 from services.runtime.supervisor.certificates import Authority
 from services.runtime.supervisor.state import MeshState, ServiceAddresses
@@ -43,6 +45,13 @@ def serve_mesh(tmp_path: Path) -> Iterator[ServeMesh]:
             return tmp_path
 
         yield serve
+
+
+def run(state: Path, *arguments: str, says: str = "") -> Result:
+    """Runs a command against the mesh of a state directory. says: its standard input."""
+    # With a second command, as the whole application has: one alone would be taken for all of it.
+    application = build(["totals", arguments[0]])
+    return CliRunner().invoke(application, [*arguments, "--state", str(state)], input=says)
 
 
 def caller_of(context: grpc.ServicerContext) -> str:

@@ -1,0 +1,62 @@
+"""What commands share that decide something: who decides, on what ground, and under which id."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+from uuid_utils.compat import uuid7
+
+Document = Annotated[
+    str, typer.Option(metavar="ID", help="What it rests on: a memo's number, say.")
+]
+Request = Annotated[
+    UUID | None,
+    typer.Option(metavar="UUID", help="The same as before, to learn what became of it."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Person = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Who decides: the name in a certificate of finance, as `certs issue` made it.",
+    ),
+]
+
+THIS_PERSON = "local"
+"""Of the certificate that every local mesh has."""
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Asks, unless it was said before. Raises typer.Abort after a no."""
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+def told_request(request: UUID | None) -> UUID:
+    """The id of a call that changes something, made if there is none. It is written down before
+    the call, so that a lost answer can be asked for again.
+    """
+    request = request or uuid7()
+    typer.echo(f"request {request}", err=True)
+    return request
+
+
+def decided_time(request: UUID) -> Timestamp:
+    """When it was decided. An id made here says it, so that the same request says the same whenever
+    it is repeated; with an id that says no time it is the day.
+    """
+    if request.version == 7:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=request.int >> 80)
+    else:
+        moment = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def told_entry(sequence: int, *, replayed: bool) -> str:
+    """Which entry holds a decision, as a sentence."""
+    return f"Entry {sequence} {'said so before' if replayed else 'says so'}."

@@ -1,0 +1,139 @@
+"""`watersmeet donation`: one gift, who reported it, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
+from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
+from watersmeet.donations.v1.batch_service_pb2 import BatchLineKind
+
+from services.cli.asking import asking
+from services.cli.console import make_console
+from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.reading import reports
+from services.cli.reading.balances import amount_of
+from services.cli.render import print_json, rfc3339, word
+from services.cli.sheets.present import AsJson, document_of, documents_of, show_facts, table_of
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
+
+_TIMEOUT_S = 30.0
+
+_REFUNDS = (
+    Column("refund"),
+    Column("amount", Kind.AMOUNT),
+    Column("unit"),
+    Column("is"),
+    Column("given_back"),
+    Column("reported_by"),
+    Column("batch"),
+)
+_DISPUTES = (
+    Column("dispute"),
+    Column("status"),
+    Column("amount", Kind.AMOUNT),
+    Column("unit"),
+    Column("happened"),
+    Column("reported_by"),
+)
+_EVENTS = (
+    Column("moved"),
+    Column("amount", Kind.AMOUNT),
+    Column("unit"),
+    Column("booked"),
+    Column("batch"),
+)
+
+
+def donation(
+    partner: Annotated[str, typer.Argument(metavar="PARTNER", help="weibo, say.")],
+    external_id: Annotated[str, typer.Argument(metavar="ID", help="The partner's id of the gift.")],
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Show a gift with its reports, refunds and disputes, and how its money has moved.
+
+    A batch is an entry of the ledger: `watersmeet entries --batch UUID` shows it.
+    """
+    request = pb.GetDonationRequest(partner=partner, external_id=external_id)
+    with asking(state, "donations") as channel:
+        stub = pb_grpc.DonationIntakeServiceStub(channel)
+        found = stub.GetDonation(request, timeout=_TIMEOUT_S).donation
+    facts, parts = _facts(found), _parts(found)
+    if as_json:
+        print_json({**document_of(facts), **{part.name: documents_of(part) for part in parts}})
+    else:
+        _show(make_console(), facts, parts)
+
+
+def _facts(gift: pb.Donation) -> Mapping[str, Value]:
+    return {
+        "partner": gift.partner,
+        "external_id": gift.external_id,
+        "project": gift.project,
+        "campaign": gift.campaign,
+        "amount": amount_of(gift.amount),
+        "refunded": amount_of(gift.refunded),
+        "unit": gift.amount.currency_code,
+        # Another than the unit where another company's report of the gift is the one that counts.
+        "refunded_unit": gift.refunded.currency_code,
+        "state": word(pb.DonationState, gift.state),
+        "stands_in": "suspense" if gift.suspended else "fund",
+        "given": rfc3339(gift.event_time),
+        "recorded": rfc3339(gift.recorded_time),
+        "batch": gift.batch_id,
+    }
+
+
+def _parts(gift: pb.Donation) -> Sequence[Sheet]:
+    return (
+        Sheet("reports", reports.OF_ONE_GIFT, [reports.row_of(report) for report in gift.reports]),
+        Sheet("refunds", _REFUNDS, [_refund(refund) for refund in gift.refunds]),
+        Sheet("disputes", _DISPUTES, [_dispute(dispute) for dispute in gift.disputes]),
+        Sheet("events", _EVENTS, [_event(event) for event in gift.events]),
+    )
+
+
+def _show(console: Console, facts: Mapping[str, Value], parts: Sequence[Sheet]) -> None:
+    show_facts(console, facts)
+    for part in parts:
+        rows = list(part.rows)
+        if rows:
+            table = table_of(part.columns, rows)
+            table.title, table.title_justify = part.name, "left"
+            console.print(table)
+
+
+def _refund(refund: pb.Refund) -> Sequence[Value]:
+    return (
+        refund.refund_id,
+        amount_of(refund.amount),
+        refund.amount.currency_code,
+        "all so far" if refund.cumulative else "this one",
+        rfc3339(refund.event_time),
+        refund.partner,
+        # One that waits for its gift is in none.
+        refund.batch_id or None,
+    )
+
+
+def _dispute(dispute: pb.Dispute) -> Sequence[Value]:
+    return (
+        dispute.dispute_id,
+        word(pb.DisputeStatus, dispute.status),
+        amount_of(dispute.amount),
+        dispute.amount.currency_code,
+        rfc3339(dispute.event_time),
+        dispute.partner,
+    )
+
+
+def _event(event: pb.LifeEvent) -> Sequence[Value]:
+    return (
+        word(BatchLineKind, event.kind),
+        amount_of(event.amount),
+        event.amount.currency_code,
+        rfc3339(event.recorded_time),
+        event.batch_id,
+    )
