@@ -174,6 +174,8 @@ def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:
         "claim": _content_document(conflict.claim),
         "gift": _content_document(conflict.gift) if conflict.HasField("gift") else None,
         "refund": _content_document(conflict.refund) if conflict.HasField("refund") else None,
+        "dispute": _content_document(conflict.dispute) if conflict.HasField("dispute") else None,
+        "stage": _content_document(conflict.stage) if conflict.HasField("stage") else None,
         "order": _content_document(conflict.order) if conflict.HasField("order") else None,
         "recorded_time": (
             rfc3339(conflict.recorded_time) if conflict.HasField("recorded_time") else None
@@ -184,14 +186,18 @@ def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:
 
 def _content_document(content: pb.ReportedContent) -> dict[str, Any]:
     return {
-        "micros": str(content.amount.micros),
+        "micros": str(content.amount.micros) if content.HasField("amount") else None,
         "currency": content.amount.currency_code,
         "project": content.project,
         "campaign": content.campaign,
-        "event_time": rfc3339(content.event_time),
+        "event_time": rfc3339(content.event_time) if content.HasField("event_time") else None,
         "cumulative": content.cumulative,
         "paid_micros": str(content.paid.micros) if content.HasField("paid") else None,
         "pledge": content.pledge,
+        "rail": content.rail,
+        "rail_id": content.rail_id,
+        "dispute": _dispute(content) or None,
+        "stage": _stage(content) or None,
     }
 
 
@@ -222,20 +228,44 @@ def _replay_document(notice: str, replay: pb.Replay) -> dict[str, Any]:
 
 def _told(content: pb.ReportedContent) -> str:
     """A report in a line; a total of refunds is marked so."""
-    total = " in all" if content.cumulative else ""
-    codes = " ".join(filter(None, (content.project, content.campaign, content.pledge)))
     unit = content.amount.currency_code
-    return f"{unit} {amount(content.amount.micros, unit)}{total} {codes}".strip()
+    sums = f"{unit} {amount(content.amount.micros, unit)}" if content.HasField("amount") else ""
+    words = (
+        sums,
+        "in all" if content.cumulative else "",
+        content.project,
+        content.campaign,
+        content.pledge,
+        _dispute(content),
+        _stage(content),
+        f"paid on {content.rail} {content.rail_id}" if content.rail else "",
+    )
+    return " ".join(filter(None, words))
+
+
+def _dispute(content: pb.ReportedContent) -> str:
+    if not content.HasField("dispute"):
+        return ""
+    return intake_pb.DisputeStatus.Name(content.dispute).removeprefix("DISPUTE_STATUS_").lower()
+
+
+def _stage(content: pb.ReportedContent) -> str:
+    if not content.HasField("stage"):
+        return ""
+    return intake_pb.DonationState.Name(content.stage).removeprefix("DONATION_STATE_").lower()
 
 
 def _stands(conflict: pb.Conflict) -> str:
-    """What the claim contradicts. A refund in another currency contradicts its gift."""
-    if conflict.HasField("order"):
-        return _told(conflict.order)
+    """What the claim contradicts. What is in another currency contradicts its gift."""
     of_gift = conflict.reason == ErrorReason.ERROR_REASON_CURRENCY_MISMATCH
-    if conflict.HasField("refund") and not of_gift:
-        return _told(conflict.refund)
-    return _told(conflict.gift) if conflict.HasField("gift") else ""
+    standing = (
+        (conflict.order, conflict.HasField("order")),
+        (conflict.refund, conflict.HasField("refund") and not of_gift),
+        (conflict.dispute, conflict.HasField("dispute") and not of_gift),
+        (conflict.stage, conflict.HasField("stage")),
+        (conflict.gift, conflict.HasField("gift")),
+    )
+    return next((_told(content) for content, is_it in standing if is_it), "")
 
 
 def _outcomes(replay: pb.Replay) -> list[str]:

@@ -41,6 +41,7 @@ from services.donations.review_desk import ReviewDesk
 from services.donations.review_service import ReviewService
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
+from services.donations.store.conflicts import ConflictStore
 from services.donations.store.donors import DonorStore
 from services.donations.store.lane import Lane
 from services.donations.store.orders import OrderReader
@@ -178,7 +179,7 @@ async def compose(
         review = ReviewStore(engine)
         server.add(
             review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
-            ReviewService(review, ReviewDesk(review, desk, clock), catalog),
+            ReviewService(ConflictStore(engine), review, ReviewDesk(review, desk, clock), catalog),
             f"{_PACKAGE}.ReviewService",
         )
         server.add_background(committer.run, "committer")

@@ -51,6 +51,8 @@ def conflict_message(conflict: Conflict) -> pb.Conflict:
         claim=_content(conflict.claim),
         gift=_content(conflict.gift),
         refund=_content(conflict.refund),
+        dispute=_content(conflict.dispute),
+        stage=_content(conflict.stage),
         order=_content(conflict.order),
         recorded_time=timestamp_of(conflict.recorded_time) if conflict.recorded_time else None,
         donor_differs=conflict.donor_differs,
@@ -104,19 +106,26 @@ def _headers(headers: Iterable[tuple[str, str]]) -> Iterable[intake_pb.HttpHeade
 def _content(content: Content | None) -> pb.ReportedContent | None:
     if content is None:
         return None
+    time, rail = content.event_time_micros, content.rail
     return pb.ReportedContent(
         amount=_money(content, content.amount_micros),
         project=content.project,
         campaign=content.campaign,
-        event_time=timestamp_of_micros(content.event_time_micros),
+        event_time=None if time is None else timestamp_of_micros(time),
         cumulative=content.cumulative,
-        paid=None if content.paid_micros is None else _money(content, content.paid_micros),
+        paid=_money(content, content.paid_micros),
         pledge=content.pledge,
+        rail=rail.code if rail else "",
+        rail_id=rail.external_id if rail else "",
+        dispute=intake_pb.DisputeStatus.ValueType(content.dispute) if content.dispute else None,
+        stage=intake_pb.DonationState.ValueType(content.stage) if content.stage else None,
     )
 
 
-def _money(content: Content, micros: int) -> money_pb2.Money:
-    return money_pb2.Money(currency_code=content.currency, micros=micros)
+def _money(content: Content, micros: int | None) -> money_pb2.Money | None:
+    return (
+        None if micros is None else money_pb2.Money(currency_code=content.currency, micros=micros)
+    )
 
 
 def _reason(reason: Reason) -> errors_pb2.ErrorReason.ValueType:

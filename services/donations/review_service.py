@@ -11,7 +11,8 @@ from services.donations.domain import Key, micros_of, moment_of
 from services.donations.gifts.validation import require_code
 from services.donations.review.reviewed import Window, require_notice_id, require_window
 from services.donations.review_desk import ReviewDesk
-from services.donations.store.review import ConflictPlace, NoticePlace, ReviewStore
+from services.donations.store.conflicts import ConflictPlace, ConflictStore
+from services.donations.store.review import NoticePlace, ReviewStore
 from services.runtime.call import current_call, partner_of
 from services.runtime.identity import Role
 from services.runtime.paging import Position, page_size, position_of, token_after
@@ -20,7 +21,10 @@ from services.runtime.paging import Position, page_size, position_of, token_afte
 class ReviewService(pb_grpc.ReviewServiceServicer):
     """The handlers. What each does and which errors it has stands in the proto."""
 
-    def __init__(self, store: ReviewStore, desk: ReviewDesk, catalog: Catalog) -> None:
+    def __init__(
+        self, conflicts: ConflictStore, store: ReviewStore, desk: ReviewDesk, catalog: Catalog
+    ) -> None:
+        self._conflicts = conflicts
         self._store = store
         self._desk = desk
         self._catalog = catalog
@@ -42,7 +46,7 @@ class ReviewService(pb_grpc.ReviewServiceServicer):
             if partner_id is None:
                 return pb.ListConflictsResponse()
         # One more than asked for says whether there is another page.
-        found = await self._store.conflicts(partner_id, window, after, size + 1)
+        found = await self._conflicts.conflicts(partner_id, window, after, size + 1)
         token = ""
         if len(found) > size:
             token = token_after(_position(found[size - 1][0]), *scope)

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.donations.domain import Outcome
+from services.donations.domain import Outcome, Rail
+from services.donations.life.reports import DisputeStatus
+from services.donations.life.transitions import State
 from services.runtime.errors import Fault, Reason
 
 ID_HEX = 64
@@ -22,24 +24,35 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was reported of a gift, a refund or an order; codes are empty where it says none.
+    """What was reported of a gift or of what happened to one, or of an order; codes are empty where
+    it says none.
 
-    amount_micros: of an order what its pledge gives. paid_micros: what was paid for an order.
+    amount_micros: of an order what its pledge gives; None where no amount is reported, and currency
+    is then empty. event_time_micros: None where a rail's report is the claim. paid_micros: what was
+    paid for an order. rail: that a gift was paid on. dispute: a dispute's status. stage: of an
+    event.
     """
 
-    amount_micros: int
+    amount_micros: int | None
     currency: str
-    event_time_micros: int
+    event_time_micros: int | None
     project: str = ""
     campaign: str = ""
     cumulative: bool = False
     paid_micros: int | None = None
     pledge: str = ""
+    rail: Rail | None = None
+    dispute: DisputeStatus | None = None
+    stage: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A claim, and what is recorded under its ids. recorded_time: of the refund, else the gift."""
+    """A claim, and what is recorded under its ids.
+
+    refund_id: of the refund, dispute or event that it is about; empty where it is about a gift or
+    an order. recorded_time: of the refund, dispute or stage, else of the gift.
+    """
 
     partner: str
     external_id: str
@@ -49,6 +62,8 @@ class Conflict:
     claim: Content
     gift: Content | None
     refund: Content | None
+    dispute: Content | None
+    stage: Content | None
     order: Content | None
     recorded_time: datetime | None
     donor_differs: bool

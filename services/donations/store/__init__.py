@@ -16,6 +16,7 @@ catalog     charities, projects, campaigns, partners
 donors      sealed contacts, their tombstones, and who read them
 pledges     merchants' pledges, and what their orders add up to
 orders      orders become rows, and let their gifts pass once
-review      claims beside what stands, quarantined notices, and their replays
+conflicts   claims beside what stands
+review      quarantined notices, and their replays
 quarantine  notices that could not be verified or read
 """

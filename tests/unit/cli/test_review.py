@@ -32,8 +32,11 @@ def conflict(external_id: str, **fields: object) -> pb.Conflict:
     found = pb.Conflict(
         partner="weibo",
         external_id=external_id,
-        claim=content(2_000_000, project="water"),
-        **{"reason": errors_pb2.ERROR_REASON_DONATION_CONFLICT, **fields},
+        **{
+            "reason": errors_pb2.ERROR_REASON_DONATION_CONFLICT,
+            "claim": content(2_000_000, project="water"),
+            **fields,
+        },
     )
     found.received_time.FromDatetime(NOON)
     return found
@@ -56,6 +59,26 @@ class FakeReview(pb_grpc.ReviewServiceServicer):
                 refund_id="r",
                 gift=content(3_000_000, project="water"),
                 refund=content(2_000_000),
+            ),
+            conflict(
+                "e",
+                reason=errors_pb2.ERROR_REASON_RAIL_TAKEN,
+                claim=pb.ReportedContent(rail="alipay", rail_id="t"),
+                gift=content(3_000_000, project="water"),
+            ),
+            conflict(
+                "f",
+                reason=errors_pb2.ERROR_REASON_DISPUTE_CONFLICT,
+                refund_id="s",
+                claim=content(2_000_000, dispute=intake_pb.DISPUTE_STATUS_LOST),
+                dispute=content(1_000_000, dispute=intake_pb.DISPUTE_STATUS_LOST),
+            ),
+            conflict(
+                "g",
+                reason=errors_pb2.ERROR_REASON_STAGE_CONFLICT,
+                refund_id="l",
+                claim=pb.ReportedContent(stage=intake_pb.DONATION_STATE_SPENT),
+                stage=pb.ReportedContent(stage=intake_pb.DONATION_STATE_SETTLED),
             ),
         ]
 
@@ -145,6 +168,9 @@ def test_conflicts_stand_beside_what_is_recorded(state: Path, fake: FakeReview) 
         [time, "weibo", "c", "", claim, "", reason],
         # The refund that is kept says the same as the claim: what they contradict is the gift.
         [time, "weibo", "d", "r", claim, "CNY 3.00 water", "CURRENCY_MISMATCH"],
+        [time, "weibo", "e", "", "paid on alipay t", "CNY 3.00 water", "RAIL_TAKEN"],
+        [time, "weibo", "f", "s", "CNY 2.00 lost", "CNY 1.00 lost", "DISPUTE_CONFLICT"],
+        [time, "weibo", "g", "l", "spent", "settled", "STAGE_CONFLICT"],
     ]
     assert fake.callers == {"spiffe://watersmeet/finance/local"}
     assert {request.partner for request in fake.asked} == {"weibo"}  # type: ignore[attr-defined]
@@ -158,7 +184,7 @@ def test_a_limit_asks_for_no_more(state: Path, fake: FakeReview) -> None:
 
 def test_conflicts_for_programs(state: Path) -> None:
     document = json.loads(run(state, "conflicts", "--json").output)
-    first, second, third, _ = document["conflicts"]
+    first, second, third, _, of_rail, of_dispute, of_stage = document["conflicts"]
     assert first["claim"] == {
         "micros": "2000000",
         "currency": "CNY",
@@ -168,6 +194,10 @@ def test_conflicts_for_programs(state: Path) -> None:
         "cumulative": False,
         "paid_micros": None,
         "pledge": "",
+        "rail": "",
+        "rail_id": "",
+        "dispute": None,
+        "stage": None,
     }
     assert (first["gift"]["micros"], first["refund"], first["donor_differs"]) == (
         "1000000",
@@ -176,6 +206,11 @@ def test_conflicts_for_programs(state: Path) -> None:
     )
     assert (second["refund_id"], second["refund"]["cumulative"]) == ("r", True)
     assert (third["gift"], third["recorded_time"]) == (None, None)
+    claim = of_rail["claim"]
+    assert (claim["micros"], claim["event_time"]) == (None, None)
+    assert (claim["rail"], claim["rail_id"]) == ("alipay", "t")
+    assert (of_dispute["claim"]["dispute"], of_dispute["dispute"]["micros"]) == ("lost", "1000000")
+    assert (of_stage["claim"]["stage"], of_stage["stage"]["stage"]) == ("spent", "settled")
 
 
 def test_quarantine_is_listed_without_contents(state: Path, fake: FakeReview) -> None:
