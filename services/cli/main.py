@@ -1,9 +1,9 @@
 """The `watersmeet` command. Registers commands; what they do is in the file of each one's name."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Other imports stand where they are used: processes that a command spawns import this file too.
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ COMMANDS = (
 `<command>` names: a function with typer's annotations, or a typer.Typer where a command has
 commands of its own."""
 
+PLAIN = ("verify",)
+"""The commands that are functions of their words, and return the exit status: typer lists them, and
+for the sake of a quick start does nothing else for them."""
+
 
 def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
     """The application with these commands; only their modules are imported."""
@@ -54,9 +58,10 @@ def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
     )
     app.callback()(_one_of_several)
     for name in commands:
-        module = name.replace("-", "_")
-        command = getattr(import_module(f"services.cli.{module}"), module)
-        if isinstance(command, typer.Typer):
+        command = _command(name)
+        if name in PLAIN:
+            _list_plain(app, name, command)
+        elif isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
             app.command(name)(command)
@@ -65,19 +70,37 @@ def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
 
 def main() -> None:
     """The entry point. An error that a user can act on is one line and exit status 1."""
-    from rich.console import Console
-
     from services.runtime.errors import Fault
     from services.runtime.supervisor.errors import MeshError
 
     wanted = [word for word in sys.argv[1:2] if word in COMMANDS]
     try:
+        if wanted and wanted[0] in PLAIN:
+            sys.exit(_command(wanted[0])(sys.argv[2:]))
         build(wanted or COMMANDS)()
     except (MeshError, Fault) as error:
+        from rich.console import Console
+
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         reason = f" ({error.reason})" if isinstance(error, Fault) else ""
         console.print(f"watersmeet: {error}{reason}", style="red", markup=False)
         sys.exit(1)
+
+
+def _command(name: str) -> Any:
+    module = name.replace("-", "_")
+    return getattr(import_module(f"services.cli.{module}"), module)
+
+
+def _list_plain(app: "typer.Typer", name: str, command: Callable[[Sequence[str]], int]) -> None:
+    import typer
+
+    def run(context: typer.Context) -> None:
+        raise typer.Exit(command(context.args))
+
+    # Its words are its own, --help among them.
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    app.command(name, help=command.__doc__, context_settings=settings)(run)
 
 
 def _one_of_several() -> None:

@@ -1,83 +1,129 @@
-"""`watersmeet verify`: checks an archive of the ledger from its files alone."""
+"""`watersmeet verify`: checks an archive of the ledger from its files alone.
 
-from collections.abc import Callable
+Reads its words itself and imports what it needs when it needs it: the framework of the other
+commands takes longer to begin than a hundred thousand entries take to check.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
-from services.cli.console import make_console
-from services.cli.render import print_json
-from services.cli.verifying.notes import NotValid
-from services.cli.verifying.report import Report
-from services.cli.verifying.verification import verify as verify_archive
+from services.cli.verifying.sharing import Beside
+from services.cli.verifying.sums import sums_of
 from services.runtime.supervisor.errors import MeshError
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def verify(
-    archive: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="What `export ledger` wrote.", exists=True),
-    ],
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            help="A public key of the log that you know from elsewhere; may be repeated.",
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="A checkpoint that you kept, which the archive must continue; may be repeated.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    books: Annotated[
-        bool,
-        typer.Option(
-            "--books", help="Make ledger.beancount again and compare, also if its sum is right."
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: the report.")] = False,
-) -> None:
+    from services.cli.verifying.report import Report
+    from services.cli.verifying.sharing import Progress
+
+
+def verify(words: Sequence[str]) -> int:
     """Check an archive: hashes, chain, tree, signatures, balances. Needs no mesh and no database.
 
     Exit status 0: nothing is wrong. 1: something is, and the report says which entry or line.
     """
-    errors = Console(stderr=True)
-    with Progress(
-        TextColumn("checking"),
-        BarColumn(),
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    ) as bar:
-        task = bar.add_task("checking", total=None)
+    told = _parser().parse_args(words)
+    # Begun before anything else is read or imported: another processor would be idle until then.
+    sums = Beside(partial(sums_of, told.archive))
+    # Threads, which numpy would begin for what is not done here, keep a process from being copied.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from services.cli.verifying.notes import NotValid
+    from services.cli.verifying.verification import verify as verify_archive
+
+    with _progress() as progress:
         try:
             report = verify_archive(
-                archive,
-                given_keys=key or (),
-                kept_notes=[file.read_text(encoding="utf-8") for file in checkpoint or ()],
-                books=books,
-                progress=lambda done, of: bar.update(task, completed=done, total=of),
+                told.archive,
+                given_keys=told.key,
+                kept_notes=[file.read_text(encoding="utf-8") for file in told.checkpoint],
+                books=told.books,
+                progress=progress,
+                sums=sums.result,
             )
         except (NotValid, UnicodeDecodeError) as error:
             raise MeshError(f"a given key or checkpoint is not valid: {error}") from error
-    if as_json:
-        print_json(_json(report))
+    if told.json:
+        print(json.dumps(_json(report), ensure_ascii=False, indent=2))
     else:
+        from services.cli.console import make_console
+
         _show(make_console(), report)
-    if not report.ok:
-        raise typer.Exit(1)
+    return 0 if report.ok else 1
 
 
-def _json(report: Report) -> dict[str, Any]:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "watersmeet verify",
+        description=verify.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("archive", metavar="DIR", type=_there, help="What `export ledger` wrote.")
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="A public key of the log that you know from elsewhere; may be repeated.",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        type=_file,
+        action="append",
+        default=[],
+        help="A checkpoint that you kept, which the archive must continue; may be repeated.",
+    )
+    parser.add_argument(
+        "--books",
+        action="store_true",
+        help="Make ledger.beancount again and compare, also if its sum is right.",
+    )
+    parser.add_argument("--json", action="store_true", help="For programs: the report.")
+    return parser
+
+
+def _there(word: str) -> Path:
+    path = Path(word)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{word} is not there")
+    return path
+
+
+def _file(word: str) -> Path:
+    path = _there(word)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{word} is a folder")
+    return path
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """A bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _begun, _of: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    # Drawn when there is something to draw: a thread for that would keep processes from sharing.
+    columns = TextColumn("checking"), BarColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("checking", total=None)
+        yield lambda begun, of: bar.update(task, completed=begun, total=of, refresh=True)
+
+
+def _json(report: "Report") -> dict[str, Any]:
     return {
         "ok": report.ok,
         "entries": report.entries,
@@ -93,7 +139,7 @@ def _json(report: Report) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, report: Report) -> None:
+def _show(console: "Console", report: "Report") -> None:
     def say(text: str, style: str | None = None) -> None:
         console.print(text, style=style, markup=False, soft_wrap=True)
 
@@ -112,7 +158,7 @@ def _show(console: Console, report: Report) -> None:
     _show_trust(say, report)
 
 
-def _show_trust(say: Callable[[str, str | None], None], report: Report) -> None:
+def _show_trust(say: Callable[[str, str | None], None], report: "Report") -> None:
     unsigned = report.entries - report.signed_until
     if unsigned:
         say(

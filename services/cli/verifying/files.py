@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -98,11 +98,12 @@ class SmallFiles:
         """accounts.jsonl: by code and currency, none twice, each of its kind in the chart."""
         accounts = []
         last = ("", "")
+        rows = [(_codes_of(row.pattern), row.kind) for row in chart]
         for number, account in self._numbered(ACCOUNTS, _account_of, account_line):
             if (account.code, account.currency) <= last:
                 self._add(ACCOUNTS, number, "it is not in the order of codes and currencies")
             last = (account.code, account.currency)
-            if problem := _out_of_chart(account, chart):
+            if problem := _out_of_chart(account, rows):
                 self._add(ACCOUNTS, number, problem)
             accounts.append(account)
         return accounts
@@ -209,10 +210,9 @@ def _count(number: object) -> int:
     return number
 
 
-def _out_of_chart(account: Account, chart: list[Chart]) -> str | None:
+def _out_of_chart(account: Account, chart: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
     for pattern, kind in chart:
-        form = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
-        match = re.fullmatch(re.sub(r"\{\w+\}", "([a-z0-9._-]{1,64})", form), account.code)
+        match = pattern.fullmatch(account.code)
         if match:
             if kind != account.kind:
                 return f"{account.code} is {kind} in the chart, and {account.kind} here"
@@ -220,3 +220,9 @@ def _out_of_chart(account: Account, chart: list[Chart]) -> str | None:
                 return f"{account.code} is not {account.owner!r}'s"
             return None
     return f"{account.code} is in no row of the chart"
+
+
+def _codes_of(pattern: str) -> re.Pattern[str]:
+    """What the codes of a pattern in the chart match, each name in braces being a part."""
+    form = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
+    return re.compile(re.sub(r"\{\w+\}", "([a-z0-9._-]{1,64})", form))

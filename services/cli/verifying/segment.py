@@ -5,21 +5,25 @@ is found where it stands.
 """
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
 from services.cli.verifying.beancount import transaction
 from services.cli.verifying.chain import made_hashes
-from services.cli.verifying.columns import Unusual, read_columns
+from services.cli.verifying.columns import FRONT, Unusual, read_columns, room_for
 from services.cli.verifying.layout import END, ENTRIES, HASH_LINE, MARK_BYTES
-from services.cli.verifying.merkle import Subtree, subtrees_of
+from services.cli.verifying.merkle import Subtree, leaves_of, subtrees_of
+from services.cli.verifying.moved import Moved, moved_of
 from services.cli.verifying.text import Misread, Read, read
+from services.cli.verifying.words import PAD
 
 _FINDINGS_MAX = 20
 _HASH_BYTES = 64  # in hexadecimal
+_TAIL_BYTES = MARK_BYTES + len(END)
 
 
 class Stretch(NamedTuple):
@@ -31,12 +35,13 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What the other files say. held: accounts' codes and currencies. names: in beancount, by code.
-    cuts: the sizes at which the tree's root is wanted. books: whether to make the beancount text.
+    """What the other files say. held: accounts' indices, by code and currency. names: in beancount,
+    by code. cuts: the sizes at which the tree's root is wanted. books: whether to make the
+    beancount text.
     """
 
     folder: Path
-    held: frozenset[tuple[bytes, bytes]]
+    held: Mapping[tuple[bytes, bytes], int]
     names: dict[bytes, bytes]
     cuts: Sequence[int]
     books: bool
@@ -47,7 +52,7 @@ class Checked:
     """What a stretch holds. first: the number of its first entry, by what the entries say.
 
     subtrees: of the entries' leaves, one list up to each cut and one for the rest.
-    sums: debits and credits by account and currency. beancount: its length and its SHA-256.
+    moved: debits and credits by account. beancount: its length and its SHA-256.
     findings: entry's number, and what is wrong with it. more: findings that are not told.
     """
 
@@ -59,7 +64,7 @@ class Checked:
     last_time: bytes = b""
     last_day: bytes = b""
     subtrees: list[list[Subtree]] = field(default_factory=list)
-    sums: dict[tuple[bytes, bytes], tuple[int, int]] = field(default_factory=dict)
+    moved: Moved = field(default_factory=lambda: moved_of({}))
     beancount_bytes: int = 0
     beancount_hash: bytes = b""
     findings: list[tuple[int, str]] = field(default_factory=list)
@@ -75,26 +80,27 @@ class Checked:
 
 def check_stretch(known: Known, stretch: Stretch) -> Checked:
     """Checks the entries of a stretch: form, order, hashes, accounts."""
-    with (
-        (known.folder / ENTRIES).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
-    ):
-        quick = None if known.books else _check_quickly(known, whole, stretch)
-        return quick or _Checking(known, whole, stretch).run()
+    with (known.folder / ENTRIES).open("rb", buffering=0) as file:
+        quick = None if known.books else _check_quickly(known, file, stretch)
+        if quick is not None:
+            return quick
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return _Checking(known, whole, stretch).run()
 
 
-def _check_quickly(known: Known, whole: mmap.mmap, stretch: Stretch) -> Checked | None:
+def _check_quickly(known: Known, file: FileIO, stretch: Stretch) -> Checked | None:
     """Checks a stretch in which all is well and in the plainest form; None for any other."""
-    data = whole[stretch.begin : stretch.end]
+    room = room_for(stretch.end - stretch.begin)
+    before = file.seek(max(0, stretch.begin - _TAIL_BYTES))
+    previous = _stored_at_end(file.read(stretch.begin - before))
+    file.readinto(memoryview(room)[FRONT:-PAD])
     try:
-        columns = read_columns(data, known.held)
+        columns = read_columns(room, known.held)
     except Unusual:
         return None
-    hashes = made_hashes(data, columns.begins, _stored_before(whole, stretch.begin))
+    hashes = made_hashes(room, columns.begins, columns.ends, previous)
     if hashes is None:
         return None
-    zero = b"\x00"
-    leaves = [sha256(zero + made).digest() for made in hashes]
     return Checked(
         first=columns.first,
         entries=len(hashes),
@@ -103,8 +109,8 @@ def _check_quickly(known: Known, whole: mmap.mmap, stretch: Stretch) -> Checked 
         first_time=columns.first_time,
         last_time=columns.last_time,
         last_day=columns.last_day,
-        subtrees=_subtrees(leaves, columns.first - 1, known.cuts),
-        sums=columns.sums,
+        subtrees=_subtrees(leaves_of(hashes), columns.first - 1, known.cuts),
+        moved=columns.moved,
     )
 
 
@@ -199,11 +205,13 @@ class _Checking:
         checked = self._checked
         checked.beancount_bytes = len(rendered)
         checked.beancount_hash = sha256(rendered).digest()
-        checked.sums = {
-            name: (debits, self._credits[name])
-            for name, debits in self._debits.items()
-            if debits or self._credits[name]
-        }
+        checked.moved = moved_of(
+            {
+                account: (self._debits[name], self._credits[name])
+                for name, account in self._known.held.items()
+                if self._debits[name] or self._credits[name]
+            }
+        )
         checked.subtrees = _subtrees(self._leaves, checked.first - 1, self._known.cuts)
 
     def _is_blameless(self, index: int, text: bytes, block: bytes) -> bool:
@@ -261,10 +269,15 @@ def stretches_of(folder: Path, bytes_a_stretch: int) -> list[Stretch]:
 
 
 def _stored_before(whole: mmap.mmap, begin: int) -> bytes:
-    """The hash that stands before a place; zeros at the beginning, and where there is none."""
-    if not begin:
-        return bytes(32)
-    return _hash_of(whole[max(0, begin - len(END) - MARK_BYTES) : begin - len(END)]) or bytes(32)
+    return _stored_at_end(whole[max(0, begin - _TAIL_BYTES) : begin])
+
+
+def _stored_at_end(tail: bytes) -> bytes:
+    """The hash that stands at the end of entries; zeros at the beginning, and where there is none.
+
+    tail: their last bytes.
+    """
+    return _hash_of(tail[: -len(END)]) or bytes(32)
 
 
 def _hash_of(block: bytes) -> bytes | None:

@@ -14,6 +14,11 @@ def sum_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
+def sums_of(folder: Path) -> dict[str, str]:
+    """The sums of those files of an archive that are there."""
+    return {name: sum_of(folder / name) for name in SUMMED if (folder / name).is_file()}
+
+
 def sums_text(sums: Mapping[str, str]) -> str:
     """SHA256SUMS. sums: by file."""
     return "".join(f"{sums[name]}  {name}\n" for name in SUMMED)

@@ -5,12 +5,9 @@ the roots that were signed, from the transfers what each account holds, and from
 beancount file.
 """
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from services.cli.verifying.beancount import HEAD, assertions, name_of, openings
@@ -23,16 +20,14 @@ from services.cli.verifying.layout import (
     ENTRIES,
     FACTS,
     KEYS,
-    SUMMED,
 )
 from services.cli.verifying.merkle import Roots
+from services.cli.verifying.moved import totals
 from services.cli.verifying.notes import Head, Keys, NotValid, check_note, parse_key
 from services.cli.verifying.report import Finding, Report
 from services.cli.verifying.segment import Checked, Known, Stretch, check_stretch, stretches_of
-from services.cli.verifying.sums import missing_files, sum_of, wrong_sums
-
-Progress = Callable[[int, int], None]
-"""Called with how many stretches of how many are done."""
+from services.cli.verifying.sharing import Progress, share
+from services.cli.verifying.sums import missing_files, sums_of, wrong_sums
 
 _STRETCH_BYTES = 4 * 1024 * 1024
 
@@ -43,13 +38,15 @@ def verify(
     given_keys: Sequence[str] = (),
     kept_notes: Sequence[str] = (),
     books: bool = False,
-    progress: Progress = lambda _done, _of: None,
+    progress: Progress = lambda _begun, _of: None,
+    sums: Callable[[], Mapping[str, str]] | None = None,
 ) -> Report:
     """Verifies the archive in a folder.
 
     given_keys: verifier keys from elsewhere; each checkpoint must have a signature of one of them.
     kept_notes: checkpoints from elsewhere, which the archive must continue.
     books: make the beancount file again and compare it also if its sum is right.
+    sums: gives the sums of the files, where somebody has begun to make them.
     Raises NotValid for a given key or note that is none.
     """
     report = Report(keys_are_given=bool(given_keys))
@@ -57,7 +54,8 @@ def verify(
     report.extend(missing_files(folder))
     if not report.ok:
         return report
-    return _Verification(folder, keys, report, kept_notes, progress).run(books)
+    sums = sums or partial(sums_of, folder)
+    return _Verification(folder, keys, report, kept_notes, progress, sums).run(books)
 
 
 class _Verification:
@@ -68,11 +66,13 @@ class _Verification:
         report: Report,
         kept_notes: Sequence[str],
         progress: Progress,
+        sums: Callable[[], Mapping[str, str]],
     ) -> None:
         self._folder = folder
         self._given = given
         self._report = report
         self._progress = progress
+        self._sums = sums
         files = SmallFiles(folder)
         self._facts: Facts = files.facts()
         self._accounts: list[Account] = files.accounts(self._facts.chart)
@@ -86,7 +86,6 @@ class _Verification:
         self._kinds = {account.code: account.kind for account in self._accounts}
         self._names = {code: name_of(code, kind) for code, kind in self._kinds.items()}
         self._roots: dict[int, bytes] = {}
-        self._sums: dict[tuple[bytes, bytes], tuple[int, int]] = {}
 
     def run(self, books: bool) -> Report:
         report = self._report
@@ -94,21 +93,21 @@ class _Verification:
         cuts |= {head.size for head in self._kept}
         known = Known(
             folder=self._folder,
-            held=frozenset((a.code.encode(), a.currency.encode()) for a in self._accounts),
+            held={
+                (account.code.encode(), account.currency.encode()): index
+                for index, account in enumerate(self._accounts)
+            },
             names={code.encode(): name for code, name in self._names.items()},
             cuts=sorted(cuts),
             books=books,
         )
         stretches = stretches_of(self._folder, _STRETCH_BYTES)
-        with ThreadPoolExecutor(1) as beside:
-            # Large reads let go of the interpreter, so they run beside what runs here.
-            sums = beside.submit(lambda: {name: sum_of(self._folder / name) for name in SUMMED})
-            checked = self._checked(known, stretches)
-            self._join(known, checked)
-            self._check_head(checked)
-            self._check_checkpoints()
-            self._check_balances()
-            wrong = list(wrong_sums(self._folder, sums.result()))
+        checked = self._checked(known, stretches)
+        self._join(known, checked)
+        self._check_head(checked)
+        self._check_checkpoints()
+        self._check_balances(checked)
+        wrong = list(wrong_sums(self._folder, self._sums()))
         report.extend(wrong)
         if not books and any(BEANCOUNT in finding.what for finding in wrong):
             # To say where; it takes longer than all the rest.
@@ -119,27 +118,9 @@ class _Verification:
         report.accounts = len(self._accounts)
         return report
 
-    def _checked(self, known: Known, stretches: list[Stretch]) -> list[Checked]:
-        """Checks the stretches, in their order: here from the last one on, beside from the first.
-
-        One process fewer has to begin than there are processors, and this one is not idle.
-        """
-        work = partial(check_stretch, known)
-        beside = min(os.cpu_count() or 1, len(stretches)) - 1
-        if beside < 1:
-            return list(map(work, stretches))
-        here: list[Checked] = []
-        # Spawned, because whoever calls this may have threads.
-        with ProcessPoolExecutor(beside, mp_context=get_context("spawn")) as pool:
-            there = [pool.submit(work, stretch) for stretch in stretches]
-            while there and there[-1].cancel():
-                there.pop()
-                here.append(work(stretches[len(there)]))
-                done = sum(future.done() for future in there)
-                self._progress(done + len(here), len(stretches))
-            checked = [future.result() for future in there]
-        self._progress(len(stretches), len(stretches))
-        return checked + here[::-1]
+    def _checked(self, known: Known, stretches: Sequence[Stretch]) -> list[Checked]:
+        """The stretches checked, in their order."""
+        return share([partial(check_stretch, known, one) for one in stretches], self._progress)
 
     def _join(self, known: Known, checked: Iterable[Checked]) -> None:
         """Puts the stretches together: order, findings, tree, sums."""
@@ -162,9 +143,6 @@ class _Verification:
                 tree.add(subtrees)
                 while cuts and cuts[0] <= tree.size:
                     self._roots[cuts.pop(0)] = tree.root()
-            for name, (debits, credits_) in part.sums.items():
-                before = self._sums.get(name, (0, 0))
-                self._sums[name] = (before[0] + debits, before[1] + credits_)
 
     def _check_head(self, checked: Sequence[Checked]) -> None:
         report, facts = self._report, self._facts
@@ -222,10 +200,9 @@ class _Verification:
         self._report.add(Finding(file, what, line=line))
         return False
 
-    def _check_balances(self) -> None:
-        for line, account in enumerate(self._accounts, start=1):
-            name = (account.code.encode(), account.currency.encode())
-            moved = self._sums.get(name, (0, 0))
+    def _check_balances(self, checked: Iterable[Checked]) -> None:
+        sums = totals((part.moved for part in checked), len(self._accounts))
+        for line, (account, moved) in enumerate(zip(self._accounts, sums, strict=True), start=1):
             if moved != (account.debits, account.credits):
                 self._report.add(
                     Finding(

@@ -24,59 +24,75 @@ _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_WORD + 1)], dtype=
 """What is left of eight bytes of which so many are a word's."""
 
 
-def rows_at(padded: bytes, begins: Places, width: int) -> Bytes:
+def rows_at(padded: bytes | bytearray, begins: Places, width: int) -> Bytes:
     """The bytes at some places, a row each, copied as wholes: far quicker than byte by byte."""
     every = np.ndarray(len(padded) - width + 1, f"V{width}", padded, strides=(1,))
     return every[begins].view(np.uint8).reshape(len(begins), width)
 
 
-def coded(padded: bytes, begins: Places, ends: Places) -> Found:
+def words_at(padded: bytes | bytearray, begins: Places) -> Numbers:
+    """The eight bytes at some places, the first of them the lowest."""
+    every = np.ndarray(len(padded) - _WORD + 1, "<u8", padded, strides=(1,))
+    numbers: Numbers = every[begins]
+    return numbers
+
+
+def coded(padded: bytes | bytearray, begins: Places, ends: Places) -> Found:
     """The different words, none empty, and for each place its word's index.
 
     padded: the text and PAD bytes. Raises ValueError for words that are longer than those, and if,
     which chance does not bring about, words keep sharing slots.
     """
     lengths = ends - begins
-    longest = int(lengths.max())
+    longest, shortest = int(lengths.max()), int(lengths.min())
     if longest > PAD - _WORD:
         raise ValueError("a word is too long")
-    columns = [_column(padded, begins, lengths, at) for at in range(0, longest, _WORD)]
-    hashes = np.zeros(len(begins), dtype=np.uint64)
-    for column in columns:
-        hashes ^= column
+    columns = [lengths.view(np.uint64)] if longest != shortest else []
+    for at in range(0, longest, _WORD):
+        places = begins + at
+        if at + _WORD > shortest:
+            # The last eight bytes where fewer are left: what is read twice does no harm.
+            np.minimum(places, ends - _WORD, out=places)
+        if shortest < _WORD:
+            np.maximum(places, begins, out=places)
+        columns.append(words_at(padded, places))
+    if shortest < _WORD:
+        masks = _MASKS[np.minimum(lengths, _WORD)]
+        for column in columns[-((longest + _WORD - 1) // _WORD) :]:
+            column &= masks
+    hashes = columns[0] * _ODD[0]
+    for column in columns[1:]:
+        hashes += column
         hashes *= _ODD[0]
-        hashes ^= hashes >> np.uint64(29)
+    hashes ^= hashes >> np.uint64(29)
+    hashes *= _ODD[1]
     likes = _likes(columns, hashes)
     firsts = np.flatnonzero(likes == np.arange(len(likes)))
     numbers = np.empty(len(likes), dtype=np.intp)
     numbers[firsts] = np.arange(len(firsts))
     bounds = zip(begins[firsts].tolist(), ends[firsts].tolist(), strict=True)
-    return [padded[begin:end] for begin, end in bounds], numbers[likes]
-
-
-def _column(padded: bytes, begins: Places, lengths: Places, at: int) -> Numbers:
-    """Eight bytes of each word, those behind its end as zeros, which are in no word."""
-    column = rows_at(padded, begins + at, _WORD).view("<u8")[:, 0]
-    column &= _MASKS[np.clip(lengths - at, 0, _WORD)]
-    return column
+    return [bytes(padded[begin:end]) for begin, end in bounds], numbers[likes]
 
 
 def _likes(columns: list[Numbers], hashes: Numbers) -> Places:
     """For each place one that holds the same word; the same one for all of them."""
-    likes: Places = np.arange(len(hashes))
-    rest: Places = likes
-    table = np.empty(1 << _TABLE_BITS, dtype=np.int32)
+    rest: Places = np.arange(len(hashes))
+    likes = np.empty_like(rest)
+    table = np.empty(1 << _TABLE_BITS, dtype=np.intp)
+    own = columns
     for _ in range(_ROUNDS):
-        slots = hashes[rest] >> np.uint64(64 - _TABLE_BITS)
+        slots = (hashes >> np.uint64(64 - _TABLE_BITS)).view(np.intp)
         table[slots] = rest
         found = table[slots]
+        likes[rest] = found
         same = np.ones(len(rest), dtype=bool)
-        for column in columns:
-            same &= column[rest] == column[found]
-        likes[rest[same]] = found[same]
-        rest = rest[~same]
-        if not len(rest):
+        for mine, column in zip(own, columns, strict=True):
+            same &= mine == column[found]
+        apart = np.flatnonzero(~same)
+        if not len(apart):
             return likes
-        hashes = hashes * _ODD[1]
+        rest = rest[apart]
+        own = [column[rest] for column in columns]
+        hashes = hashes[apart] * _ODD[1]
         hashes ^= hashes >> np.uint64(31)
     raise ValueError("too many words share their slots")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from typer.testing import CliRunner, Result
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 
+from services.cli.exporting.writer import write_archive
 from services.cli.main import build
 from services.cli.verifying.layout import ENTRIES, SUMMED, SUMS
 from services.runtime.errors import Fault, Reason
@@ -95,6 +98,56 @@ def test_json_is_the_report_alone(tmp_path: Path) -> None:
     result = verify(folder)
     assert "NOT OK  entries.txt, entry 2: it is not what its hash was made of" in result.output
     assert "This is not what the ledger sealed." in result.output
+
+
+_IN_PIECES = """
+import os, sys
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command does
+from services.cli import verify
+from services.cli.verifying import sharing, verification
+assert sharing.is_alone()
+os.cpu_count = lambda: 3
+verification._STRETCH_BYTES = 2_000
+sys.exit(verify.verify(sys.argv[1:]))
+"""
+
+
+def test_copies_of_the_command_share_its_work(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    drafts = [one for _ in range(6) for one in sample()]
+    write_archive(folder, parts_of(drafts, cuts=[1, 13, 30, 41]), lambda _done, _of: None)
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", _IN_PIECES, folder], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, printed = run()
+    assert code == 0, printed
+    assert "42 entries with 60 transfers" in printed
+    content = (folder / ENTRIES).read_bytes()
+    at = [match.start() for match in re.finditer(b"memo", content)][29]
+    (folder / ENTRIES).write_bytes(content[:at] + b"note" + content[at + 4 :])
+    code, printed = run()
+    assert code == 1
+    assert "NOT OK  entries.txt, entry 30: it is not what its hash was made of" in printed
+    assert "NOT OK  SHA256SUMS, line 4: it is not the sum of entries.txt" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere"], "nowhere is not there"),
+        ([".", "--checkpoint", "."], ". is a folder"),
+        ([".", "--book"], "unrecognized arguments: --book"),
+        ([], "the following arguments are required: DIR"),
+    ],
+)
+def test_words_that_it_does_not_know_are_told(words: list[str], told: str) -> None:
+    result = CliRunner().invoke(build(["verify", "audit"]), ["verify", *words])
+    assert result.exit_code == 2
+    assert told in result.output
 
 
 def test_a_key_or_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
