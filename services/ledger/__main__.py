@@ -41,8 +41,9 @@ from services.ledger.posting.writer import Writer, WriterLimits
 from services.ledger.reading.balances import Balances
 from services.ledger.reading.feed import Feed, FeedPace
 from services.ledger.reading.history import History
-from services.ledger.reading.reader import Reader, Snapshots
+from services.ledger.reading.reader import Reader
 from services.ledger.reading.rollup import Rollups
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.reversal_service import ReversalService
 from services.ledger.settings import Settings
 from services.ledger.statement_service import StatementService
@@ -162,7 +163,7 @@ async def compose(
         )
 
         past = HistoryStore(engines["reader"])
-        history = History(past, clock)
+        history = History(past, snapshots, clock, read_timeout_s=settings.read_totals_timeout_s)
         rollups = Rollups(
             past,
             reader.head_sequence,

@@ -35,13 +35,13 @@ class Settings(ServerSettings, DatabaseSettings):
     rollup_poll_s: float = Field(default=5.0, gt=0)
     # The longest time between two checkpoints of the feed.
     checkpoint_s: float = Field(default=2.0, gt=0, le=5)
-    # Readings of totals, and audits, at once; each holds a connection of its own.
+    # Readings of totals or all balances, and audits, at once; each holds a connection of its own.
     snapshots_max: int = Field(default=4, gt=0, le=32)
     # The longest that one statement of those may take.
     snapshot_statement_timeout_s: float = Field(default=600.0, gt=0)
     # From the end of one audit to the beginning of the next, on the ledger that writes.
     audit_every_s: float = Field(default=86_400.0, gt=0)
-    # The longest that reading the totals may take, however slow its reader.
+    # The longest that reading the totals, or all balances, may take, however slow its reader.
     read_totals_timeout_s: float = Field(default=60.0, gt=0)
     # The longest that the donations service may take to add up all batches again.
     summarize_timeout_s: float = Field(default=600.0, gt=0)

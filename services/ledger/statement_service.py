@@ -1,6 +1,5 @@
 """StatementService: convert, call, convert."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -10,7 +9,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as pb_grpc
 from services.ledger import convert, convert_statement
 from services.ledger.domain import TransferName
 from services.ledger.reading.history import History, end_of
-from services.ledger.reading.reader import Reader, TrialBalanceSum
+from services.ledger.reading.reader import Reader, SumsByCurrency
 from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 
@@ -65,17 +64,14 @@ class StatementService(pb_grpc.StatementServiceServicer):
         """Streams balances, and then their sums."""
         as_of = convert.as_of_of(request.as_of)
         through = await self._history.through(as_of, await self._reader.head_sequence())
-        debits, credits_ = Counter[str](), Counter[str]()
-        async for balances in self._history.balances(
-            request.currency_code, through, as_of.value_date
-        ):
-            for balance in balances:
-                debits[balance.name.currency] += balance.debits
-                credits_[balance.name.currency] += balance.credits
-            yield pb.StreamTrialBalanceResponse(
-                balances=map(convert.balance_message, balances), as_of_sequence=through
-            )
-        sums = [TrialBalanceSum(unit, debits[unit], credits_[unit]) for unit in sorted(debits)]
+        sums = SumsByCurrency()
+        pages = self._history.balances(request.currency_code, through, as_of.value_date)
+        async with aclosing(pages):
+            async for balances in pages:
+                sums.add(balances)
+                yield pb.StreamTrialBalanceResponse(
+                    balances=map(convert.balance_message, balances), as_of_sequence=through
+                )
         yield pb.StreamTrialBalanceResponse(
-            sums=map(convert.sums_message, sums), as_of_sequence=through
+            sums=map(convert.sums_message, sums.all()), as_of_sequence=through
         )

@@ -23,7 +23,7 @@ from services.ledger.audit.log import check_log
 from services.ledger.audit.positions import Positions, check_positions
 from services.ledger.audit.totals import check_totals
 from services.ledger.domain import Head
-from services.ledger.reading.reader import Snapshots
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.store.entries import Unreadable
 from services.ledger.store.snapshot import Snapshot
 from services.runtime.clock import Clock

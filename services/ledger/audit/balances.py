@@ -7,7 +7,8 @@ from services.ledger.audit.check import Check, Findings
 from services.ledger.domain import AccountName, CauseKind
 from services.ledger.journal.chart import place
 from services.ledger.journal.decisions import account_decision_of
-from services.ledger.store.snapshot import HeldAccount, Snapshot
+from services.ledger.store.held_accounts import HeldAccount
+from services.ledger.store.snapshot import Snapshot
 from services.runtime.errors import Fault
 
 

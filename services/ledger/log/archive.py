@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.ledger.domain import Account, Head
 from services.ledger.journal import seal
 from services.ledger.log.note import Checkpoint
-from services.ledger.reading.reader import Snapshots
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.store.log import LogStore
 from services.ledger.store.reading import ReadingStore
 from services.runtime.errors import Fault, Reason

@@ -5,9 +5,10 @@ counts for (its value date). "On the 6th about the 5th" is: recorded at the end 
 before, value date the 5th or before. Nothing that is answered about the past ever changes.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from services.ledger.domain import (
     AccountKind,
@@ -24,6 +25,7 @@ from services.ledger.reading.reader import (
     sums_of,
     too_many_accounts,
 )
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.store.history import HistoryStore
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
@@ -31,6 +33,7 @@ from services.runtime.errors import Fault, Reason
 LATEST = date.max
 
 _INSTANT = timedelta(microseconds=1)
+_DAWN = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,14 @@ class Statement:
 class History:
     """Reads the past. Every method raises the database's errors besides those it names."""
 
-    def __init__(self, store: HistoryStore, clock: Clock) -> None:
+    def __init__(
+        self, store: HistoryStore, snapshots: Snapshots, clock: Clock, *, read_timeout_s: float
+    ) -> None:
+        """read_timeout_s: how long the reading of all balances may take."""
         self._store = store
+        self._snapshots = snapshots
         self._clock = clock
+        self._read_timeout_s = read_timeout_s
 
     async def through(self, as_of: AsOf, head: int) -> int:
         """The last entry that counts. head: the last one there is.
@@ -114,8 +122,8 @@ class History:
                 "end_time has not come yet; leave it out for all that there is",
                 field="end_time",
             )
-        after = 0 if start is None else await self._store.sequence_at(start - _INSTANT)
-        through = last if end is None else await self._store.sequence_at(end - _INSTANT)
+        after = 0 if start is None else await self._sequence_before(start)
+        through = last if end is None else await self._sequence_before(end)
         return after, through
 
     async def trial_balance(self, currency: str, as_of: AsOf, head: int) -> TrialBalance:
@@ -125,18 +133,27 @@ class History:
         """
         through = await self.through(as_of, head)
         found: list[Balance] = []
-        async for balances in self.balances(currency, through, as_of.value_date):
-            found += balances
-            if len(found) > TRIAL_BALANCE_ACCOUNTS_MAX:
-                raise too_many_accounts()
+        async with aclosing(self.balances(currency, through, as_of.value_date)) as pages:
+            async for balances in pages:
+                found += balances
+                if len(found) > TRIAL_BALANCE_ACCOUNTS_MAX:
+                    raise too_many_accounts()
         return TrialBalance(found, sums_of(found), through)
 
     async def balances(
         self, currency: str, through: int, value_date: date | None
-    ) -> AsyncIterator[Sequence[Balance]]:
-        """All accounts that were used by then, by code and currency, some at a time."""
-        async for balances in self._store.balances(currency, through, value_date or LATEST):
-            yield balances
+    ) -> AsyncGenerator[Sequence[Balance], None]:
+        """All accounts that were used by then, by code and currency, some at a time.
+
+        through: the last entry that counts. Raises as `Snapshots.pages`.
+        """
+        pages = self._snapshots.pages(
+            lambda books: books.balances(currency, through, value_date or LATEST),
+            timeout_s=self._read_timeout_s,
+        )
+        async with aclosing(pages):
+            async for balances in pages:
+                yield balances
 
     async def statement(
         self, name: AccountName, after: TransferName, through: int, limit: int
@@ -168,6 +185,10 @@ class History:
             if not more:
                 return
             place, opening = lines[-1].name, after_lines(opening, lines)
+
+    async def _sequence_before(self, time: datetime) -> int:
+        """The last entry that was written before a time; 0 if there is none."""
+        return 0 if time == _DAWN else await self._store.sequence_at(time - _INSTANT)
 
     async def _turnover_after(self, account_id: int, place: TransferName) -> Turnover:
         """What went through an account up to a transfer, that one included."""

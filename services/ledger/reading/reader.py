@@ -1,12 +1,11 @@
 """What the books answer: accounts, balances, entries and totals. An unknown thing is never zero."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from uuid import UUID
 
 from services.ledger.domain import (
@@ -20,13 +19,12 @@ from services.ledger.domain import (
     TotalsRow,
 )
 from services.ledger.reading.balances import Balances
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.store.reading import EntryPage, ReadingStore
-from services.ledger.store.snapshot import Snapshot, SnapshotStore
+from services.ledger.store.snapshot import Snapshot
 from services.runtime.errors import Fault, Reason
 
 TRIAL_BALANCE_ACCOUNTS_MAX = 50_000
-_SNAPSHOT_WAIT_S = 10.0
-_PAGES_AHEAD = 4
 _NAMEABLE = re.compile(r"[!-~]{1,512}")
 
 
@@ -55,33 +53,6 @@ class TotalsPage:
     head: Head
     rows: Sequence[TotalsRow]
     watermarks: dict[str, datetime] = field(default_factory=dict)
-
-
-class Snapshots:
-    """Snapshots of the books, a few at once: each keeps a connection for as long as it is read."""
-
-    def __init__(self, store: SnapshotStore, limit: int) -> None:
-        self._store = store
-        self._limit = limit
-        self._free = asyncio.Semaphore(limit)
-
-    @asynccontextmanager
-    async def take(self) -> AsyncIterator[Snapshot]:
-        """The books as they stand now. Raises Fault(QUEUE_FULL) if none is free in ten seconds."""
-        try:
-            async with asyncio.timeout(_SNAPSHOT_WAIT_S):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise Fault(
-                Reason.QUEUE_FULL,
-                f"{self._limit} readings of the totals or audits are under way; wait for one",
-                retry_after=5.0,
-            ) from error
-        try:
-            async with self._store.take() as snapshot:
-                yield snapshot
-        finally:
-            self._free.release()
 
 
 class Reader:
@@ -176,65 +147,58 @@ class Reader:
     async def totals(self, rows_a_page: int) -> AsyncGenerator[TotalsPage, None]:
         """All totals as they stand at one sequence; at least one page, which may be empty.
 
-        They are read ahead by a few pages, and for a limited time, so that a slow caller does not
-        keep a connection: Fault(DEADLINE_EXCEEDED) then. Raises Fault(QUEUE_FULL).
+        Raises as `Snapshots.pages`.
         """
-        pages: asyncio.Queue[TotalsPage | Exception | None] = asyncio.Queue(_PAGES_AHEAD)
-        reading = asyncio.create_task(self._read_totals(rows_a_page, pages))
-        try:
-            while (page := await pages.get()) is not None:
-                if isinstance(page, Exception):
-                    raise page
-                yield page
-        finally:
-            reading.cancel()
-            await asyncio.wait({reading})
 
-    async def _read_totals(
-        self, rows_a_page: int, pages: asyncio.Queue[TotalsPage | Exception | None]
-    ) -> None:
-        end: Exception | None = None
-        try:
-            async with (
-                asyncio.timeout(self._read_totals_timeout_s),
-                self._snapshots.take() as books,
-            ):
-                watermarks = await books.watermarks()
-                is_first = True
-                async for rows in books.totals(rows_a_page):
-                    await pages.put(TotalsPage(books.head, rows, watermarks if is_first else {}))
-                    is_first = False
-                if is_first:
-                    await pages.put(TotalsPage(books.head, (), watermarks))
-        except TimeoutError:
-            end = Fault(
-                Reason.DEADLINE_EXCEEDED,
-                f"the totals were not read within {self._read_totals_timeout_s:g} s; "
-                "read them faster",
-            )
-        except Exception as error:  # noqa: BLE001  raised again where the caller sees it
-            end = error
-        await pages.put(end)  # by now the connection is free
+        async def read(books: Snapshot) -> AsyncIterator[TotalsPage]:
+            watermarks = await books.watermarks()
+            is_first = True
+            async for rows in books.totals(rows_a_page):
+                yield TotalsPage(books.head, rows, watermarks if is_first else {})
+                is_first = False
+            if is_first:
+                yield TotalsPage(books.head, (), watermarks)
+
+        async with aclosing(
+            self._snapshots.pages(read, timeout_s=self._read_totals_timeout_s)
+        ) as pages:
+            async for page in pages:
+                yield page
 
 
 def sums_of(balances: Sequence[Balance]) -> list[TrialBalanceSum]:
     """The sums by currency. Raises Fault(BALANCE_OVERFLOW) for one beyond 64 bits."""
-    by_currency = sorted(balances, key=lambda balance: balance.name.currency)
-    sums = []
-    for currency, group in groupby(by_currency, key=lambda balance: balance.name.currency):
-        members = list(group)
-        found = TrialBalanceSum(
-            currency,
-            sum(balance.debits for balance in members),
-            sum(balance.credits for balance in members),
-        )
-        if max(found.debits, found.credits) > INT64_MAX:
-            raise Fault(
-                Reason.BALANCE_OVERFLOW,
-                f"the sum of all accounts in {currency} is beyond 64 bits; read single balances",
-            )
-        sums.append(found)
-    return sums
+    sums = SumsByCurrency()
+    sums.add(balances)
+    return sums.all()
+
+
+class SumsByCurrency:
+    """Adds balances up, some at a time."""
+
+    def __init__(self) -> None:
+        self._debits = Counter[str]()
+        self._credits = Counter[str]()
+
+    def add(self, balances: Iterable[Balance]) -> None:
+        """Counts these, too."""
+        for balance in balances:
+            self._debits[balance.name.currency] += balance.debits
+            self._credits[balance.name.currency] += balance.credits
+
+    def all(self) -> list[TrialBalanceSum]:
+        """The sums. Raises Fault(BALANCE_OVERFLOW) for one beyond 64 bits."""
+        for currency, most in (self._debits | self._credits).items():
+            if most > INT64_MAX:
+                raise Fault(
+                    Reason.BALANCE_OVERFLOW,
+                    f"the sum of all accounts in {currency} is beyond 64 bits; read single "
+                    "balances",
+                )
+        return [
+            TrialBalanceSum(currency, self._debits[currency], self._credits[currency])
+            for currency in sorted(self._debits)
+        ]
 
 
 def too_many_accounts() -> Fault:

@@ -1,6 +1,54 @@
 """Every account beside what its transfers add up to, for the audit."""
 
-from sqlalchemy import text
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, text
+
+from services.ledger.domain import AccountName
+
+
+class HeldAccount(NamedTuple):
+    """An account beside its stored balance and what its transfers add up to.
+
+    name, kind and owner are None where no account has the id; the stored sums where it has no
+    balance. state, limit: what was decided on it, as kept; None if nothing was. first_sequence,
+    first_time: of the first entry with a transfer on it.
+    """
+
+    id: int
+    name: AccountName | None
+    kind: int | None
+    owner: str | None
+    stored_debits: int | None
+    stored_credits: int | None
+    moved_debits: int
+    moved_credits: int
+    state: int | None
+    limit: int | None
+    create_time: datetime | None
+    first_sequence: int | None
+    first_time: datetime | None
+
+
+def held_account_of(row: Row[Any]) -> HeldAccount:
+    """A row of HELD_ACCOUNTS."""
+    return HeldAccount(
+        row.account_id,
+        None if row.code is None else AccountName(row.code, row.currency),
+        row.kind,
+        row.owner,
+        row.debits,
+        row.credits,
+        int(row.moved_debits),
+        int(row.moved_credits),
+        row.state,
+        row.account_limit,
+        row.create_time,
+        row.first_sequence,
+        row.first_time,
+    )
+
 
 HELD_ACCOUNTS = text("""
     WITH moved AS (

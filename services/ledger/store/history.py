@@ -5,7 +5,6 @@ Sums over long stretches are stored once (`rollups`, `daily_turnovers`); a look 
 those, and the transfers since the last of them.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ledger.domain import (
     AccountKind,
     AccountName,
-    Balance,
     Cause,
     CauseKind,
     StatementLine,
@@ -24,8 +22,6 @@ from services.ledger.domain import (
 from services.ledger.journal.standing import Turnover
 from services.ledger.store.fragments import VALUE_DATE
 from services.runtime.database import transaction
-
-CHUNK = 5_000
 
 
 class HistoryStore:
@@ -58,27 +54,6 @@ class HistoryStore:
         async with self._engine.connect() as connection:
             row = (await connection.execute(_TURNOVER, parameters)).one()
         return Turnover(int(row.debits), int(row.credits))
-
-    async def balances(
-        self, currency: str, through: int, value_date: date
-    ) -> AsyncIterator[Sequence[Balance]]:
-        """All accounts that were used by then, by code and currency, some at a time.
-
-        currency: empty for all.
-        """
-        parameters = {"currency": currency, "through": through, "value_date": value_date}
-        async with self._engine.connect() as connection:
-            result = await connection.stream(_BALANCES, parameters)
-            async for rows in result.partitions(CHUNK):
-                yield [
-                    Balance(
-                        AccountName(row.code, row.currency),
-                        AccountKind(row.kind),
-                        int(row.debits),
-                        int(row.credits),
-                    )
-                    for row in rows
-                ]
 
     async def lines(
         self, account_id: int, after: TransferName, through: int, limit: int
@@ -177,7 +152,7 @@ _TURNOVER = text(f"""
     ) AS parts
 """)  # noqa: S608  made of constants
 
-_BALANCES = text(f"""
+BALANCES = text(f"""
     WITH rolled AS MATERIALIZED ({_LAST_ROLLUP}), turnovers AS (
         SELECT account_id, sum(debits) AS debits, sum(credits) AS credits FROM (
             SELECT d.account_id, d.debits, d.credits FROM rolled CROSS JOIN daily_turnovers d

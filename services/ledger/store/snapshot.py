@@ -6,7 +6,7 @@ a chunk at a time, so memory stays bounded however long the books are.
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,7 +17,9 @@ from sqlalchemy.sql import TextClause
 
 from services.ledger.domain import (
     Account,
+    AccountKind,
     AccountName,
+    Balance,
     CauseKind,
     Cell,
     Entry,
@@ -33,7 +35,8 @@ from services.ledger.domain import (
 from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
 from services.ledger.store.fragments import VALUE_DATE
-from services.ledger.store.held_accounts import HELD_ACCOUNTS
+from services.ledger.store.held_accounts import HELD_ACCOUNTS, HeldAccount, held_account_of
+from services.ledger.store.history import BALANCES
 from services.ledger.store.log_snapshot import LogSnapshot
 from services.ledger.store.step_faults import STRAY_TRANSFER
 from services.ledger.store.step_snapshot import StepSnapshot
@@ -51,29 +54,6 @@ def _reading() -> Iterator[None]:
     except _NO_VALUE as error:
         cause = error.orig if isinstance(error, DataError) else error
         raise Unreadable(f"a stored value cannot be read: {cause}") from error
-
-
-class HeldAccount(NamedTuple):
-    """An account beside its stored balance and what its transfers add up to.
-
-    name, kind and owner are None where no account has the id; the stored sums where it has no
-    balance. state, limit: what was decided on it, as kept; None if nothing was. first_sequence,
-    first_time: of the first entry with a transfer on it.
-    """
-
-    id: int
-    name: AccountName | None
-    kind: int | None
-    owner: str | None
-    stored_debits: int | None
-    stored_credits: int | None
-    moved_debits: int
-    moved_credits: int
-    state: int | None
-    limit: int | None
-    create_time: datetime | None
-    first_sequence: int | None
-    first_time: datetime | None
 
 
 class Rollup(NamedTuple):
@@ -190,22 +170,7 @@ class Snapshot:
         """Every id that an account, a balance or a transfer has."""
         async for rows in self._stream(HELD_ACCOUNTS):
             for row in rows:
-                name = None if row.code is None else AccountName(row.code, row.currency)
-                yield HeldAccount(
-                    row.account_id,
-                    name,
-                    row.kind,
-                    row.owner,
-                    row.debits,
-                    row.credits,
-                    int(row.moved_debits),
-                    int(row.moved_credits),
-                    row.state,
-                    row.account_limit,
-                    row.create_time,
-                    row.first_sequence,
-                    row.first_time,
-                )
+                yield held_account_of(row)
 
     async def rollups(self) -> list[Rollup]:
         """All rollups, by their last sequence."""
@@ -239,6 +204,25 @@ class Snapshot:
     def steps(self) -> StepSnapshot:
         """Holds, reversals and decisions at the same moment."""
         return StepSnapshot(self._connection, self._stream)
+
+    async def balances(
+        self, currency: str, through: int, value_date: date
+    ) -> AsyncIterator[list[Balance]]:
+        """All accounts that were used by entries up to a sequence and a value date, with what they
+        held then, by code and currency, some at a time. currency: empty for all.
+        """
+        async for rows in self._stream(
+            BALANCES, currency=currency, through=through, value_date=value_date
+        ):
+            yield [
+                Balance(
+                    AccountName(row.code, row.currency),
+                    AccountKind(row.kind),
+                    int(row.debits),
+                    int(row.credits),
+                )
+                for row in rows
+            ]
 
     async def currency_sums(self) -> list[CurrencySums]:
         """The sums of the stored balances."""

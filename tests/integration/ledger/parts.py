@@ -17,7 +17,8 @@ from services.ledger.posting.writer import Writer, WriterLimits
 from services.ledger.reading.balances import Balances
 from services.ledger.reading.feed import Feed, FeedPace
 from services.ledger.reading.history import History
-from services.ledger.reading.reader import Reader, Snapshots
+from services.ledger.reading.reader import Reader
+from services.ledger.reading.snapshots import Snapshots
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.balances import BalanceStore
 from services.ledger.store.history import HistoryStore
@@ -140,7 +141,7 @@ async def open_parts(
     running = asyncio.create_task(writer.run())
     try:
         past = HistoryStore(engine)
-        history = History(past, clock)
+        history = History(past, snapshots, clock, read_timeout_s=10.0)
         yield Parts(
             posting,
             writer,

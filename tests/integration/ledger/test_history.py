@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from datetime import date, datetime, timedelta
 
 import psycopg
@@ -124,6 +125,18 @@ async def test_a_time_is_answered_for_when_nothing_can_be_recorded_before_it_any
     goes_on.set()
     await posting
     assert await answer == (21, 2)
+
+
+async def test_slow_readers_of_all_balances_leave_the_books_to_others(parts: Parts) -> None:
+    await parts.post_all(draft(gift(7)))
+    async with AsyncExitStack() as stack:
+        for _ in range(9):  # more than there are connections
+            balances = await stack.enter_async_context(
+                aclosing(parts.history.balances("", 1, None))
+            )
+            assert [balance.micros for balance in await anext(balances)] == [7, 7]
+        async with asyncio.timeout(3):
+            assert await held(parts, CLAIMED, AsOf(1)) == (7, 1)
 
 
 async def test_an_unknown_account_is_not_zero(parts: Parts) -> None:

@@ -1,6 +1,6 @@
 """The past, statements and long trial balances over mutual TLS."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -10,10 +10,11 @@ from watersmeet.ledger.v1 import statement_service_pb2 as statement_pb
 from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.ledger.convert import stamp_of
+from services.ledger.domain import INT64_MAX
 from services.runtime.errors import Reason
 from services.runtime.status import fault_from_rpc_error
 from tests.integration.ledger.conftest import Connect
-from tests.integration.ledger.messages import draft, money, posting, transfer
+from tests.integration.ledger.messages import draft, fault_of, money, posting, transfer
 from tests.support.clock import FixedClock
 from tests.unit.ledger.drafts import NOON
 
@@ -136,6 +137,23 @@ async def test_all_balances_in_one_stream(ledger: Any, statements: Any, clock: F
         (money(7, "USD"), money(7, "USD")),
     ]
     assert {message.as_of_sequence for message in messages} == {6}
+
+
+async def test_a_sum_beyond_64_bits_is_said_to_be(ledger: Any, statements: Any) -> None:
+    most = money(INT64_MAX)
+    await ledger.PostEntries(posting(draft(transfer(amount=most))))
+    other = {"credit_account": "project/road/fund", "project": "road"}
+    full = transfer(debit_account="partner/tencent/claimed", amount=most, **other)
+    await ledger.PostEntries(posting(draft(full)))
+    stream = statements.StreamTrialBalance(statement_pb.StreamTrialBalanceRequest(), timeout=10)
+    assert (await fault_of(stream)).reason is Reason.BALANCE_OVERFLOW
+
+
+async def test_entries_from_the_beginning_of_the_calendar(ledger: Any, clock: FixedClock) -> None:
+    await fill(ledger, clock)
+    first = stamp_of(datetime.min.replace(tzinfo=UTC))
+    page = await ledger.ListEntries(pb.ListEntriesRequest(start_time=first))
+    assert [entry.sequence for entry in page.entries] == [1, 2, 3, 4, 5]
 
 
 async def test_entries_by_the_time_of_writing(ledger: Any, clock: FixedClock) -> None:
