@@ -46,16 +46,20 @@ HTTP_REFUSED = Counter(
 async def publish_totals(live: LiveTotals) -> None:
     """Keeps the gauges of the totals up. Runs until it is cancelled."""
     LAG.set_function(lambda: live.lag.total_seconds())
-    epoch = b""
+    epoch, sequence = b"", 0
     while True:
         wake = live.wake  # before reading, so that no change is missed
         if (totals := live.totals) is not None:
+            view = totals.view(Query())
             if totals.epoch != epoch:  # loaded anew: what is no more must not stay
                 TOTAL.clear()
-                epoch = totals.epoch
-            AS_OF_SEQUENCE.set(totals.as_of.sequence)
+                rows = view.rows()
+            else:  # what came to nothing included
+                rows = view.changed_since(sequence)
+            epoch, sequence = totals.epoch, totals.as_of.sequence
+            AS_OF_SEQUENCE.set(sequence)
             CELLS.set(len(totals))
-            for row in totals.view(Query()).rows():
+            for row in rows:
                 labels = row.purpose.name.lower(), row.state.name.lower(), row.currency
                 TOTAL.labels(*labels).set(row.micros)
         await wake.wait()
