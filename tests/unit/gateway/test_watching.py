@@ -173,3 +173,12 @@ def test_totals_are_fresh_while_the_ledger_is_heard_of() -> None:
     assert heard() == (timedelta(), True)
     clock.set(START)  # the ledger's clock is ahead of ours
     assert heard() == (timedelta(), True)
+
+
+def test_a_ledger_whose_clock_is_ahead_is_not_taken_for_live_when_it_is_gone() -> None:
+    clock = FixedClock(START)
+    live = LiveTotals(clock)
+    live.load(Snapshot(NEVER, ()))
+    live.confirm(START + timedelta(hours=1))
+    clock.advance(FRESH_FOR + timedelta(seconds=1))
+    assert not live.is_fresh
