@@ -1,5 +1,6 @@
 """GET /v1/log/…: the ledger's log for anyone: checkpoints as they were signed, keys, and proofs."""
 
+import re
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +24,7 @@ _Answer = TypeVar("_Answer")
 
 _AT_ONCE_MAX = 32
 _TIMEOUT_S = 5.0
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _NUMBER_MAX = 2**63 - 1
 _LATEST_S = 1.0
 """For how long the latest checkpoint is answered from memory."""
@@ -162,7 +164,7 @@ def _numbers(query: MultiMapping[str], *names: str) -> dict[str, int]:
             raise Fault(
                 Reason.FIELD_INVALID, f"{name[:32]!a} is no parameter: {known}", field="query"
             )
-        if not value.isascii() or not value.isdigit() or int(value) > _NUMBER_MAX:
+        if not _NUMBER.fullmatch(value) or int(value) > _NUMBER_MAX:
             raise Fault(Reason.FIELD_INVALID, f"{name} must be a number", field=name)
         numbers[name] = int(value)
     return numbers

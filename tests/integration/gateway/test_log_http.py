@@ -129,6 +129,7 @@ async def test_proofs_are_json(mesh: Mesh, log: FakeLog) -> None:
         ("/v1/log/inclusion?entry=x", 400, "FIELD_INVALID"),
         ("/v1/log/inclusion?entry=-1", 400, "FIELD_INVALID"),
         ("/v1/log/inclusion?entry=1&sise=5", 400, "FIELD_INVALID"),
+        ("/v1/log/inclusion?entry=" + "9" * 5_000, 400, "FIELD_INVALID"),
         ("/v1/log/consistency?first=99999999999999999999", 400, "FIELD_INVALID"),
     ],
 )
