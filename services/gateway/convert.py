@@ -25,6 +25,9 @@ from services.gateway.query import Dimension, Filter, Query
 from services.gateway.watching import Update
 from services.runtime.errors import Fault, Reason
 
+_INT64_MAX = 2**63 - 1
+
+
 # What readers ask.
 
 
@@ -88,7 +91,16 @@ _PURPOSES = {purpose: purpose_pb2.Purpose.ValueType(purpose) for purpose in Purp
 
 
 def row_message(row: Row, group_by: Sequence[Dimension]) -> gateway_pb.TotalsRow:
-    """One row, with the fields that group_by names."""
+    """One row, with the fields that group_by names.
+
+    Raises Fault(BALANCE_OVERFLOW) for a sum beyond 64 bits, which no cell is.
+    """
+    if not -_INT64_MAX <= row.micros <= _INT64_MAX:
+        raise Fault(
+            Reason.BALANCE_OVERFLOW,
+            f"the sum of all that is {row.state.name} in {row.currency} is beyond 64 bits; tell "
+            "more dimensions apart, or narrow the filter",
+        )
     message = gateway_pb.TotalsRow(
         state=_STATES[row.state],
         amount=money_pb2.Money(currency_code=row.currency, micros=row.micros),

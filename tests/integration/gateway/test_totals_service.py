@@ -58,6 +58,18 @@ async def test_states_and_currencies_stand_apart(filled: Mesh) -> None:
     assert response.as_of.HasField("time")
 
 
+async def test_a_sum_beyond_64_bits_is_said_to_be(mesh: Mesh) -> None:
+    mesh.ledger.post(change(2**62, 1), change(2**62, 1, partner="tencent"))
+    stub = await mesh.as_("operator", "local")
+    by_partner = pb.GetTotalsRequest(group_by=[pb.DIMENSION_PARTNER])
+    async with asyncio.timeout(10):
+        while len((await stub.GetTotals(by_partner)).rows) < 2:
+            await mesh.gateway.live.wake.wait()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GetTotals(pb.GetTotalsRequest())
+    assert fault_from_rpc_error(caught.value).reason is Reason.BALANCE_OVERFLOW
+
+
 async def test_personal_appeals_stand_apart_from_charity(filled: Mesh) -> None:
     filled.ledger.post(
         change(4_000_000, 3, purpose=PURPOSE_APPEAL), change(1_000_000, 1, state=REFUNDED)
