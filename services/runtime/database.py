@@ -18,6 +18,7 @@ from services.runtime.migrations import upgrade
 __all__ = [
     "NAMING_CONVENTION",
     "OutcomeUnknown",
+    "application_name",
     "commit",
     "database_url",
     "fault_of",
@@ -46,6 +47,15 @@ class OutcomeUnknown(Exception):
     """
 
 
+# A database whose machine is gone says nothing, not even that: its connections are given up.
+_SILENCE: Mapping[str, int] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
 def open_engine(
     url: str | SecretStr, *, name: str, pool_size: int, statement_timeout_s: float = 30.0
 ) -> AsyncEngine:
@@ -65,11 +75,17 @@ def open_engine(
         # After the database restarted, the first user of a pooled connection does not pay for it.
         pool_pre_ping=True,
         connect_args={
-            "application_name": f"watersmeet-{name}",
+            "application_name": application_name(name),
             "connect_timeout": _CONNECT_TIMEOUT_S,
             "options": options,
+            **_SILENCE,
         },
     )
+
+
+def application_name(name: str) -> str:
+    """What pg_stat_activity calls the connections of the engine of this name."""
+    return f"watersmeet-{name}"
 
 
 @asynccontextmanager

@@ -1,6 +1,8 @@
 """What PostgreSQL's failures mean to a caller, on a real one."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -272,3 +274,14 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
     while data := await source.read(65_536):
         sink.write(data)
         await sink.drain()
+
+
+async def test_a_database_whose_machine_is_gone_is_given_up(opened: Open) -> None:
+    async with opened().connect() as connection:
+        raw = await connection.get_raw_connection()
+        fd: int = raw.driver_connection.pgconn.socket  # type: ignore[union-attr]
+        with socket.socket(fileno=os.dup(fd)) as tcp:
+            assert tcp.family in (socket.AF_INET, socket.AF_INET6)
+            silence_ms = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert 0 < silence_ms <= 30_000
+            assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 30
