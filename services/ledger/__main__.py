@@ -122,7 +122,7 @@ async def compose(
         )
         server = Server("ledger", settings)
         leadership = Leadership(
-            LeaseStore(engines["lease"]),
+            LeaseStore(engines["lease"], locking=("ledger-writer", "ledger-lease")),
             lease_s=settings.lease_s,
             changed=lambda writes: server.report(WRITER, serving=writes),
         )

@@ -1,15 +1,20 @@
 """The lease in a real database, and the term that fences whoever lost it."""
 
 import asyncio
+from contextlib import AsyncExitStack, suppress
 from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.domain import AccountName
+from services.ledger.posting.leadership import Leadership
+from services.ledger.store.accounts import AccountIds
 from services.ledger.store.lease import LeaseStore
-from services.runtime.database import open_engine
+from services.ledger.store.posting import PostingStore
+from services.runtime.database import OutcomeUnknown, open_engine
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
@@ -87,6 +92,40 @@ async def assert_refused(parts: Parts) -> None:
     with pytest.raises(Fault) as caught:
         await parts.reader.account(AccountName("charity/amity/bank", "CNY"))
     assert caught.value.reason is Reason.ACCOUNT_NOT_FOUND
+
+
+async def test_a_writer_that_froze_under_way_keeps_nobody_from_a_new_term(
+    engine: AsyncEngine, leases: LeaseStore, urls: DatabaseUrls
+) -> None:
+    first = await leases.take(uuid4(), 60)
+    assert first is not None
+    frozen_engine = open_engine(urls.service, name="frozen", pool_size=1)
+    frozen = PostingStore(frozen_engine, AccountIds())
+    leads = asyncio.Event()
+
+    async def changed(is_leading: bool) -> None:
+        if is_leading:
+            leads.set()
+
+    other = Leadership(LeaseStore(engine, locking=["frozen"]), lease_s=0.3, changed=changed)
+    running = asyncio.create_task(other.run())
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(frozen_engine.dispose)
+        stack.push_async_callback(frozen.close)
+        transaction = await stack.enter_async_context(frozen.begin())
+        assert await transaction.lock_head(first, [], []) is not None
+        await asyncio.wait({running}, timeout=0.5)
+        assert not leads.is_set(), "whoever holds the lease is left alone"
+        lapse(urls)
+        async with asyncio.timeout(10):
+            await leads.wait()
+        assert other.term == first + 1
+        with pytest.raises(OperationalError):  # awake again, too late
+            await transaction.periods()
+        stack.callback(running.cancel)
+        with suppress(OperationalError, OutcomeUnknown):
+            await stack.aclose()
+    await asyncio.wait({running})
 
 
 async def test_a_new_term_waits_for_what_the_old_one_has_under_way(
