@@ -61,8 +61,10 @@ def timestamp_of_micros(micros: int) -> Timestamp:
 
 
 def required_micros(message: Any, field: str) -> int:
-    """A moment that must be there. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    """A moment in microseconds since 1970. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    """A moment that must be there, in microseconds since 1970.
+
+    Raises Fault(FIELD_REQUIRED or FIELD_INVALID).
+    """
     if not message.HasField(field):
         raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
     return micros_of_timestamp(getattr(message, field), field)

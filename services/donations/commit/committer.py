@@ -2,13 +2,14 @@
 
 Submissions wait in bounded queues, one for each lane. A lane is one writer: it takes what waits,
 makes one transaction of it, and tells every submitter what became of theirs once it is durable.
-A stream keeps to one lane, so that its batches become durable in their order.
+A stream keeps to one lane, so that its batches become durable in their order; and where one of them
+fails, those behind it fail with it, so that a stream is durable up to its offset without a gap.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -59,6 +60,16 @@ class _Queued:
     submission: Submission
     weight: int
     done: asyncio.Future[Committed]
+    stream: "StreamLane | None" = None
+
+    def fail(self, error: Exception) -> None:
+        """Tells its submitter, and lets nothing of the same stream be committed any more."""
+        if self.stream is not None:
+            self.stream.broken = error
+        if not self.done.done():
+            self.done.set_exception(error)
+            # A submitter that went away does not fetch it; it was logged as far as it matters.
+            self.done.exception()
 
 
 class Committer:
@@ -142,14 +153,14 @@ class Committer:
                 await lane.writer.close()
 
     async def put_when_room(
-        self, lane: "_LaneQueue", submission: Submission
+        self, lane: "_LaneQueue", submission: Submission, stream: "StreamLane"
     ) -> asyncio.Future[Committed]:
         """For `StreamLane`."""
         weight = submission.weight
         most = self._limits.queue_rows * self._limits.stream_share
         async with self._room:
             await self._room.wait_for(lambda: not self._rows or self._rows + weight <= most)
-            return self._put(lane, submission, weight)
+            return self._put(lane, submission, weight, stream=stream)
 
     def _put(
         self,
@@ -158,8 +169,9 @@ class Committer:
         weight: int,
         *,
         has_company: bool = False,
+        stream: "StreamLane | None" = None,
     ) -> asyncio.Future[Committed]:
-        queued = _Queued(submission, weight, asyncio.get_running_loop().create_future())
+        queued = _Queued(submission, weight, asyncio.get_running_loop().create_future(), stream)
         self._rows += weight
         lane.append(queued, has_company=has_company)
         return queued.done
@@ -179,6 +191,9 @@ class Committer:
 
     async def _commit(self, lane: "_LaneQueue", group: Sequence[_Queued]) -> None:
         """Commits a group, and tells its submitters."""
+        group = list(_unbroken(group))
+        if not group:
+            return
         started = time.perf_counter()
         try:
             gathered = await gather([queued.submission for queued in group], self._catalog)
@@ -192,7 +207,8 @@ class Committer:
                 _log.exception("a group failed; committing its parts one by one", parts=len(group))
                 await self._commit_apart(lane, group)
             else:
-                _fail(group, error)
+                for queued in group:
+                    queued.fail(error)
             return
         metrics.GROUP_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_ROWS.observe(sum(queued.weight for queued in group))
@@ -209,18 +225,20 @@ class Committer:
 
 
 class StreamLane:
-    """Where one stream's submissions go."""
+    """Where one stream's submissions go. broken: why one of them failed; None while none did."""
 
     def __init__(self, committer: Committer, lane: "_LaneQueue") -> None:
+        self.broken: Exception | None = None
         self._committer = committer
         self._lane = lane
 
     async def submit(self, submission: Submission) -> asyncio.Future[Committed]:
         """Queues a submission when there is room; returns what will say that it is durable.
 
-        Submissions of one stream become durable in the order in which they were queued.
+        Submissions of one stream become durable in the order in which they were queued, and none
+        that was queued behind one that failed: it fails as that one did.
         """
-        return await self._committer.put_when_room(self._lane, submission)
+        return await self._committer.put_when_room(self._lane, submission, self)
 
 
 class _LaneQueue:
@@ -273,9 +291,10 @@ class _LaneQueue:
         return group
 
 
-def _fail(group: Sequence[_Queued], error: Exception) -> None:
+def _unbroken(group: Iterable[_Queued]) -> Iterator[_Queued]:
+    """Those that may be committed; the others fail with what their stream failed with."""
     for queued in group:
-        if not queued.done.done():
-            queued.done.set_exception(error)
-            # A submitter that went away does not fetch it; it was logged as far as it matters.
-            queued.done.exception()
+        if queued.stream is None or queued.stream.broken is None:
+            yield queued
+        else:
+            queued.fail(queued.stream.broken)

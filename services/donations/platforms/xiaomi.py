@@ -76,12 +76,7 @@ class Xiaomi:
     def _verify(self, fields: Fields) -> None:
         text = signed_text(fields)
         signature = fields.get(_SIGNATURE, b"")
-        if not any(
-            hmac.compare_digest(
-                hmac.new(secret, text, hashlib.sha1).hexdigest().encode(), signature
-            )
-            for secret in self.secrets
-        ):
+        if not any(hmac.compare_digest(_sign(secret, text), signature) for secret in self.secrets):
             raise Fault(
                 Reason.SIGNATURE_INVALID,
                 "signature is not made with a configured AppSecret; "

@@ -137,6 +137,38 @@ async def test_a_stream_is_durable_up_to_its_offset_and_never_goes_back(parts: P
     assert await parts.reader.next_offset(partner_id, "other") == 0
 
 
+async def test_nothing_of_a_stream_is_recorded_behind_a_batch_that_was_not(
+    parts: Parts, urls: DatabaseUrls
+) -> None:
+    defect = Submission(refunds=[a_refund("bad\0")], position=StreamPosition("weibo", "broken", 1))
+    behind = [
+        Submission(gifts=[a_gift(f"{n}")], position=StreamPosition("weibo", "broken", n))
+        for n in (2, 3)
+    ]
+    with parts.committer.stream() as broken, parts.committer.stream():
+        with parts.committer.stream() as other:  # on the first one's lane
+            assert broken._lane is other._lane
+            async with table_locked(urls):
+                done = [await broken.submit(defect), await broken.submit(behind[0])]
+                mine = await other.submit(
+                    Submission(gifts=[a_gift("x")], position=StreamPosition("weibo", "whole", 1))
+                )
+                await settled()
+            answers = await asyncio.gather(*done, return_exceptions=True)
+            assert (await mine).outcomes.tolist() == [Outcome.ACCEPTED]
+        answers += await asyncio.gather(await broken.submit(behind[1]), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(answers[0])] * 3
+    assert isinstance(answers[0], psycopg.Error)
+    partner_id = await parts.catalog.partner_id("weibo")
+    assert await parts.reader.next_offset(partner_id, "broken") == 0
+    assert await parts.reader.next_offset(partner_id, "whole") == 1
+    # Another connection begins where it is durable.
+    with parts.committer.stream() as again:
+        for submission in behind:
+            await (await again.submit(submission))
+    assert await parts.reader.next_offset(partner_id, "broken") == 3
+
+
 async def held_back(
     parts: Parts, urls: DatabaseUrls, submissions: Sequence[Submission]
 ) -> list[Committed | BaseException]:
