@@ -1,7 +1,6 @@
 """`watersmeet entries`: the journal."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
+from services.cli.between import Since, Until, set_times
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
@@ -20,7 +20,6 @@ from services.cli.statement import cause_of
 
 _TIMEOUT_S = 60.0
 _PAGE = 500
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
 COLUMNS = (
     Column("entry", Kind.NUMBER),
@@ -46,14 +45,8 @@ def entries(
     batch: Annotated[
         UUID | None, typer.Option(metavar="UUID", help="Only those of this intake batch.")
     ] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(formats=_TIME_FORMATS, help="Only what was written then (UTC) or later."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=_TIME_FORMATS, help="Only what was written before then (UTC)."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     state: StateDirectory = DEFAULT_STATE,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -64,10 +57,7 @@ def entries(
     if batch is not None:
         request.cause.kind = pb.CAUSE_KIND_INTAKE_BATCH
         request.cause.id = str(batch)
-    if since is not None:
-        request.start_time.FromDatetime(since.replace(tzinfo=UTC))
-    if until is not None:
-        request.end_time.FromDatetime(until.replace(tzinfo=UTC))
+    set_times(request, since, until)
     with asking(state, "ledger") as channel:
         rows = _rows(pb_grpc.LedgerServiceStub(channel), request)
         present(Sheet("entries", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from watersmeet.errors.v1.errors_pb2 import ErrorReason
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
 from services.runtime.errors import Fault, Reason
 
@@ -138,30 +140,20 @@ def replay(
 
 def _conflicts(stub: pb_grpc.ReviewServiceStub, partner: str, limit: int) -> Iterator[pb.Conflict]:
     """The newest claims, as many as the limit says, page by page."""
-    request = pb.ListConflictsRequest(partner=partner)
-    while limit > 0:
-        request.page_size = min(limit, _PAGE)
-        answer = stub.ListConflicts(request, timeout=_TIMEOUT_S)
-        yield from answer.conflicts
-        limit -= len(answer.conflicts)
-        request.page_token = answer.next_page_token
-        if not request.page_token:
-            return
+    request = pb.ListConflictsRequest(partner=partner, page_size=min(limit, _PAGE))
+    found = pages(stub.ListConflicts, request, timeout_s=_TIMEOUT_S)
+    return islice((conflict for page in found for conflict in page.conflicts), limit)
 
 
 def _notices(
     stub: pb_grpc.ReviewServiceStub, platform: str, limit: int, *, include_resolved: bool = False
 ) -> Iterator[pb.QuarantinedNotice]:
     """The newest notices, as many as the limit says, page by page."""
-    request = pb.ListQuarantineRequest(platform=platform, include_resolved=include_resolved)
-    while limit > 0:
-        request.page_size = min(limit, _PAGE)
-        answer = stub.ListQuarantine(request, timeout=_TIMEOUT_S)
-        yield from answer.notices
-        limit -= len(answer.notices)
-        request.page_token = answer.next_page_token
-        if not request.page_token:
-            return
+    request = pb.ListQuarantineRequest(
+        platform=platform, include_resolved=include_resolved, page_size=min(limit, _PAGE)
+    )
+    found = pages(stub.ListQuarantine, request, timeout_s=_TIMEOUT_S)
+    return islice((notice for page in found for notice in page.notices), limit)
 
 
 def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:

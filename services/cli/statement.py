@@ -1,7 +1,6 @@
 """`watersmeet statement`: an account, line by line."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from watersmeet.ledger.v1 import statement_service_pb2 as statement_pb
 from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.asking import asking
+from services.cli.between import Since, Until, set_times
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339, word
@@ -17,7 +17,6 @@ from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 3_600.0
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 
 COLUMNS = (
     Column("entry", Kind.NUMBER),
@@ -37,14 +36,8 @@ COLUMNS = (
 def statement(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="partner/alipay/claimed, say.")],
     currency: Annotated[str, typer.Option(metavar="CODE", help="Its unit.")] = "CNY",
-    since: Annotated[
-        datetime | None,
-        typer.Option(formats=_TIME_FORMATS, help="Only what was written then (UTC) or later."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=_TIME_FORMATS, help="Only what was written before then (UTC)."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     state: StateDirectory = DEFAULT_STATE,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -52,10 +45,7 @@ def statement(
 ) -> None:
     """Show an account's movements, each with the balance after it."""
     chosen = statement_pb.StatementFilter(code=account, currency_code=currency)
-    if since is not None:
-        chosen.start_time.FromDatetime(since.replace(tzinfo=UTC))
-    if until is not None:
-        chosen.end_time.FromDatetime(until.replace(tzinfo=UTC))
+    set_times(chosen, since, until)
     request = statement_pb.StreamStatementRequest(filter=chosen)
     with asking(state, "ledger") as channel:
         parts = iter(

@@ -11,7 +11,8 @@ from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.measuring import count_gifts
 from services.donations.commit.submission import Submission
-from services.donations.domain import Outcome, bucket_of
+from services.donations.domain import Outcome
+from services.donations.gift_pages import gift_page
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import (
     require_code,
@@ -27,7 +28,6 @@ from services.donations.stream import BulkStream, IncomingBatch
 from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
-from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.quotas.quotas import Quota, Quotas
 
 _Read = Callable[[str, int, str], Awaitable[RecordedGift | None]]
@@ -167,24 +167,9 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
     async def ListDonations(
         self, request: pb.ListDonationsRequest, _context: Any
     ) -> pb.ListDonationsResponse:
-        partner = partner_of(current_call(), request.partner)
-        scope = ("ListDonations", partner)
-        size = page_size(request.page_size)
-        after = None
-        if request.page_token:
-            bucket, external_id = position_of(request.page_token, *scope)
-            after = int(bucket), str(external_id)
-        partner_id = await self._catalog.known_partner_id(partner)
-        if partner_id is None:
-            return pb.ListDonationsResponse()
-        # One more than asked for says whether there is another page.
-        found = await self._reader.page(partner, partner_id, after, size + 1)
-        token = ""
-        if len(found) > size:
-            last = found[size - 1].gift.external_id
-            token = token_after([bucket_of(last), last], *scope)
+        found, token = await gift_page("ListDonations", request, self._catalog, self._reader.page)
         return pb.ListDonationsResponse(
-            donations=map(convert_life.donation_message, found[:size]), next_page_token=token
+            donations=map(convert_life.donation_message, found), next_page_token=token
         )
 
     async def _recorded(self, partner: str, external_id: str, read: _Read) -> RecordedGift:

@@ -9,13 +9,12 @@ from services.donations import convert, convert_life
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Submission
-from services.donations.domain import bucket_of
+from services.donations.gift_pages import gift_page
 from services.donations.gifts.validation import require_code, require_dispute, require_stage
 from services.donations.store.reading import GiftReader
 from services.runtime.call import current_call, partner_of
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
-from services.runtime.paging import page_size, position_of, token_after
 
 STAGES_MAX = 1_000
 """Events in one call."""
@@ -65,22 +64,7 @@ class LifeService(pb_grpc.LifeServiceServicer):
     async def ListReports(
         self, request: pb.ListReportsRequest, _context: Any
     ) -> pb.ListReportsResponse:
-        partner = partner_of(current_call(), request.partner)
-        scope = ("ListReports", partner)
-        size = page_size(request.page_size)
-        after = None
-        if request.page_token:
-            bucket, external_id = position_of(request.page_token, *scope)
-            after = int(bucket), str(external_id)
-        partner_id = await self._catalog.known_partner_id(partner)
-        if partner_id is None:
-            return pb.ListReportsResponse()
-        # One more than asked for says whether there is another page.
-        found = await self._reader.reports(partner, partner_id, after, size + 1)
-        token = ""
-        if len(found) > size:
-            last = found[size - 1].external_id
-            token = token_after([bucket_of(last), last], *scope)
+        found, token = await gift_page("ListReports", request, self._catalog, self._reader.reports)
         return pb.ListReportsResponse(
-            reports=map(convert_life.report_message, found[:size]), next_page_token=token
+            reports=map(convert_life.report_message, found), next_page_token=token
         )

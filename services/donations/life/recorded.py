@@ -80,3 +80,8 @@ class RecordedGift:
     disputes: Sequence[Dispute] = ()
     stages: Sequence[StageEvent] = ()
     moves: Sequence[RecordedMove] = ()
+
+    @property
+    def external_id(self) -> str:
+        """The partner's id of it."""
+        return self.gift.external_id

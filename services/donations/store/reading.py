@@ -123,32 +123,16 @@ class GiftReader:
         self, partner: str, partner_id: int, after: tuple[int, str] | None, limit: int
     ) -> list[RecordedGift]:
         """A partner's gifts without what happened to them, by bucket and id, after a position."""
-        bucket, external_id = after or (0, "")
-        parameters: Mapping[str, object] = {
-            "bucket": bucket,
-            "buckets": list(range(bucket, BUCKETS)),
-            "partner_id": partner_id,
-            "external_id": external_id,
-            "limit": limit,
-        }
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_PAGE, parameters)).all()
+            rows = (await connection.execute(_PAGE, _behind(partner_id, after, limit))).all()
         return [_recorded(partner, row) for row in rows]
 
     async def reports(
         self, partner: str, partner_id: int, after: tuple[int, str] | None, limit: int
     ) -> list[RecordedReport]:
         """A partner's reports, by bucket and id, after a position."""
-        bucket, external_id = after or (0, "")
-        parameters: Mapping[str, object] = {
-            "bucket": bucket,
-            "buckets": list(range(bucket, BUCKETS)),
-            "partner_id": partner_id,
-            "external_id": external_id,
-            "limit": limit,
-        }
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(_REPORTS, parameters)).all()
+            rows = (await connection.execute(_REPORTS, _behind(partner_id, after, limit))).all()
         return [
             RecordedReport(
                 partner,
@@ -179,6 +163,18 @@ class GiftReader:
         """How many reports wait for others."""
         async with self._engine.connect() as connection:
             return int((await connection.execute(_WAITING)).scalar_one())
+
+
+def _behind(partner_id: int, after: tuple[int, str] | None, limit: int) -> Mapping[str, object]:
+    """The parameters of a page by bucket and id."""
+    bucket, external_id = after or (0, "")
+    return {
+        "bucket": bucket,
+        "buckets": list(range(bucket, BUCKETS)),
+        "partner_id": partner_id,
+        "external_id": external_id,
+        "limit": limit,
+    }
 
 
 def _recorded(partner: str, row: Row[Any]) -> RecordedGift:

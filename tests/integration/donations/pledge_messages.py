@@ -6,11 +6,13 @@ from watersmeet.donations.v1 import pledge_service_pb2 as pb
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.type.v1 import money_pb2
 
-from services.donations.pledges.pledge import Pledge
+from services.donations.pledges.pledge import Pledge, Share
 from tests.integration.donations.messages import request_id, stamp
 from tests.unit.donations.gifts import NOW_MICROS
 
 FEN = 10_000
+TWO = (Share("water", 2), Share("books", 1))
+QUARTER_MICROS = 15 * 60 * 1_000_000
 
 
 def draft(pledge: Pledge, merchant: str = "merchant-7", **changes: Any) -> pb.PledgeDraft:

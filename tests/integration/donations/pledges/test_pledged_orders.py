@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import pledge_service_pb2 as pb
-from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 from watersmeet.donations.v1.pledge_service_pb2_grpc import PledgeServiceStub
 from watersmeet.type.v1 import money_pb2
 
@@ -24,6 +23,7 @@ from tests.integration.donations.messages import (
 )
 from tests.integration.donations.pledge_messages import (
     FEN,
+    TWO,
     counts,
     create,
     draft,
@@ -34,26 +34,6 @@ from tests.integration.donations.pledge_messages import (
 from tests.integration.donations.test_intake_service import fault_of
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 from tests.unit.donations.pledges.pledging import DAY_MICROS, a_pledge
-
-TWO = (Share("water", 2), Share("books", 1))
-QUARTER_MICROS = 15 * 60 * 1_000_000
-
-
-@pytest.fixture
-def weibo(connect: Connect) -> Any:
-    return PledgeServiceStub(connect("partner", "weibo"))
-
-
-@pytest.fixture
-def intake(connect: Connect) -> Any:
-    return DonationIntakeServiceStub(connect("partner", "weibo"))
-
-
-@pytest.fixture
-async def spring(weibo: Any) -> None:
-    """The pledge `spring`: 0.3 % to two projects, two to one."""
-    answer = await weibo.CreatePledges(create(draft(a_pledge(shares=TWO))), timeout=5)
-    assert [result.outcome for result in answer.results] == [intake_pb.OUTCOME_ACCEPTED]
 
 
 @pytest.mark.usefixtures("spring")
