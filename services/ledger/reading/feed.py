@@ -10,7 +10,7 @@ else from the store.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
@@ -24,7 +24,6 @@ from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
 
 _Item = TypeVar("_Item")
-_NOWHERE = (0, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,9 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All entries up to sequence, which has this hash, have been sent; that was so at time."""
+    """All entries up to sequence, which has this hash, have been sent: all that had been written at
+    time.
+    """
 
     sequence: int
     time: datetime
@@ -58,12 +59,13 @@ class FeedPace:
 
 
 class _Page(NamedTuple, Generic[_Item]):
-    """What comes next, the last entry of it and its hash, and whether there is, or may be, more
-    behind it. last: anything, if there are no items.
+    """What comes next, where that ends, and whether there is, or may be, more behind it.
+
+    end: None if there are no items.
     """
 
     items: Sequence[_Item]
-    last: tuple[int, bytes]
+    end: Checkpoint | None
     more: bool
 
 
@@ -123,19 +125,22 @@ class Feed:
                 f"the last entry is {head.sequence}; begin there or before",
                 sequence=str(head.sequence),
             )
-        sent, sent_hash = after, head.hash  # or there are entries before the first checkpoint
+        # Or there are entries before the first checkpoint.
+        sent = Checkpoint(after, self._clock(), head.hash)
         has_caught_up = False
         checkpoint_due = monotonic() + self._pace.checkpoint_s
         while True:
             committed = self._committed  # before the page is read, so that no commit is missed
-            page = await read(sent)
-            read_time = self._clock()
-            if page.items:
+            now = self._clock()
+            page = await read(sent.sequence)
+            if page.end is not None:
                 yield page.items
-                sent, sent_hash = page.last
-            catches_up = not has_caught_up and sent >= head.sequence
+                sent = page.end
+            if not page.more:
+                sent = replace(sent, time=now)
+            catches_up = not has_caught_up and sent.sequence >= head.sequence
             if catches_up or monotonic() >= checkpoint_due:
-                yield Checkpoint(sent, read_time, sent_hash)
+                yield sent
                 has_caught_up = has_caught_up or catches_up
                 checkpoint_due = monotonic() + self._pace.checkpoint_s
             if not page.more:
@@ -146,16 +151,18 @@ class Feed:
         for expected, entry in enumerate(page.entries, start=sent + 1):
             assert entry.sequence == expected, "entries are numbered without gaps"
         last = page.entries[-1] if page.entries else None
-        return _Page(page.entries, (last.sequence, last.hash) if last else _NOWHERE, page.more)
+        end = Checkpoint(last.sequence, last.recorded_time, last.hash) if last else None
+        return _Page(page.entries, end, page.more)
 
     async def _changes(self, sent: int) -> _Page[TotalsChange]:
         if recent := self._recent.after(sent):
-            return _Page(recent, (recent[-1].sequence, recent[-1].hash), more=False)
+            last = recent[-1]
+            return _Page(recent, Checkpoint(last.sequence, last.time, last.hash), more=False)
         # Up to where memory goes on, if it does: the next page comes from there.
         begins = self._recent.begins_behind(sent)
         limit = self._pace.page_entries if begins is None else begins - sent
         page = await self._entries(sent, min(limit, self._pace.page_entries))
-        return _Page([_change(page.items)] if page.items else [], page.last, page.more)
+        return _Page([_change(page.items)] if page.items else [], page.end, page.more)
 
 
 def changes_to_totals(transfers: Iterable[Transfer]) -> list[TotalsRow]:

@@ -56,6 +56,15 @@ def summed(rows: Iterable[TotalsRow]) -> dict[Cell, Sums]:
     return {cell: sum_ for cell, sum_ in sums.items() if any(sum_)}
 
 
+async def _first(news: AsyncIterator[object], checkpoints: int) -> AsyncIterator[object]:
+    """What comes up to so many checkpoints."""
+    async for item in news:
+        yield item
+        checkpoints -= isinstance(item, Checkpoint)
+        if not checkpoints:
+            return
+
+
 async def keep_posting(parts: Parts, count: int) -> None:
     for number in range(count):
         await parts.post_all(
@@ -209,6 +218,22 @@ async def test_checkpoints_come_while_entries_keep_coming(parts: Parts) -> None:
     assert not posting.done()
     posting.cancel()
     await asyncio.wait({posting})
+
+
+async def test_a_reader_that_is_behind_is_not_told_that_it_has_all(
+    parts: Parts, clock: FixedClock
+) -> None:
+    for _ in range(PACE.page_entries + 1):
+        await parts.post_all(draft())
+        clock.advance(1)
+    feed = Feed(parts.reading, clock, replace(PACE, checkpoint_s=0.0))
+    for stream in (feed.entries(0), feed.totals(0)):
+        async with aclosing(stream) as news:
+            found = [one async for one in _first(news, 2) if isinstance(one, Checkpoint)]
+        behind, caught_up = found
+        (last,) = (await parts.reading.entries_after(PACE.page_entries - 1, 1)).entries
+        assert (behind.sequence, behind.time) == (last.sequence, last.recorded_time)
+        assert (caught_up.sequence, caught_up.time) == (last.sequence + 1, clock())
 
 
 async def test_a_reader_at_the_end_is_told_what_stands_there(parts: Parts) -> None:
