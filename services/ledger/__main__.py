@@ -113,7 +113,7 @@ async def compose(
         donations = open_channel(settings.donations_address, settings)
         stack.push_async_callback(donations.close)
 
-        accounts = AccountIds()
+        accounts = AccountIds.on(engines["reader"])
         reading = ReadingStore(engines["reader"], accounts)
         feed = Feed(
             reading,
@@ -139,7 +139,7 @@ async def compose(
             log.notify(head)
 
         writer = Writer(
-            PostingStore(engines["writer"], accounts),
+            PostingStore(engines["writer"], AccountIds.on(engines["writer"])),
             leadership,
             clock,
             limits=WriterLimits(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.domain import Account, AccountKind, AccountLimit, AccountName, AccountState
 from services.ledger.journal.chart import place
@@ -22,6 +22,21 @@ class AccountIds:
     def __init__(self) -> None:
         self._ids: dict[AccountName, int] = {}
         self._names: dict[int, AccountName] = {}
+
+    @classmethod
+    def on(cls, engine: AsyncEngine) -> "AccountIds":
+        """A memory that begins anew with each connection that an engine opens.
+
+        It may be to another database than before, one that took over and never had the last
+        accounts: it gives their ids to others.
+        """
+        accounts = cls()
+        event.listen(engine.sync_engine, "connect", lambda *_: accounts.forget())
+        return accounts
+
+    def forget(self) -> None:
+        """Remembers nothing."""
+        self._ids, self._names = {}, {}
 
     def known(self, names: Iterable[AccountName]) -> dict[AccountName, int]:
         """The ids of those that are remembered."""
@@ -65,8 +80,7 @@ class AccountIds:
     def remember(self, ids: Mapping[AccountName, int]) -> None:
         """Learns ids that were read from, or have been committed to, the database."""
         if len(self._ids) + len(ids) > _REMEMBERED_MAX:
-            self._ids.clear()
-            self._names.clear()
+            self.forget()
         self._ids |= ids
         self._names |= {id_: name for name, id_ in ids.items()}
 

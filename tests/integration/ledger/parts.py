@@ -123,8 +123,8 @@ async def open_parts(
     """A ledger whose writer runs until the block ends. tenure: in the first term if None."""
     writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
     engine = open_engine(url, name=name, pool_size=8)
-    accounts = AccountIds()
-    posting = PostingStore(writing_engine, accounts)
+    accounts = AccountIds.on(engine)
+    posting = PostingStore(writing_engine, AccountIds.on(writing_engine))
     reading = ReadingStore(engine, accounts)
     feed = Feed(reading, clock, replace(pace))
     writer = Writer(

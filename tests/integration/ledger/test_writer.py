@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from services.ledger.domain import INT64_MAX, AccountName, Posting
@@ -13,6 +14,7 @@ from services.ledger.posting.writer import WriterLimits
 from services.ledger.store.posting import PostingTransaction
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.parts import Parts, open_parts
 from tests.integration.ledger.stand_ins import Breaker, kill_connections
 from tests.support.clock import FixedClock
@@ -203,6 +205,26 @@ async def test_a_connection_that_is_lost_before_the_commit(
         assert killed == [1]
         assert [(p.sequence, p.replayed) for p in postings] == [(1, False), (2, False)]
         assert await claimed(parts) == 3
+        await assert_in_order(parts)
+
+
+async def test_a_database_that_lost_its_last_accounts_gives_their_ids_to_others(
+    urls: DatabaseUrls, clock: FixedClock
+) -> None:
+    async with open_parts(urls.service, clock, name="failover") as parts:
+        await parts.post_all(draft(gift(1)))
+        with psycopg.connect(urls.owner) as connection:  # a standby that was behind takes over
+            connection.execute(EMPTY)
+        assert await asyncio.to_thread(kill_connections, urls.service, "failover-writer") == 1
+        await parts.post_all(draft(gift(20, partner="tencent", project="road")))
+        await parts.post_all(draft(gift(300)))
+        trial = await parts.reader.trial_balance("CNY")
+        assert {balance.name.code: balance.micros for balance in trial.balances} == {
+            "partner/alipay/claimed": 300,
+            "partner/tencent/claimed": 20,
+            "project/road/fund": 20,
+            "project/well/fund": 300,
+        }
         await assert_in_order(parts)
 
 
