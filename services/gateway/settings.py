@@ -26,7 +26,7 @@ class Settings(ServerSettings):
     http_listen: Address = "127.0.0.1:0"
     # Open connections; one more is closed at once.
     http_connections_max: int = Field(default=2_000, gt=0)
-    # Requests at once, notices of platforms apart: each may hold a body of 1 MiB.
+    # Requests at once; and apart from them platforms' notices, each of which may hold 1 MiB.
     http_requests_max: int = Field(default=500, gt=0)
     callbacks_max: int = Field(default=100, gt=0)
     # How long a client may take to send a request's headers or to send the next request, to send a

@@ -10,7 +10,7 @@ record    one log line, and the metrics                metrics
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import lru_cache
 
 import structlog
@@ -55,10 +55,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Exchange:
     """The one middleware."""
 
-    def __init__(self, *, requests_max: int, answer_s: float) -> None:
-        """requests_max: at once. answer_s: how long a client may take to take an answer."""
+    def __init__(self, *, requests_max: int, answer_s: float, apart: Collection[str]) -> None:
+        """requests_max: at once, but for the routes that are bounded apart: readers must not keep
+        platforms' notices out. answer_s: how long a client may take to take an answer.
+        """
         self._requests_max = requests_max
         self._answer_s = answer_s
+        self._apart = apart
         self._requests = 0
 
     @web.middleware
@@ -67,21 +70,24 @@ class Exchange:
         started = time.perf_counter()
         request[REQUEST_ID] = str(uuid4())
         status = _CLIENT_WENT
-        self._requests += 1
+        counted = _route(request) not in self._apart
+        self._requests += counted
         try:
-            answer = await self._answer(request, handler)
+            answer = await self._answer(request, handler, counted=counted)
             answer.headers.update(SECURITY_HEADERS)
             answer.headers["X-Request-Id"] = request[REQUEST_ID]
             if await self._send(request, answer):
                 status = answer.status
             return answer
         finally:
-            self._requests -= 1
+            self._requests -= counted
             _record(request, status, time.perf_counter() - started)
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, handler: Handler, *, counted: bool
+    ) -> web.StreamResponse:
         try:
-            if self._requests > self._requests_max:
+            if counted and self._requests > self._requests_max:
                 raise Fault(Reason.QUEUE_FULL, "too many requests at once; ask again in a second")
             return await handler(request)
         except Fault as fault:
@@ -133,8 +139,7 @@ def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response
 
 def _record(request: web.Request, status: int, seconds: float) -> None:
     """One line: no query string, no body, no address of a person."""
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "none"
+    route = _route(request)
     method = request.method if request.method in _METHODS else "other"
     _counter(route, method, status).inc()
     _observe(route)(seconds)
@@ -142,6 +147,11 @@ def _record(request: web.Request, status: int, seconds: float) -> None:
     log_request(
         method, route, status, fault.reason.value if fault else "OK", seconds, request[REQUEST_ID]
     )
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"
 
 
 # Looking a metric's labels up costs more than counting. Routes, methods and statuses are few.

@@ -21,6 +21,8 @@ from services.runtime.settings import split_address
 
 _log = structlog.get_logger()
 
+_NOTICES = "/callbacks/{platform}"
+
 _LINE_BYTES_MAX = 8_190
 _HEADERS_MAX = 100
 _LINGER_S = 5.0
@@ -35,7 +37,11 @@ def application(
     settings: Settings,
 ) -> web.Application:
     """What is where."""
-    exchange = Exchange(requests_max=settings.http_requests_max, answer_s=settings.http_answer_s)
+    exchange = Exchange(
+        requests_max=settings.http_requests_max,
+        answer_s=settings.http_answer_s,
+        apart=(_NOTICES,),
+    )
     totals = TotalsOverHttp(live)
     projects = ProjectsOverHttp(listing)
     page = Page()
@@ -49,8 +55,8 @@ def application(
     app.router.add_get("/v1/projects", projects.get)
     log.add_routes(app.router)
     app.router.add_get("/healthz", health)
-    app.router.add_get("/callbacks/{platform}", callbacks.accept, allow_head=False)
-    app.router.add_post("/callbacks/{platform}", callbacks.accept)
+    app.router.add_get(_NOTICES, callbacks.accept, allow_head=False)
+    app.router.add_post(_NOTICES, callbacks.accept)
     for path in page.paths:
         app.router.add_get(path, page.get)
     return app

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 import pytest
 from prometheus_client import REGISTRY
+from watersmeet.ledger.v1 import log_service_pb2 as log_pb
+from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL
 
 from services.runtime import logs
@@ -247,20 +249,46 @@ async def test_connections_are_bounded_and_slow_ones_closed(start_mesh: StartMes
     assert (await get(mesh, "/healthz"))[0] == 200
 
 
-async def test_requests_at_once_are_bounded(start_mesh: StartMesh) -> None:
-    mesh = await start_mesh(http_requests_max=1, http_body_s=5)
+class SlowLog(log_grpc.LogServiceServicer):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def ListLogKeys(
+        self, request: log_pb.ListLogKeysRequest, context: object
+    ) -> log_pb.ListLogKeysResponse:
+        self.is_asked.set()
+        await self.answers.wait()
+        return log_pb.ListLogKeysResponse()
+
+
+async def test_requests_at_once_are_bounded_and_notices_apart(start_mesh: StartMesh) -> None:
+    log = SlowLog()  # type: ignore[abstract]  # the rest is UNIMPLEMENTED
+    mesh = await start_mesh(http_requests_max=1, http_body_s=5, log=log)
+    http = await mesh.http()
     reader, writer = await asyncio.open_connection("127.0.0.1", mesh.gateway.http.port)
     writer.write(b"POST /callbacks/alipay HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
-    await writer.drain()
-    await asyncio.sleep(0.05)  # it is being served, and waits for its body
-    http = await mesh.http()
+    await until(lambda: mesh.gateway.callbacks.under_way == 1)  # it waits for its body
+    async with http.get("/v1/totals") as answer:
+        assert answer.status == 200
+
+    async def keys() -> int:
+        async with http.get("/v1/log/keys") as answer:
+            return answer.status
+
+    slow = asyncio.create_task(keys())
+    await log.is_asked.wait()
     async with http.get("/v1/totals") as answer:
         assert (answer.status, (await answer.json())["reason"]) == (429, "QUEUE_FULL")
         assert answer.headers["Retry-After"] == "1"
+    async with http.post("/callbacks/alipay", data=b"hello") as answer:
+        assert answer.status == 200
+    log.answers.set()
+    assert await slow == 200
     writer.write(b"hello")
     assert (await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)).startswith(b"HTTP/1.1 200")
     writer.close()
-    assert (await get(mesh, "/v1/totals"))[0] == 200
 
 
 async def test_a_client_that_takes_no_answer_is_cut_off(start_mesh: StartMesh) -> None:
