@@ -61,7 +61,11 @@ def wire(
     server = Server("gateway", settings)
     server.add(
         totals_grpc.add_TotalsServiceServicer_to_server,
-        TotalsService(live, watchers_max=settings.watchers_max),
+        TotalsService(
+            live,
+            watchers_max=settings.watchers_max,
+            watchers_each_max=settings.watchers_each_max,
+        ),
         totals_service.SERVICE_NAME,
     )
     server.add_background(follower.run, "follower")

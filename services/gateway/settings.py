@@ -21,6 +21,8 @@ class Settings(ServerSettings):
     # Watches of totals at once; one more is refused with QUEUE_FULL. Fewer than
     # max_concurrent_calls, so that watchers leave room for other calls.
     watchers_max: int = Field(default=500, gt=0)
+    # Of those, one caller's.
+    watchers_each_max: int = Field(default=100, gt=0)
 
     # Plain HTTP, for a proxy that ends TLS in front of it.
     http_listen: Address = "127.0.0.1:0"

@@ -1,6 +1,6 @@
 """TotalsService: convert, ask the totals, convert."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -17,6 +17,7 @@ from services.gateway.query import Query
 from services.gateway.watching import Update, cursor_of, watch
 from services.runtime.call import current_call
 from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Caller
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["TotalsService"].full_name
 
@@ -31,11 +32,12 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class TotalsService(pb_grpc.TotalsServiceServicer):
     """The totals over gRPC."""
 
-    def __init__(self, live: LiveTotals, *, watchers_max: int) -> None:
-        """watchers_max: watches at once."""
+    def __init__(self, live: LiveTotals, *, watchers_max: int, watchers_each_max: int) -> None:
+        """watchers_max: watches at once; watchers_each_max: of one caller."""
         self._live = live
         self._watchers_max = watchers_max
-        self._watchers = 0
+        self._watchers_each_max = watchers_each_max
+        self._watchers = Counter[Caller]()
         self._shared: OrderedDict[_Key, pb.WatchTotalsResponse] = OrderedDict()
 
     async def GetTotals(
@@ -54,7 +56,7 @@ class TotalsService(pb_grpc.TotalsServiceServicer):
         query = query_of(request.filter, request.group_by)
         require_own_partner(current_call().caller, query)
         resume = cursor_of(request.resume_cursor) if request.resume_cursor else None
-        with self._admitted():
+        with self._admitted(current_call().caller):
             async with aclosing(watch(self._live, query, resume)) as updates:
                 async for update in updates:
                     yield self._message(query, update)
@@ -72,17 +74,18 @@ class TotalsService(pb_grpc.TotalsServiceServicer):
         return message
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        if self._watchers >= self._watchers_max:
+    def _admitted(self, caller: Caller) -> Iterator[None]:
+        own, all_ = self._watchers[caller], self._watchers.total()
+        if own >= self._watchers_each_max or all_ >= self._watchers_max:
             raise Fault(
                 Reason.QUEUE_FULL,
-                f"{self._watchers_max} watches are open; wait, or ask GetTotals now and then",
+                f"{all_} watches are open, {own} of them yours; wait, or ask GetTotals meanwhile",
                 retry_after=5.0,
             )
-        self._watchers += 1
-        WATCHERS.set(self._watchers)
+        self._watchers[caller] += 1
+        WATCHERS.set(self._watchers.total())
         try:
             yield
         finally:
-            self._watchers -= 1
-            WATCHERS.set(self._watchers)
+            self._watchers[caller] -= 1
+            WATCHERS.set(self._watchers.total())

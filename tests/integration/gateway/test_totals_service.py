@@ -255,6 +255,19 @@ async def test_watchers_are_bounded_and_leave_room_when_they_go(start_mesh: Star
             break
 
 
+async def test_one_who_watches_much_leaves_room_for_others(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh(watchers_each_max=1)
+    alipay, tencent = await mesh.as_("partner", "alipay"), await mesh.as_("partner", "tencent")
+    watch = alipay.WatchTotals(pb.WatchTotalsRequest(), timeout=10)
+    await _read(watch)
+    fault = await _fault(alipay.WatchTotals(pb.WatchTotalsRequest(), timeout=5))
+    assert (fault.reason, fault.retry_after is not None) == (Reason.QUEUE_FULL, True)
+    other = tencent.WatchTotals(pb.WatchTotalsRequest(), timeout=10)
+    assert (await _read(other)).reset
+    for one in (watch, other):
+        one.cancel()
+
+
 async def test_a_foreign_cursor_is_refused(mesh: Mesh) -> None:
     stub = await mesh.as_("operator", "local")
     fault = await _fault(stub.WatchTotals(pb.WatchTotalsRequest(resume_cursor="!"), timeout=5))
