@@ -1,6 +1,6 @@
 """What happens to every call before, around and after its handler.
 
-    admit     who calls, and may they                       identity, permissions
+    admit     who calls, and may they                       identity, denied, permissions
     limit     calls at once, and a unary call's time        live_calls
     quota     what this partner may send                    quotas
     accept    a message's size and form                     messages
@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 
+from services.runtime.denied import DeniedCertificates
 from services.runtime.errors import Fault
 from services.runtime.faults import fault_of
 from services.runtime.live_calls import LiveCalls, shutting_down
@@ -32,8 +33,16 @@ from services.runtime.served import Context, Handler, Method, Served
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """The one interceptor of a server."""
 
-    def __init__(self, *, trust_domain: str, live: LiveCalls, quotas: Quotas) -> None:
+    def __init__(
+        self,
+        *,
+        trust_domain: str,
+        denied: DeniedCertificates,
+        live: LiveCalls,
+        quotas: Quotas,
+    ) -> None:
         self._trust_domain = trust_domain
+        self._denied = denied
         self._live = live
         self._quotas = quotas
         self._handlers: dict[str, Handler] = {}  # bounded by the methods that exist
@@ -79,11 +88,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             served.record()
 
     async def _handle(self, served: Served, request: Any) -> Any:
-        caller = served.admit(self._trust_domain)
+        caller = served.admit(self._trust_domain, self._denied)
         if served.method.is_health:
             return await self._answer(served, request, None)
         served.live = self._live.enter(
-            is_endless=served.method.only_sends, is_unary=served.method.is_unary
+            is_endless=served.method.only_sends,
+            # Only streams last so long that their certificate may be withdrawn meanwhile.
+            certificate=None if served.method.is_unary else served.certificate,
         )
         is_stream = served.method.receives_stream
         quotas = self._quotas.of_caller(caller)

@@ -1,6 +1,7 @@
 """The calls being served: how many, for how long, and how they end when the server stops."""
 
 import asyncio
+from collections.abc import Callable
 
 from services.runtime.errors import Fault, Reason
 
@@ -8,10 +9,18 @@ from services.runtime.errors import Fault, Reason
 class LiveCall:
     """One call. `ended_by` says why its task was cancelled, if we did it."""
 
-    __slots__ = ("_task", "deadline", "ended_by", "is_endless")
+    __slots__ = ("_task", "certificate", "deadline", "ended_by", "is_endless")
 
-    def __init__(self, task: asyncio.Task[object], *, is_endless: bool, deadline: float) -> None:
+    def __init__(
+        self,
+        task: asyncio.Task[object],
+        *,
+        is_endless: bool,
+        certificate: bytes | None,
+        deadline: float,
+    ) -> None:
         self._task = task
+        self.certificate = certificate
         self.is_endless = is_endless
         self.deadline = deadline
         self.ended_by: Fault | None = None
@@ -44,10 +53,11 @@ class LiveCalls:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def enter(self, *, is_endless: bool, is_unary: bool) -> LiveCall:
+    def enter(self, *, is_endless: bool, certificate: bytes | None) -> LiveCall:
         """Counts the running task's call in; `leave` counts it out.
 
-        is_endless: a stream that only sends. is_unary: it has a deadline.
+        is_endless: a stream that only sends. certificate: of a stream's client; None for a unary
+        call, which has a deadline.
         Raises Fault(SHUTTING_DOWN) while draining and Fault(QUEUE_FULL) at the limit.
         """
         if self.draining.done():
@@ -61,10 +71,15 @@ class LiveCalls:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None, "a handler runs in a task"
-        call = LiveCall(task, is_endless=is_endless, deadline=loop.time() + self._call_timeout_s)
+        call = LiveCall(
+            task,
+            is_endless=is_endless,
+            certificate=certificate,
+            deadline=loop.time() + self._call_timeout_s,
+        )
         self._calls.add(call)
         self._idle.clear()
-        if is_unary:
+        if certificate is None:
             self._timed[call] = None
             if self._timer is None:
                 self._timer = loop.call_at(call.deadline, self._end_overdue)
@@ -76,6 +91,13 @@ class LiveCalls:
         self._timed.pop(call, None)
         if not self._calls:
             self._idle.set()
+
+    def end_streams(self, of: Callable[[bytes], bool], fault: Fault) -> int:
+        """Ends the streams of the clients whose certificates are meant; returns how many."""
+        meant = [call for call in self._calls if call.certificate and of(call.certificate)]
+        for call in meant:
+            call.end(fault)
+        return len(meant)
 
     async def pause(self, seconds: float) -> None:
         """Waits; raises Fault(SHUTTING_DOWN) at once if the server begins to stop meanwhile."""

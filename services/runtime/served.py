@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 
 from services.runtime.call import Call, enter_call, is_uuid, require_request_id
+from services.runtime.denied import DeniedCertificates
 from services.runtime.errors import Fault, Reason
 from services.runtime.identity import Caller, parse_spiffe
 from services.runtime.live_calls import LiveCall
@@ -84,16 +85,25 @@ class Served:
         self._start = time.perf_counter()
         method.metrics.started += 1
 
-    def admit(self, trust_domain: str) -> Caller:
-        """Finds out and says who calls. Raises Fault(IDENTITY_UNKNOWN or PERMISSION_DENIED).
+    def admit(self, trust_domain: str, denied: DeniedCertificates) -> Caller:
+        """Finds out and says who calls.
+
+        Raises Fault(IDENTITY_UNKNOWN, CERTIFICATE_DENIED or PERMISSION_DENIED).
 
         gRPC states peer_spiffe_id only if the certificate has exactly one URI, as SPIFFE demands;
         the URI is never looked for among the other names, where a host may be called anything.
         """
         uris = tuple(self.context.auth_context().get("peer_spiffe_id", ()))
         self.caller = _caller(uris[0] if uris else b"", trust_domain)
+        if denied:
+            denied.refuse(self.certificate)
         require_permission(self.method.name, self.caller)
         return self.caller
+
+    @property
+    def certificate(self) -> bytes:
+        """The client's, as PEM."""
+        return next(iter(self.context.auth_context().get("x509_pem_cert", ())), b"")
 
     def identify(self, request: object) -> None:
         """Settles the request id and makes this the current call.

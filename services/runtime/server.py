@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from services.runtime import logs
 from services.runtime.channel import TRANSPORT_BYTES_MAX
+from services.runtime.denied import DENIED_CALLS, DeniedCertificates, denied
 from services.runtime.interceptors import CallInterceptor
 from services.runtime.live_calls import LiveCalls
 from services.runtime.metrics import MetricsPort, open_metrics
@@ -65,7 +66,7 @@ class Server:
     def __init__(self, name: str, settings: ServerSettings) -> None:
         """name: the service's, for its logs. Must be made where an event loop runs.
 
-        Raises OSError if a certificate file cannot be read, and QuotaFileError.
+        Raises OSError if a certificate file cannot be read, QuotaFileError and DeniedFileError.
         """
         self._name = name
         self._settings = settings
@@ -73,10 +74,14 @@ class Server:
             limit=settings.max_concurrent_calls, call_timeout_s=settings.call_timeout_s
         )
         self.quotas = Quotas(read_quotas(settings.quotas_file), pause=self._live.pause)
+        self._denied = DeniedCertificates(settings.denied_certificates_file)
         self._server = grpc.aio.server(
             interceptors=[
                 CallInterceptor(
-                    trust_domain=settings.trust_domain, live=self._live, quotas=self.quotas
+                    trust_domain=settings.trust_domain,
+                    denied=self._denied,
+                    live=self._live,
+                    quotas=self.quotas,
                 )
             ],
             options=_OPTIONS,
@@ -94,6 +99,8 @@ class Server:
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self.port = 0
+        if settings.denied_certificates_file is not None:
+            self.add_background(lambda: self._denied.follow(self._end_denied), "denied")
 
     @property
     def metrics_port(self) -> int:
@@ -183,6 +190,10 @@ class Server:
             await asyncio.to_thread(self._metrics.close)
         _log.info("stopped")
         logs.flush()
+
+    def _end_denied(self) -> None:
+        """Streams that began before their certificate was withdrawn."""
+        DENIED_CALLS.inc(self._live.end_streams(self._denied.holds, denied()))
 
     async def _become_ready(self, ready: Callable[[], Awaitable[None]]) -> None:
         await ready()

@@ -76,6 +76,8 @@ class ServerSettings(TlsSettings):
     max_concurrent_calls: int = Field(default=1_000, gt=0)
     # quotas.toml: what each partner may send; without it, what quotas/table.py says.
     quotas_file: Path | None = None
+    # Fingerprints of certificates that are withdrawn before their time (denied.py).
+    denied_certificates_file: Path | None = None
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
 
