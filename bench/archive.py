@@ -21,6 +21,7 @@ from services.ledger.domain import (
     CauseKind,
     Dates,
     EntryDraft,
+    EntryId,
     Head,
     Transfer,
 )
@@ -63,7 +64,7 @@ class _Books:
         recorded = _START + timedelta(milliseconds=sequence)
         entry_id = UUID(int=sequence << 64 | self._draw.getrandbits(62))
         draft = EntryDraft(
-            entry_id=entry_id,
+            entry_id=EntryId(str(entry_id)),
             cause=Cause(CauseKind.INTAKE_BATCH, str(entry_id)),
             value_time=recorded,
             metadata={"digest": sha256(entry_id.bytes).hexdigest(), "gifts": "40"},

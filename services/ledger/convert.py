@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
-from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.donations.v1 import batch_service_pb2 as batch_pb
@@ -25,8 +24,11 @@ from services.ledger.domain import (
     Balance,
     Cause,
     CauseKind,
+    Cell,
     Entry,
+    EntryId,
     Purpose,
+    Sums,
     TotalsRow,
     TotalState,
     Transfer,
@@ -42,13 +44,13 @@ _NANOS_MAX = 999_999_999
 # From the wire.
 
 
-def uuid_of(text: str, field: str) -> UUID:
-    """A UUID in its usual form. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+def entry_id_of(text: str, field: str) -> EntryId:
+    """A UUID, in whatever case. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     if not text:
         raise Fault(Reason.FIELD_REQUIRED, f"{field} is required", field=field)
     if not is_uuid(text):
         raise Fault(Reason.FIELD_INVALID, f"{field} must be a UUID of 36 characters", field=field)
-    return UUID(text)
+    return EntryId(text.lower())
 
 
 def sequence_of(sequence: int, field: str) -> int:
@@ -223,7 +225,7 @@ def entry_message(entry: Entry) -> pb.Entry:
     draft = entry.draft
     return pb.Entry(
         sequence=entry.sequence,
-        entry_id=str(draft.entry_id),
+        entry_id=draft.entry_id,
         cause=cause_message(draft.cause),
         value_time=stamp_of(draft.value_time),
         recorded_time=stamp_of(entry.recorded_time),
@@ -274,19 +276,23 @@ def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
 
 def cell_messages(rows: Iterable[TotalsRow]) -> list[pb.TotalCell]:
     """Cells of the totals, or changes of them."""
-    return [
-        pb.TotalCell(
-            campaign=cell.campaign,
-            project=cell.project,
-            partner=cell.partner,
-            hour=_hour_stamp(cell.hour),
-            state=_TOTAL_STATES[cell.state],
-            amount=money(cell.currency, sums.micros),
-            count=sums.tally,
-            purpose=_PURPOSES[cell.purpose],
-        )
-        for cell, sums in rows
-    ]
+    return [_cell_message(*row) for row in rows]
+
+
+def _cell_message(cell: Cell, sums: Sums) -> pb.TotalCell:
+    # Field by field, which takes a third of the time that names take.
+    message = pb.TotalCell()
+    campaign, project, partner, hour, state, currency, purpose = cell
+    message.campaign = campaign
+    message.project = project
+    message.partner = partner
+    message.hour.CopyFrom(_hour_stamp(hour))
+    message.state = _TOTAL_STATES[state]
+    amount = message.amount
+    amount.currency_code = currency
+    amount.micros, message.count = sums
+    message.purpose = _PURPOSES[purpose]
+    return message
 
 
 def check_message(check: Check) -> audit_pb.AuditCheck:

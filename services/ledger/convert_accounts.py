@@ -2,7 +2,7 @@
 
 from watersmeet.ledger.v1 import account_service_pb2 as pb
 
-from services.ledger.convert import name_of, required_time, uuid_of
+from services.ledger.convert import entry_id_of, name_of, required_time
 from services.ledger.domain import AccountLimit, AccountState, EntryDraft
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.runtime.errors import Fault, Reason
@@ -19,7 +19,7 @@ def decision_of(request: pb.ChangeAccountRequest, by: str) -> EntryDraft:
         name_of(request.code, request.currency_code), _state_of(request), _limit_of(request)
     )
     return draft_of_account(
-        uuid_of(request.request_id, "request_id"),
+        entry_id_of(request.request_id, "request_id"),
         decision,
         value_time=required_time(request),
         by=by,

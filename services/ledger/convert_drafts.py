@@ -3,7 +3,7 @@
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger.convert import cause_of, moment, no_time, required_time, time_of, uuid_of
+from services.ledger.convert import cause_of, entry_id_of, moment, no_time, required_time, time_of
 from services.ledger.convert_steps import step_of
 from services.ledger.domain import EntryDraft, Posting, Transfer
 from services.ledger.journal.plan import Outcome
@@ -15,7 +15,7 @@ def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
     metadata = message.metadata
     try:
         return EntryDraft(
-            uuid_of(message.entry_id, "entry_id"),
+            entry_id_of(message.entry_id, "entry_id"),
             cause_of(message.cause),
             required_time(message),
             dict(metadata) if metadata else {},
@@ -56,14 +56,16 @@ def _transfers_of(message: pb.EntryDraft) -> tuple[Transfer, ...]:
     return tuple(transfers)
 
 
-def result_of(entry_id: str, outcome: Outcome) -> pb.PostResult:
-    """What became of the draft that called itself entry_id."""
+def put_result(message: pb.PostResult, entry_id: str, outcome: Outcome) -> None:
+    """Writes what became of the draft that called itself entry_id.
+
+    Field by field into a message that is there: a fifth of what a new one by its names takes.
+    """
+    message.entry_id = entry_id
     if isinstance(outcome, Posting):
-        sequence, hash_, replayed = outcome
-        return pb.PostResult(entry_id=entry_id, sequence=sequence, hash=hash_, replayed=replayed)
-    problem = errors_pb2.Problem(
-        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{outcome.reason}"),
-        message=outcome.message,
-        metadata=outcome.metadata,
-    )
-    return pb.PostResult(entry_id=entry_id, problem=problem)
+        message.sequence, message.hash, message.replayed = outcome
+        return
+    problem = message.problem
+    problem.reason = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{outcome.reason}")
+    problem.message = outcome.message
+    problem.metadata.update(outcome.metadata)

@@ -3,7 +3,7 @@
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import period_service_pb2 as pb
 
-from services.ledger.convert import required_time, stamp_of, transfer_message, uuid_of
+from services.ledger.convert import entry_id_of, required_time, stamp_of, transfer_message
 from services.ledger.domain import EntryDraft
 from services.ledger.posting.periods import (
     PeriodAction,
@@ -33,7 +33,7 @@ def decision_of(request: pb.DecidePeriodRequest, by: str) -> EntryDraft:
             Reason.FIELD_INVALID, "action is none of those that there are", field="action"
         ) from None
     return draft_of_period(
-        uuid_of(request.request_id, "request_id"),
+        entry_id_of(request.request_id, "request_id"),
         PeriodDecision(period_of(request.period), action, by),
         value_time=required_time(request),
         document=request.document,

@@ -9,14 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
-from typing import NamedTuple
-from uuid import UUID
+from typing import NamedTuple, NewType
 
 INT64_MAX = 2**63 - 1
 """The largest balance; what would exceed it is refused with BALANCE_OVERFLOW."""
 
 NO_HASH = bytes(32)
 """What stands for the previous hash in the first entry."""
+
+
+EntryId = NewType("EntryId", str)
+"""A UUID in the form of RFC 9562: 36 characters, in lower case. Nearly all that is done with an
+entry's id is to write it down and to compare it, so it is kept as it is written."""
 
 
 class AccountKind(IntEnum):
@@ -59,6 +63,8 @@ class AccountLimit(IntEnum):
 class CauseKind(IntEnum):
     """What made an entry necessary; numbered as in the proto and in the database."""
 
+    __hash__ = int.__hash__  # an enum's own is a call of Python's
+
     INTAKE_BATCH = 1
     MANUAL = 2
     RECONCILIATION = 3
@@ -80,7 +86,7 @@ class TotalState(IntEnum):
     DISPUTED = 6
     SUSPENSE = 7
 
-    __hash__ = int.__hash__  # an enum's own is a call of Python's, twice a cell
+    __hash__ = int.__hash__
 
 
 class StepKind(IntEnum):
@@ -225,7 +231,7 @@ class EntryDraft(NamedTuple):
     reverses: the sequence of the entry that all its transfers reverse, if that is what it does.
     """
 
-    entry_id: UUID
+    entry_id: EntryId
     cause: Cause
     value_time: datetime
     metadata: Mapping[str, str]

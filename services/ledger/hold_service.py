@@ -27,7 +27,7 @@ class HoldService(pb_grpc.HoldServiceServicer):
             held = await self._holds.hold(name)
             micros = amount_of(request.amount, held.status.transfer)
         posting = await self._holds.commit(
-            convert.uuid_of(request.request_id, "request_id"),
+            convert.entry_id_of(request.request_id, "request_id"),
             name,
             micros,
             convert.required_time(request),
@@ -37,7 +37,7 @@ class HoldService(pb_grpc.HoldServiceServicer):
     async def VoidHold(self, request: pb.VoidHoldRequest, _context: Context) -> pb.VoidHoldResponse:
         """Voids a hold."""
         posting = await self._holds.void(
-            convert.uuid_of(request.request_id, "request_id"),
+            convert.entry_id_of(request.request_id, "request_id"),
             transfer_name_of(request.name),
             convert.required_time(request),
         )

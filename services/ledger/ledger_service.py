@@ -7,7 +7,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger import convert
-from services.ledger.convert_drafts import draft_of, result_of
+from services.ledger.convert_drafts import draft_of, put_result
 from services.ledger.convert_feed import checkpoint_message
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
 from services.ledger.journal.rules import ENTRIES_MAX
@@ -40,7 +40,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
     ) -> pb.CreateAccountResponse:
         """Opens an account."""
         name = convert.name_of(request.code, request.currency_code)
-        entry_id = convert.uuid_of(request.request_id, "request_id")
+        entry_id = convert.entry_id_of(request.request_id, "request_id")
         await self._writer.open_account(name, entry_id, str(current_call().caller))
         account = await self._reader.account(name)
         return pb.CreateAccountResponse(account=convert.account_message(account))
@@ -83,16 +83,13 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 field="entries",
             )
         of_service = current_call().caller.role is Role.SERVICE
-        drafts = [_allowed(draft_of(entry), of_service) for entry in request.entries]
-        posted = iter(
-            await self._writer.post([draft for draft in drafts if not isinstance(draft, Fault)])
+        outcomes = await self._writer.post(
+            _allowed(draft_of(entry), of_service) for entry in request.entries
         )
-        return pb.PostEntriesResponse(
-            results=[
-                result_of(message.entry_id, draft if isinstance(draft, Fault) else next(posted))
-                for message, draft in zip(request.entries, drafts, strict=True)
-            ]
-        )
+        response = pb.PostEntriesResponse()
+        for entry, outcome in zip(request.entries, outcomes, strict=True):
+            put_result(response.results.add(), entry.entry_id, outcome)
+        return response
 
     async def GetEntry(self, request: pb.GetEntryRequest, _context: Context) -> pb.GetEntryResponse:
         """Returns an entry."""
@@ -100,7 +97,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
             case "sequence":
                 entry = await self._reader.entry(request.sequence)
             case "entry_id":
-                entry = await self._reader.entry(convert.uuid_of(request.entry_id, "entry_id"))
+                entry = await self._reader.entry(convert.entry_id_of(request.entry_id, "entry_id"))
             case _:
                 raise Fault(
                     Reason.FIELD_REQUIRED, "name the entry by sequence or entry_id", field="name"

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from uuid import UUID
 
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 
-from services.ledger.convert import uuid_of
+from services.ledger.convert import entry_id_of
 from services.ledger.convert_log import archive_message, checkpoint_message
+from services.ledger.domain import EntryId
 from services.ledger.log.archive import Archive
 from services.ledger.log.proofs import Proofs
 from services.runtime.errors import Fault, Reason
@@ -55,12 +55,12 @@ class LogService(pb_grpc.LogServiceServicer):
         self, request: pb.GetInclusionProofRequest, _context: Context
     ) -> pb.GetInclusionProofResponse:
         """Proves that an entry is in the tree of a checkpoint."""
-        name: int | UUID
+        name: int | EntryId
         match request.WhichOneof("entry"):
             case "sequence":
                 name = request.sequence
             case "entry_id":
-                name = uuid_of(request.entry_id, "entry_id")
+                name = entry_id_of(request.entry_id, "entry_id")
             case _:
                 raise Fault(
                     Reason.FIELD_REQUIRED, "name the entry by sequence or entry_id", field="entry"

@@ -27,7 +27,7 @@ class ReversalService(pb_grpc.ReversalServiceServicer):
         if len(request.parts) > _PARTS_MAX:
             raise Fault(Reason.FIELD_INVALID, f"name at most {_PARTS_MAX:,} parts", field="parts")
         posting = await self._reversals.reverse(
-            convert.uuid_of(request.request_id, "request_id"),
+            convert.entry_id_of(request.request_id, "request_id"),
             request.sequence,
             [
                 Part(

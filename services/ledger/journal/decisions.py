@@ -7,7 +7,6 @@ its metadata, so what holds now can be derived from the entries alone.
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from services.ledger.domain import (
     AccountLimit,
@@ -16,6 +15,7 @@ from services.ledger.domain import (
     Cause,
     CauseKind,
     EntryDraft,
+    EntryId,
 )
 from services.runtime.errors import Fault, Reason
 
@@ -43,7 +43,7 @@ class AccountDecision(NamedTuple):
 
 
 def draft_of_account(
-    entry_id: UUID, decision: AccountDecision, *, value_time: datetime, by: str, document: str
+    entry_id: EntryId, decision: AccountDecision, *, value_time: datetime, by: str, document: str
 ) -> EntryDraft:
     """The entry that a decision on an account is. document: may be empty."""
     metadata = {BY: by}

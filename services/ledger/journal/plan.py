@@ -4,7 +4,7 @@ Pure: the same books and drafts give the same plan. The writer reads what it nee
 lock, plans, and hands the plan to the store.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from services.ledger.domain import (
     Dates,
     Entry,
     EntryDraft,
+    EntryId,
     Head,
     Posting,
     Sums,
@@ -29,9 +30,10 @@ from services.ledger.domain import (
 )
 from services.ledger.journal import seal
 from services.ledger.journal.decisions import AccountDecision, account_decision_of
+from services.ledger.journal.group import Group, Prepared
 from services.ledger.journal.routes import Route, RouteSums
-from services.ledger.journal.rules import require_valid, watermarks_of
-from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover, names_of
+from services.ledger.journal.rules import watermarks_of
+from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
 from services.ledger.journal.totals import changes_of
 from services.ledger.posting.periods import Late, Periods, period_decision_of
@@ -39,45 +41,6 @@ from services.runtime.errors import Fault, Reason
 
 Outcome = Posting | Fault
 """What became of one draft."""
-
-
-class Prepared(NamedTuple):
-    """A valid draft with its part of the canonical text, made once for all attempts.
-
-    routes: of all its transfers, if all are plain movements, as of nearly all drafts; else none.
-    micros: of all these together, in whatever unit.
-    about: the transfers in the books that its own are about.
-    """
-
-    draft: EntryDraft
-    content: bytes
-    content_hash: bytes
-    micros: int
-    routes: Sequence[Route]
-    about: Sequence[TransferName]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether all that it does is plain movements."""
-        return bool(self.routes)
-
-
-def prepare(draft: EntryDraft) -> Prepared:
-    """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
-    routes, steps = require_valid(draft)
-    if steps:
-        content = seal.content_of(draft)
-        about = [step.of for step in steps if step.of is not None]
-        return Prepared(draft, content, seal.content_hash(content), 0, (), about)
-    lines = []
-    micros = 0
-    for route, transfer in zip(routes, draft.transfers, strict=True):
-        _, _, amount, _, _, _, hour, tally, _ = transfer
-        micros += amount
-        time = seal.rfc3339(hour) if hour else seal.NOTHING
-        lines.append(f"{route.line_start}{amount}{route.line_middle}{time} {tally}\n")
-    content = seal.content_of(draft, lines)
-    return Prepared(draft, content, seal.content_hash(content), micros, routes, ())
 
 
 class Posted(NamedTuple):
@@ -108,7 +71,7 @@ class Books:
     """
 
     head: Head
-    posted: Mapping[UUID, Posted] = field(default_factory=dict)
+    posted: Mapping[EntryId, Posted] = field(default_factory=dict)
     turnovers: Mapping[AccountName, Turnover] = field(default_factory=dict)
     guards: Mapping[AccountName, Guard] = field(default_factory=dict)
     named: Mapping[TransferName, Named] = field(default_factory=dict)
@@ -121,11 +84,11 @@ class Books:
 class Plan:
     """What to write, and what to answer for each draft in their order.
 
-    entries: the new ones. turnovers: of every account that they use, opened or not, as they will
-    be; stepped: those of them on which holds may be other than before. decisions: what they decide
-    on accounts, in order. totals: what to add. watermarks: what they state; the later time wins.
-    next_expiry: no open hold is over before. periods: their states behind the entries. late: what
-    came late.
+    entries: the new ones; routes: of each, those of its transfers (see Prepared). turnovers: of
+    every account that they use, opened or not, as they will be; stepped: those of them on which
+    holds may be other than before. decisions: what they decide on accounts, in order. totals: what
+    to add. watermarks: what they state; the later time wins. next_expiry: no open hold is over
+    before. periods: their states behind the entries. late: what came late.
     """
 
     head: Head
@@ -133,6 +96,7 @@ class Plan:
     periods: Periods
     outcomes: list[Outcome] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    routes: list[Sequence[Route]] = field(default_factory=list)
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
     stepped: set[AccountName] = field(default_factory=set)
     decisions: list[AccountDecision] = field(default_factory=list)
@@ -157,46 +121,31 @@ class Plan:
         )
 
 
-def accounts_of(group: Iterable[Prepared]) -> set[AccountName]:
-    """The accounts that drafts use."""
-    routes: set[Route] = set()
-    names: set[AccountName] = set()
-    for prepared in group:
-        if prepared.is_plain:
-            routes.update(prepared.routes)
-            continue
-        draft = prepared.draft
-        names |= names_of(draft.transfers)
-        if draft.cause.kind is CauseKind.ACCOUNT:
-            names.add(account_decision_of(draft.cause.id, draft.metadata).name)
-    names.update([route.debit for route in routes], [route.credit for route in routes])
-    return names
-
-
 def recorded_time(head: Head, now: datetime) -> datetime:
     """When entries after head are recorded: never before it, whatever the clock does."""
     return max(now, head.recorded_time or now)
 
 
-def plan_group(group: Sequence[Prepared], books: Books, now: datetime) -> Plan:
+def plan_group(group: Group, books: Books, now: datetime) -> Plan:
     """Plans the drafts in their order, each all or nothing.
 
     Holds whose time is over end first, in an entry of the ledger's own. An entry id that is posted,
     or that an earlier draft of the group takes, is a replay or an ENTRY_CONFLICT. What the accounts
     or the transfers that it is about do not allow is refused.
     """
-    planning = _Planning(books, recorded_time(books.head, now), sums_up=cannot_refuse(group, books))
+    sums = group.sums if cannot_refuse(group, books) else None
+    planning = _Planning(books, recorded_time(books.head, now), sums)
     planning.expire(books.due)
-    for prepared in group:
+    for prepared in group.drafts:
         planning.take(prepared)
     return planning.finish()
 
 
-def cannot_refuse(group: Sequence[Prepared], books: Books) -> bool:
+def cannot_refuse(group: Group, books: Books) -> bool:
     """Whether no account can refuse any of the drafts, in whatever order: all are plain movements,
     nothing binds an account, and all of them together with what is held stay within 64 bits.
     """
-    if books.guards or books.due or not all(prepared.is_plain for prepared in group):
+    if books.guards or books.due or group.others:
         return False
     most = max(
         [
@@ -205,24 +154,21 @@ def cannot_refuse(group: Sequence[Prepared], books: Books) -> bool:
         ],
         default=0,
     )
-    return most + sum([prepared.micros for prepared in group]) <= INT64_MAX
+    return most + group.sums.micros() <= INT64_MAX
 
 
 class _Planning:
     """A plan in the making.
 
-    sums_up: whether movements are only summed up by route, and the accounts hear of the sums; else
-    they are asked about each draft. Both come to the same where no draft can be refused.
+    sums: what all drafts come to, if no account can refuse any: then the accounts hear of the sums
+    alone, else they are asked about each draft. Both come to the same.
     """
 
-    def __init__(self, books: Books, now: datetime, *, sums_up: bool) -> None:
+    def __init__(self, books: Books, now: datetime, sums: RouteSums | None) -> None:
         self._first = books.head.sequence + 1
         self._now = now
-        self._sums = RouteSums({}, {}) if sums_up else None
-        # By number: a UUID takes longer to hash than all else that is asked about it.
-        self._posted: dict[int, Posted | Entry] = {
-            entry_id.int: posted for entry_id, posted in books.posted.items()
-        }
+        self._sums = sums
+        self._posted: dict[EntryId, Posted | Entry] = dict(books.posted)
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
         self._plan = Plan(books.head, books.next_expiry, books.periods)
@@ -234,7 +180,8 @@ class _Planning:
         head = self._plan.head
         transfers = tuple(expired(name, hold) for name, hold in due)
         cause = Cause(CauseKind.HOLD, str(due[0].name))
-        entry_id = uuid5(_EXPIRIES, head.hash.hex())  # which nobody can have taken before
+        # Which nobody can have taken before.
+        entry_id = EntryId(str(uuid5(_EXPIRIES, head.hash.hex())))
         draft = EntryDraft(entry_id, cause, self._now, {}, transfers)
         sequence = head.sequence + 1
         effects = [Effect(transfer, -transfer.micros) for transfer in transfers]
@@ -243,20 +190,20 @@ class _Planning:
             assert transfer.step is not None, "an expiry is a step"
             self._named[name] = Named(hold, End(transfer.step.kind, sequence))
         content = seal.content_of(draft)
-        prepared = Prepared(draft, content, seal.content_hash(content), 0, (), ())
+        prepared = Prepared(draft, content, seal.content_hash(content), (), ())
         self._append(prepared, self._plan.periods.dates_of(draft, self._now))
 
     def take(self, prepared: Prepared) -> None:
         """Plans a draft, and notes what became of it."""
         draft = prepared.draft
-        if before := self._posted.get(draft.entry_id.int):
+        if before := self._posted.get(draft.entry_id):
             self._plan.outcomes.append(_repeated(prepared, before))
             return
         try:
             dates = self._plan.periods.dates_of(draft, self._now)
             if self._sums is not None:
-                self._sums.add(prepared.routes, draft.transfers)
-            elif prepared.is_plain:
+                pass  # all at once, in the end
+            elif prepared.routes:
                 self._accounts.move(
                     draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
                 )
@@ -268,15 +215,20 @@ class _Planning:
             self._plan.outcomes.append(fault)
             return
         entry = self._append(prepared, dates)
-        self._posted[draft.entry_id.int] = entry
+        self._posted[draft.entry_id] = entry
         self._plan.outcomes.append(Posting(entry.sequence, entry.hash, False))
 
     def finish(self) -> Plan:
         """The plan."""
         plan = self._plan
         if self._sums is not None:
-            self._accounts.add(self._sums.micros)
-            plan.totals = self._sums.changes()
+            sums = self._sums
+            if len(plan.entries) < len(plan.outcomes):  # some were posted before, or are refused
+                sums = RouteSums()
+                for entry, routes in zip(plan.entries, plan.routes, strict=True):
+                    sums.add(routes, entry.draft.transfers)
+            self._accounts.add(sums)
+            plan.totals = sums.changes()
         else:
             plan.totals = changes_of(
                 transfer for entry in plan.entries for transfer in entry.draft.transfers
@@ -322,14 +274,23 @@ class _Planning:
 
     def _append(self, prepared: Prepared, dates: Dates) -> Entry:
         plan = self._plan
-        draft = prepared.draft
-        entry = _sealed(prepared, plan.head, self._now, dates)
-        if plan.periods.states:
-            plan.late += plan.periods.late(draft, entry.sequence)
-        plan.head = Head(entry.sequence, entry.hash, self._now)
+        draft, content, content_hash, routes, _ = prepared
+        sequence, previous_hash, _ = plan.head
+        sequence += 1
+        text = seal.text_of(sequence, self._now, dates, content)
+        hash_ = seal.entry_hash(previous_hash, text)
+        plan.head = Head(sequence, hash_, self._now)
+        # By position, which takes half the time that names take.
+        entry = Entry(
+            sequence, self._now, draft, content_hash, previous_hash, hash_, seal.VERSION, dates
+        )
         plan.entries.append(entry)
-        for partner, time in watermarks_of(draft.metadata).items() if draft.metadata else ():
-            plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
+        plan.routes.append(routes)
+        if plan.periods.states:
+            plan.late += plan.periods.late(draft, sequence)
+        if draft.metadata:
+            for partner, time in watermarks_of(draft.metadata).items():
+                plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
         return entry
 
 
@@ -345,20 +306,4 @@ def _repeated(prepared: Prepared, before: Posted | Entry) -> Outcome:
         f"this entry id was posted as entry {before.sequence} with other content, which stands; "
         "post other content under another id",
         sequence=str(before.sequence),
-    )
-
-
-def _sealed(prepared: Prepared, head: Head, recorded_time: datetime, dates: Dates) -> Entry:
-    sequence = head.sequence + 1
-    text = seal.text_of(sequence, recorded_time, dates, prepared.content)
-    # By position, which takes half the time that names take.
-    return Entry(
-        sequence,
-        recorded_time,
-        prepared.draft,
-        prepared.content_hash,
-        head.hash,
-        seal.entry_hash(head.hash, text),
-        seal.VERSION,
-        dates,
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.ledger.domain import (
     INT64_MAX,
     AccountName,
+    Cause,
     CauseKind,
     EntryDraft,
     Step,
@@ -74,36 +75,37 @@ def require_valid(draft: EntryDraft) -> Checked:
     FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN, UNIT_MISMATCH or
     ACCOUNT_NOT_IN_CHART.
     """
-    _require_cause(*draft.cause)
-    if not EARLIEST <= draft.value_time < LATEST:
+    _, cause, value_time, metadata, transfers, reverses = draft
+    _require_cause(cause)
+    if not EARLIEST <= value_time < LATEST:
         raise _invalid("value_time", "must lie in the years 2000 to 2999")
-    if draft.metadata:
+    if metadata:
         _require_metadata(draft)
-    if draft.cause.kind in DECISIONS:
+    if cause.kind in DECISIONS:
         _require_decision(draft)
         return Checked((), ())
-    if not draft.transfers:
+    if not transfers:
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
         )
-    if len(draft.transfers) > TRANSFERS_MAX:
+    if len(transfers) > TRANSFERS_MAX:
         raise _invalid("transfers", f"must be at most {TRANSFERS_MAX:,}; split the entry")
     routes: list[Route] = []
     steps: list[Step] = []
-    for transfer in draft.transfers:
-        try:
+    try:
+        for transfer in transfers:
             step = transfer.step
             if step is None:
                 routes.append(_require_movement(transfer))
             else:
                 _require_transfer(transfer, step)
                 steps.append(step)
-        except Fault as fault:
-            field = f"transfers[{len(routes) + len(steps)}]"
-            inner = fault.metadata.get("field")
-            fault.metadata["field"] = f"{field}.{inner}" if inner else field
-            raise
-    if steps or draft.reverses is not None:
+    except Fault as fault:
+        field = f"transfers[{len(routes) + len(steps)}]"
+        inner = fault.metadata.get("field")
+        fault.metadata["field"] = f"{field}.{inner}" if inner else field
+        raise
+    if steps or reverses is not None:
         _require_reversal(draft, steps)
     return Checked(routes, steps)
 
@@ -125,8 +127,10 @@ def watermarks_of(metadata: Mapping[str, str]) -> dict[str, datetime]:
     }
 
 
-def _require_cause(kind: CauseKind, cause_id: str) -> None:
-    if not _is_cause_id(cause_id):
+@lru_cache(maxsize=4_096)
+def _require_cause(cause: Cause) -> None:
+    kind, cause_id = cause
+    if not _CAUSE_ID.fullmatch(cause_id):
         raise _invalid("cause.id", "must be 1 to 128 printable ASCII characters without spaces")
     if kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause_id):
         raise _invalid("cause.id", "must be the batch's UUID, in lower case with hyphens")
@@ -172,10 +176,9 @@ def _require_movement(transfer: Transfer) -> Route:
     debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
     if micros <= 0:
         raise _not_positive()
-    route = route_of(debit, credit, currency, campaign, project)
+    route = route_of(debit, credit, currency, campaign, project, hour)
     if route.is_time and micros % MINUTE_MICROS:
         raise _no_minutes()
-    _require_hour(hour, route.needs_hour)
     if not 0 <= tally <= COUNT_MAX:
         raise _no_tally()
     return route
@@ -197,19 +200,23 @@ def _require_transfer(transfer: Transfer, step: Step) -> None:
 
 
 @lru_cache(maxsize=65_536)
-def route_of(debit: str, credit: str, currency: str, campaign: str, project: str) -> Route:
+def route_of(
+    debit: str, credit: str, currency: str, campaign: str, project: str, hour: datetime | None
+) -> Route:
     """The one route of this kind. Raises the Fault of what is wrong with it."""
     between = _between(debit, credit, currency)
     _require_about(between, campaign, project)
+    _require_hour(hour, between.needs_hour)
     return Route(
         AccountName(debit, currency),
         AccountName(credit, currency),
         campaign,
         project,
+        hour,
+        seal.rfc3339(hour) if hour else "",
         seal.line_start("transfer", debit, credit),
-        seal.line_middle(currency, campaign, project),
+        seal.line_middle(currency, campaign, project, hour),
         between.is_time,
-        between.needs_hour,
         counted_of(debit, credit, project),
     )
 
@@ -283,11 +290,6 @@ def _project_of(debit: str, credit: str) -> str | None:
 @lru_cache(maxsize=65_536)
 def _is_code(text: str) -> bool:
     return CODE.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4_096)
-def _is_cause_id(text: str) -> bool:
-    return _CAUSE_ID.fullmatch(text) is not None
 
 
 def _is_canonical_uuid(text: str) -> bool:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from json import JSONEncoder
 
-from services.ledger.domain import CauseKind, Dates, EntryDraft, Step, StepKind, Transfer
+from services.ledger.domain import Cause, Dates, EntryDraft, Step, StepKind, Transfer
 
 VERSION = 2
 """The form of the text in which new entries are sealed."""
@@ -25,11 +25,7 @@ def content_of(draft: EntryDraft, transfer_lines: Iterable[str] | None = None) -
     Its SHA-256 is the content hash, by which a repeated entry_id is told from a conflicting one.
     transfer_lines: those of all its transfers, from a caller that has them.
     """
-    kind, cause_id = draft.cause
-    lines = [
-        f"entry_id {draft.entry_id}\ncause {_CAUSES[kind]} {cause_id}\n",
-        f"value_time {rfc3339(draft.value_time)}\n",
-    ]
+    lines = [f"entry_id {draft.entry_id}\n{_about(draft.cause, draft.value_time)}"]
     if draft.reverses is not None:
         lines.append(f"reverses {draft.reverses}\n")
     # Values hold no control characters, so only the quotation mark and the backslash are escaped;
@@ -52,11 +48,8 @@ def text_of(sequence: int, recorded_time: datetime, dates: Dates | None, content
 
     dates: None for the text of version 1, which had none.
     """
-    version, days = (1, "") if dates is None else (2, _days(dates))
-    start = (
-        f"watersmeet entry {version}\nsequence {sequence}\nrecorded_time {rfc3339(recorded_time)}\n"
-        f"{days}"
-    )
+    version = 1 if dates is None else 2
+    start = f"watersmeet entry {version}\nsequence {sequence}\n{_recorded(recorded_time, dates)}"
     return start.encode() + content
 
 
@@ -76,26 +69,32 @@ def line_start(word: str, debit: str, credit: str) -> str:
     return f"{word} {debit} {credit} "
 
 
-def line_middle(currency: str, campaign: str, project: str) -> str:
-    """A transfer's line between the amount and the hour."""
-    return f" {currency} {campaign or NOTHING} {project or NOTHING} "
+def line_middle(currency: str, campaign: str, project: str, hour: datetime | None) -> str:
+    """A transfer's line between the amount and the tally."""
+    time = rfc3339(hour) if hour else NOTHING
+    return f" {currency} {campaign or NOTHING} {project or NOTHING} {time} "
 
 
 def _transfer_line(transfer: Transfer) -> str:
     debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
     word, about = ("transfer", "") if step is None else _step_words(step)
-    start, middle = line_start(word, debit, credit), line_middle(currency, campaign, project)
-    return f"{start}{micros}{middle}{rfc3339(hour) if hour else NOTHING} {tally}{about}\n"
+    start = line_start(word, debit, credit)
+    return f"{start}{micros}{line_middle(currency, campaign, project, hour)}{tally}{about}\n"
 
 
 @lru_cache(maxsize=4_096)
-def _days(dates: Dates) -> str:
+def _about(cause: Cause, value_time: datetime) -> str:
+    kind, cause_id = cause
+    return f"cause {kind.name} {cause_id}\nvalue_time {rfc3339(value_time)}\n"
+
+
+@lru_cache(maxsize=4_096)
+def _recorded(time: datetime, dates: Dates | None) -> str:
+    line = f"recorded_time {rfc3339(time)}\n"
+    if dates is None:
+        return line
     value, book = dates
-    return f"value_date {value.isoformat()}\nbook_date {book.isoformat()}\n"
-
-
-# By number: an enum's own hash and name are slow, and there is a cause to each entry.
-_CAUSES = tuple(CauseKind(n).name if n else "" for n in range(max(CauseKind) + 1))
+    return f"{line}value_date {value.isoformat()}\nbook_date {book.isoformat()}\n"
 
 
 def _step_words(step: Step) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal.chart import place
-from services.ledger.journal.routes import Route
+from services.ledger.journal.routes import RouteSums
 from services.runtime.errors import Fault, Reason
 
 
@@ -140,12 +140,13 @@ class Accounts:
                 self._take_back(transfers)
                 raise
 
-    def add(self, micros: Mapping[Route, int]) -> None:
-        """Posts plain movements that nothing can refuse, given their sums by route."""
+    def add(self, sums: RouteSums) -> None:
+        """Posts plain movements that nothing can refuse, given their sums."""
         debits, credits_ = self._debits, self._credits
-        for route, sum_ in micros.items():
-            debits[route.debit] = debits.get(route.debit, 0) + sum_
-            credits_[route.credit] = credits_.get(route.credit, 0) + sum_
+        for route, (micros, _) in sums.of.items():
+            debit, credit = route.debit, route.credit
+            debits[debit] = debits.get(debit, 0) + micros
+            credits_[credit] = credits_.get(credit, 0) + micros
 
     def take(self, effects: Sequence[Effect]) -> None:
         """Posts what is more than plain movements. Raises what `move` raises."""

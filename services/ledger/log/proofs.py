@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
+from services.ledger.domain import EntryId
 from services.ledger.log.note import Checkpoint
 from services.ledger.log.stored_tree import path_of
 from services.ledger.log.tree import consistency_path, inclusion_path
@@ -59,7 +59,7 @@ class Proofs:
         """The verifier keys of all signatures there are."""
         return await self._store.keys()
 
-    async def inclusion(self, name: int | UUID, size: int) -> InclusionProof:
+    async def inclusion(self, name: int | EntryId, size: int) -> InclusionProof:
         """Proves that an entry is in the tree of a checkpoint; size 0 for the latest.
 
         Raises Fault(ENTRY_NOT_FOUND, CHECKPOINT_NOT_FOUND, ENTRY_NOT_IN_LOG).

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from services.ledger.domain import (
     AccountName,
     Cause,
     CauseKind,
     EntryDraft,
+    EntryId,
     Posting,
     Step,
     StepKind,
@@ -37,7 +37,7 @@ class Holds:
         self._store = store
 
     async def commit(
-        self, entry_id: UUID, name: TransferName, micros: int | None, value_time: datetime
+        self, entry_id: EntryId, name: TransferName, micros: int | None, value_time: datetime
     ) -> Posting:
         """Moves micros of a hold, None for all of it, and frees the rest.
 
@@ -48,7 +48,7 @@ class Holds:
         step = Step(StepKind.COMMIT, name)
         return await self._end(entry_id, name, moved._replace(step=step), value_time)
 
-    async def void(self, entry_id: UUID, name: TransferName, value_time: datetime) -> Posting:
+    async def void(self, entry_id: EntryId, name: TransferName, value_time: datetime) -> Posting:
         """Frees all of a hold. Raises the Fault of the posting."""
         held = (await self.hold(name)).status.transfer
         step = Step(StepKind.VOID, name)
@@ -80,7 +80,7 @@ class Holds:
         return [Hold(name, status) for name, status in found.items()]
 
     async def _end(
-        self, entry_id: UUID, name: TransferName, transfer: Transfer, value_time: datetime
+        self, entry_id: EntryId, name: TransferName, transfer: Transfer, value_time: datetime
     ) -> Posting:
         cause = Cause(CauseKind.HOLD, str(name))
         draft = EntryDraft(entry_id, cause, value_time, {}, (transfer,))

@@ -15,9 +15,8 @@ from datetime import date, datetime, timedelta
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
-from uuid import UUID
 
-from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft
+from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, EntryId
 from services.ledger.journal.calendar import day_of, start_of
 from services.ledger.journal.decisions import BY, DECISIONS, DOCUMENT
 from services.ledger.journal.totals import movement_of
@@ -107,7 +106,7 @@ def period_of(name: str) -> Period:
 
 
 def draft_of_period(
-    entry_id: UUID, decision: PeriodDecision, *, value_time: datetime, document: str
+    entry_id: EntryId, decision: PeriodDecision, *, value_time: datetime, document: str
 ) -> EntryDraft:
     """The entry that a decision on a period is. document: may be empty."""
     metadata = {_ACTION: decision.action.name, BY: decision.by}
@@ -200,6 +199,8 @@ class Periods:
 
         Raises Fault(PERIOD_CLOSED).
         """
+        if self.until == date.min:
+            return _open(draft.value_time)
         value = day_of(draft.value_time)
         state = self.state_of(value)
         if state is PeriodState.OPEN:
@@ -230,6 +231,11 @@ class Periods:
             movement = movement_of(transfer.debit, transfer.credit)
             if movement is not None and movement.hourly:
                 yield Late(sequence, position, day)
+
+
+@lru_cache(maxsize=4_096)
+def _open(time: datetime) -> Dates:
+    return _same(day_of(time))
 
 
 @lru_cache(maxsize=4_096)

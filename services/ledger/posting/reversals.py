@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from services.ledger.domain import (
     Cause,
     CauseKind,
     EntryDraft,
+    EntryId,
     Posting,
     Step,
     StepKind,
@@ -39,7 +39,7 @@ class Reversals:
 
     async def reverse(
         self,
-        entry_id: UUID,
+        entry_id: EntryId,
         sequence: int,
         parts: Sequence[Part],
         *,

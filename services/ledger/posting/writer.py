@@ -7,27 +7,24 @@ finds another term under the head's lock and writes nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 
 from services.ledger import metrics
-from services.ledger.domain import AccountName, EntryDraft, Head, Posting, TotalsChange
+from services.ledger.domain import AccountName, EntryDraft, EntryId, Head, Posting, TotalsChange
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
+from services.ledger.journal.group import Group, prepare
 from services.ledger.journal.plan import (
     Books,
     Outcome,
     Plan,
-    Prepared,
-    accounts_of,
     plan_group,
-    prepare,
     recorded_time,
 )
 from services.ledger.journal.rules import require_postable
@@ -60,8 +57,7 @@ class WriterLimits:
 class _Job(NamedTuple):
     """One call's drafts, and where its answer goes."""
 
-    group: Sequence[Prepared]
-    transfers: int
+    group: Group
     answer: asyncio.Future[list[Outcome]]
 
 
@@ -91,26 +87,30 @@ class Writer:
         self._closed = False
         self._periods = Periods()
 
-    async def post(self, drafts: Sequence[EntryDraft]) -> list[Outcome]:
+    async def post(self, drafts: Iterable[EntryDraft | Fault]) -> list[Outcome]:
         """Posts each draft that can be, and answers in their order when they are durable.
 
-        A problem of one draft is its answer and does not touch the others. The work goes on if the
-        caller is cancelled. Raises Fault(QUEUE_FULL) or Fault(LEDGER_STANDBY), with nothing posted;
-        DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with nothing posted by this call; and
-        OUTCOME_UNKNOWN.
+        drafts: each is made ready as it comes, while it is at hand; what is a Fault already is its
+        own answer. A problem of one draft is its answer and does not touch the others. The work
+        goes on if the caller is cancelled. Raises Fault(QUEUE_FULL) or Fault(LEDGER_STANDBY), with
+        nothing posted; DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with nothing posted by this call;
+        and OUTCOME_UNKNOWN.
         """
         self._tenure.require_term()
-        outcomes: list[Outcome | None] = []
-        group: list[Prepared] = []
-        for draft in drafts:
+        group = Group()
+        faults: dict[int, Fault] = {}  # by their places
+        for place, draft in enumerate(drafts):
             try:
+                if isinstance(draft, Fault):
+                    raise draft
                 require_postable(draft)
-                group.append(prepare(draft))
-                outcomes.append(None)
+                group.add(prepare(draft))
             except Fault as fault:
-                outcomes.append(fault)
-        answers = iter(await self._enqueue(group) if group else ())
-        return [next(answers) if outcome is None else outcome for outcome in outcomes]
+                faults[place] = fault
+        outcomes = await self._enqueue(group) if group.drafts else []
+        for place, problem in faults.items():
+            outcomes.insert(place, problem)
+        return outcomes
 
     async def post_one(self, draft: EntryDraft) -> Posting:
         """Posts a draft, and answers when it is durable. Raises its Fault, and those of `post`."""
@@ -120,10 +120,10 @@ class Writer:
     async def decide(self, draft: EntryDraft) -> Posting:
         """Posts a decision, which moves nothing. Raises as `post_one`."""
         self._tenure.require_term()
-        (outcome,) = await self._enqueue([prepare(draft)])
+        (outcome,) = await self._enqueue(Group([prepare(draft)]))
         return _posting(outcome)
 
-    async def open_account(self, name: AccountName, entry_id: UUID, by: str) -> None:
+    async def open_account(self, name: AccountName, entry_id: EntryId, by: str) -> None:
         """Opens an account unless it is open, by an entry that says by whom; durable when it
         returns.
 
@@ -170,7 +170,7 @@ class Writer:
                 self._tenure.require_term()
                 next_expiry = await self._store.next_expiry()
                 if next_expiry is not None and next_expiry <= self._clock():
-                    await self._enqueue(())
+                    await self._enqueue(Group())
             except Exception as error:
                 fault = error if isinstance(error, Fault) else fault_of(error)
                 if fault is None:
@@ -178,10 +178,10 @@ class Writer:
                 if fault.reason is not Reason.LEDGER_STANDBY:
                     _log.warning("holds expire later", reason=fault.reason)
 
-    async def _enqueue(self, group: Sequence[Prepared]) -> list[Outcome]:
+    async def _enqueue(self, group: Group) -> list[Outcome]:
         if self._closed:
             raise _shutting_down()
-        transfers = sum(len(prepared.draft.transfers) for prepared in group)
+        transfers = group.transfers
         if self._jobs and self._queued_transfers + transfers > self._limits.queue_transfers:
             raise Fault(
                 Reason.QUEUE_FULL,
@@ -189,7 +189,7 @@ class Writer:
                 "send the same entries again in a moment",
                 retry_after=0.5,
             )
-        job = _Job(group, transfers, asyncio.get_running_loop().create_future())
+        job = _Job(group, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._count_queue(transfers)
         self._arrived.set()
@@ -198,10 +198,11 @@ class Writer:
     def _take(self) -> list[_Job]:
         """The jobs at the front of the queue that fit into one group; at least one."""
         taken = [self._jobs.popleft()]
-        transfers = taken[0].transfers
-        while self._jobs and transfers + self._jobs[0].transfers <= self._limits.group_transfers:
+        transfers = taken[0].group.transfers
+        most = self._limits.group_transfers
+        while self._jobs and transfers + self._jobs[0].group.transfers <= most:
             taken.append(self._jobs.popleft())
-            transfers += taken[-1].transfers
+            transfers += taken[-1].group.transfers
         self._count_queue(-transfers)
         if not self._jobs:
             self._arrived.clear()
@@ -217,22 +218,24 @@ class Writer:
             raise
 
     async def _serve(self, jobs: Sequence[_Job]) -> None:
-        group = [prepared for job in jobs for prepared in job.group]
+        group = Group.joined([job.group for job in jobs])
         start = monotonic()
         try:
-            outcomes = iter(await self._post_group(group))
+            outcomes = await self._post_group(group)
         except Exception as error:  # noqa: BLE001  whoever waits must hear of any failure
             for job in jobs:
                 _refuse(job, error)
             return
-        metrics.GROUP_ENTRIES.observe(len(group))
+        metrics.GROUP_ENTRIES.observe(len(group.drafts))
         metrics.GROUP_SECONDS.observe(monotonic() - start)
+        begin = 0
         for job in jobs:
-            answer = [next(outcomes) for _ in job.group]
+            end = begin + len(job.group.drafts)
             if not job.answer.done():
-                job.answer.set_result(answer)
+                job.answer.set_result(outcomes[begin:end])
+            begin = end
 
-    async def _post_group(self, group: Sequence[Prepared]) -> list[Outcome]:
+    async def _post_group(self, group: Group) -> list[Outcome]:
         """Posts a group; tries again while the database is away, which entry ids make safe."""
         give_up = monotonic() + self._limits.retry_s
         pause = _FIRST_PAUSE_S
@@ -262,13 +265,13 @@ class Writer:
             self._committed(plan.head, plan.change())
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
 
-    async def _attempt(self, group: Sequence[Prepared], unsure: set[bytes]) -> Plan:
+    async def _attempt(self, group: Group, unsure: set[bytes]) -> Plan:
         """One transaction. If its commit is lost, adds the hashes of its entries to unsure."""
         term = self._tenure.require_term()
         try:
             async with self._store.begin() as transaction:
-                entry_ids = {prepared.draft.entry_id for prepared in group}
-                seen = await transaction.lock_head(term, entry_ids, accounts_of(group))
+                entry_ids = {prepared.draft.entry_id for prepared in group.drafts}
+                seen = await transaction.lock_head(term, entry_ids, group.accounts())
                 if seen is None:
                     raise standing_by()
                 locked = seen.locked
@@ -292,7 +295,7 @@ class Writer:
 async def _read(
     transaction: PostingTransaction,
     seen: Seen,
-    group: Sequence[Prepared],
+    group: Group,
     now: datetime,
     periods: Periods,
 ) -> Books:
@@ -301,10 +304,10 @@ async def _read(
     due, next_expiry = DueHolds([], locked.next_expiry)
     if next_expiry is not None and next_expiry <= now:
         due, next_expiry = await transaction.due(next_expiry, now)
-    about = {name for p in group if p.about and p.draft.entry_id not in posted for name in p.about}
+    about = {name for p in group.others if p.draft.entry_id not in posted for name in p.about}
     named = await transaction.named(about) if about else {}
     if due:
-        names = accounts_of(group) | names_of([hold for _, hold in due])
+        names = group.accounts() | names_of([hold for _, hold in due])
         standing = await transaction.standing(names)
     turnovers, guards = standing
     return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)

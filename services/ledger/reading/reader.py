@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 from services.ledger.domain import (
     INT64_MAX,
@@ -15,6 +14,7 @@ from services.ledger.domain import (
     Balance,
     Cause,
     Entry,
+    EntryId,
     Head,
     TotalsRow,
 )
@@ -88,9 +88,9 @@ class Reader:
         """Accounts whose codes begin with prefix, by code and currency, from behind after."""
         return await self._store.accounts(prefix=prefix, after=after, limit=limit)
 
-    async def entry(self, name: int | UUID) -> Entry:
+    async def entry(self, name: int | EntryId) -> Entry:
         """An entry by its sequence or its id. Raises Fault(ENTRY_NOT_FOUND)."""
-        if isinstance(name, UUID):
+        if isinstance(name, str):
             entry = await self._store.entry_of(name)
         else:
             entry = await self._store.entry_at(name)

@@ -4,13 +4,14 @@ Text, because it is built at the speed of joining strings: a row costs about a m
 call of the driver for each row costs several. https://www.postgresql.org/docs/current/sql-copy.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from json import JSONEncoder
 from typing import NamedTuple
 
-from services.ledger.domain import AccountName, Dates, Entry, EntryDraft, Step
+from services.ledger.domain import AccountName, Cause, Dates, Entry, Step, Transfer
+from services.ledger.journal.routes import Route
 from services.ledger.journal.seal import rfc3339
 from services.ledger.posting.periods import Late
 
@@ -29,43 +30,46 @@ LATE = "COPY late_arrivals (sequence, position, value_date) FROM STDIN"
 STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
 
-def entry_rows(entries: Iterable[Entry]) -> str:
-    """Rows for ENTRIES."""
-    return "".join([_entry_row(*entry) for entry in entries])
+class Rows(NamedTuple):
+    """Rows for ENTRIES, TRANSFERS, RESERVED and STEPS; the last two are mostly empty."""
 
-
-class TransferRows(NamedTuple):
-    """Rows for TRANSFERS, RESERVED and STEPS; the last two are mostly empty."""
-
+    entries: str
     transfers: str
     reserved: str
     steps: str
 
 
-def transfer_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> TransferRows:
-    """The rows of all transfers of the entries. ids: of all their accounts."""
-    ids_of_codes: dict[str, dict[str, int]] = {}  # by currency
-    for (code, currency), id_ in ids.items():
-        ids_of_codes.setdefault(currency, {})[code] = id_
+def rows_of(
+    entries: Iterable[Entry], routes: Iterable[Sequence[Route]], ids: Mapping[AccountName, int]
+) -> Rows:
+    """The rows of entries and all their transfers.
+
+    routes: of each entry, as in a plan. ids: of all their accounts.
+    """
     rows: list[str] = []
+    transfers: list[str] = []
     reserved: list[str] = []
     steps: list[str] = []
-    for entry in entries:
+    # One entry after the other with all that belongs to it: to come back to it costs as much again.
+    for entry, its_routes in zip(entries, routes, strict=True):
+        rows.append(_entry_row(entry))
         sequence = entry.sequence
-        for position, transfer in enumerate(entry.draft.transfers):
-            debit, credit, micros, currency, campaign, project, hour, tally, step = transfer
-            id_of = ids_of_codes[currency]
+        if its_routes:
             # Campaigns and projects are codes, which need no escape.
-            row = (
-                f"{sequence}\t{position}\t{id_of[debit]}\t{id_of[credit]}\t{micros}\t{campaign}"
-                f"\t{project}\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
-            )
-            if step is None:
-                rows.append(row)
-                continue
-            (rows if transfer.moves else reserved).append(row)
-            steps.append(_step_row(sequence, position, step))
-    return TransferRows("".join(rows), "".join(reserved), "".join(steps))
+            pairs = zip(its_routes, entry.draft.transfers, strict=True)
+            for position, (route, transfer) in enumerate(pairs):
+                transfers.append(
+                    f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
+                    f"\t{transfer[2]}\t{route.campaign}\t{route.project}"
+                    f"\t{route.hour_text or _NULL}\t{transfer[7]}\n"
+                )
+            continue
+        for position, transfer in enumerate(entry.draft.transfers):
+            row = _transfer_row(sequence, position, transfer, ids)
+            (transfers if transfer.moves else reserved).append(row)
+            if transfer.step is not None:
+                steps.append(_step_row(sequence, position, transfer.step))
+    return Rows(*map("".join, (rows, transfers, reserved, steps)))
 
 
 def late_rows(late: Iterable[Late]) -> str:
@@ -77,31 +81,38 @@ _NULL = r"\N"
 _json = JSONEncoder(ensure_ascii=False).encode
 
 
-def _entry_row(
-    sequence: int,
-    recorded_time: datetime,
-    draft: EntryDraft,
-    content_hash: bytes,
-    previous_hash: bytes,
-    own_hash: bytes,
-    version: int,
-    dates: Dates | None,
-) -> str:
-    entry_id, (kind, cause_id), value_time, metadata, _, reverses = draft
+def _entry_row(entry: Entry) -> str:
+    sequence, recorded_time, draft, content_hash, previous_hash, own_hash, version, dates = entry
+    entry_id, cause, value_time, metadata, _, reverses = draft
     assert dates is not None, "new entries have dates"
     # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
     return (
-        f"{sequence}\t{entry_id.int:032x}\t\\\\x{content_hash.hex()}\t{int(kind)}\t{_escaped(cause_id)}"
-        f"\t{rfc3339(value_time)}\t{rfc3339(recorded_time)}"
-        f"\t{_escaped(_json(metadata)) if metadata else '{}'}"
-        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}\t{_days(dates)}"
-        f"\t{_NULL if reverses is None else reverses}\n"
+        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}{_about(cause, value_time)}"
+        f"{rfc3339(recorded_time)}\t{_escaped(_json(metadata)) if metadata else '{}'}"
+        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}{_days(dates)}"
+        f"{_NULL if reverses is None else reverses}\n"
     )
 
 
 @lru_cache(maxsize=4_096)
+def _about(cause: Cause, value_time: datetime) -> str:
+    return f"\t{cause.kind:d}\t{_escaped(cause.id)}\t{rfc3339(value_time)}\t"
+
+
+@lru_cache(maxsize=4_096)
 def _days(dates: Dates) -> str:
-    return f"{dates.value.isoformat()}\t{dates.book.isoformat()}"
+    return f"\t{dates.value.isoformat()}\t{dates.book.isoformat()}\t"
+
+
+def _transfer_row(
+    sequence: int, position: int, transfer: Transfer, ids: Mapping[AccountName, int]
+) -> str:
+    debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
+    return (
+        f"{sequence}\t{position}\t{ids[AccountName(debit, currency)]}"
+        f"\t{ids[AccountName(credit, currency)]}\t{micros}\t{campaign}\t{project}"
+        f"\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
+    )
 
 
 def _step_row(sequence: int, position: int, step: Step) -> str:

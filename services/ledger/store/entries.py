@@ -16,6 +16,7 @@ from services.ledger.domain import (
     Dates,
     Entry,
     EntryDraft,
+    EntryId,
     Step,
     StepKind,
     Transfer,
@@ -97,7 +98,7 @@ class Page:
             sequence=row.sequence,
             recorded_time=row.recorded_time,
             draft=EntryDraft(
-                entry_id=row.entry_id,
+                entry_id=EntryId(str(row.entry_id)),
                 cause=Cause(_cause_kind(row), row.cause_id),
                 value_time=row.value_time,
                 metadata=_text_by_text(row),

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.domain import AccountName, Cell, Head, Purpose, Sums, TransferName
+from services.ledger.domain import AccountName, Cell, EntryId, Head, Purpose, Sums, TransferName
 from services.ledger.journal.decisions import AccountDecision
 from services.ledger.journal.plan import Plan, Posted
 from services.ledger.journal.seal import rfc3339
@@ -25,6 +24,8 @@ from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 
 Cursor = psycopg.AsyncCursor[Any]
+
+_TotalsItem = tuple[Cell, Sums]
 
 
 class Locked(NamedTuple):
@@ -50,7 +51,7 @@ class Seen(NamedTuple):
     """What stands in the books: of some entry ids those that are posted, and some accounts."""
 
     locked: Locked
-    posted: dict[UUID, Posted]
+    posted: dict[EntryId, Posted]
     standing: Standing
 
 
@@ -99,19 +100,18 @@ class PostingTransaction:
         self.opened: dict[AccountName, int] = {}
 
     async def lock_head(
-        self, term: int, entry_ids: Collection[UUID], names: Collection[AccountName]
+        self, term: int, entry_ids: Collection[EntryId], names: Collection[AccountName]
     ) -> Seen | None:
         """Waits for other writers to finish, and returns where the chain ends and what stands.
 
         None if the term is over: another process writes, and this one must not.
         """
         known = self._accounts.known(names)
-        ids = array([f"{entry_id.int:032x}" for entry_id in entry_ids])
         # Sent together. Each sees what is committed when its own turn comes, which is not before
         # the head is locked.
         async with self._driver.pipeline():
             locking = await self._execute(_LOCK_HEAD)
-            posting = await self._execute(_POSTED, {"entry_ids": ids})
+            posting = await self._execute(_POSTED, {"entry_ids": array(entry_ids)})
             standing = await self._execute(_STANDING, {"ids": array(known.values())})
         sequence, hash_, recorded_time, found, next_expiry, periods = await _one(locking)
         if found != term:
@@ -184,8 +184,8 @@ class PostingTransaction:
         if missing:
             self.opened = await open_accounts(self._connection, missing, now)
         ids = self._ids | self.opened
-        await self._copy(copy.ENTRIES, copy.entry_rows(plan.entries))
-        rows = copy.transfer_rows(plan.entries, ids)
+        rows = copy.rows_of(plan.entries, plan.routes, ids)
+        await self._copy(copy.ENTRIES, rows.entries)
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, rows.reserved)
         await self._copy(copy.STEPS, rows.steps)
@@ -244,30 +244,25 @@ class PostingTransaction:
         )
 
     async def _add_totals(self, totals: Mapping[Cell, Sums]) -> None:
-        apart: dict[bool, dict[Cell, Sums]] = {False: {}, True: {}}
-        for cell, sums in totals.items():
+        others: list[_TotalsItem] = []
+        appeals: list[_TotalsItem] = []
+        for item in totals.items():
+            cell = item[0]
             unattributed = cell.purpose is Purpose.UNATTRIBUTED
             assert unattributed == (not cell.project), "what is attributed has a project"
-            apart[cell.purpose is Purpose.APPEAL][cell] = sums
-        await self._add_to(_ADD_TOTALS, apart[False])
-        await self._add_to(_ADD_APPEAL_TOTALS, apart[True])
+            (appeals if cell.purpose is Purpose.APPEAL else others).append(item)
+        await self._add_to(_ADD_TOTALS, others)
+        await self._add_to(_ADD_APPEAL_TOTALS, appeals)
 
-    async def _add_to(self, statement: LiteralString, totals: Mapping[Cell, Sums]) -> None:
-        if not totals:
+    async def _add_to(self, statement: LiteralString, items: Sequence[_TotalsItem]) -> None:
+        if not items:
             return
-        await self._execute(
-            statement,
-            {
-                "campaigns": array([cell.campaign for cell in totals]),
-                "projects": array([cell.project for cell in totals]),
-                "hours": array([rfc3339(cell.hour) for cell in totals]),
-                "partners": array([cell.partner for cell in totals]),
-                "states": array([int(cell.state) for cell in totals]),
-                "currencies": array([cell.currency for cell in totals]),
-                "micros": array([sums.micros for sums in totals.values()]),
-                "counts": array([sums.tally for sums in totals.values()]),
-            },
-        )
+        rows = [
+            (campaign, project, rfc3339(hour), partner, f"{state:d}", currency, *map(str, sums))
+            for (campaign, project, partner, hour, state, currency, _), sums in items
+        ]
+        columns = map(array, zip(*rows, strict=True))
+        await self._execute(statement, dict(zip(_TOTALS_COLUMNS, columns, strict=True)))
 
     async def _raise_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
         if not watermarks:
@@ -285,7 +280,7 @@ _LOCK_HEAD = """
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 
 _POSTED = """
-    SELECT entry_id, sequence, content_hash, hash FROM entries
+    SELECT CAST(entry_id AS text), sequence, content_hash, hash FROM entries
     WHERE entry_id = ANY(CAST(%(entry_ids)s AS uuid[]))
 """
 
@@ -320,6 +315,10 @@ _DECIDE = """
     ) AS decided (account_id, state, account_limit)
     WHERE b.account_id = decided.account_id
 """
+
+_TOTALS_COLUMNS = (
+    *("campaigns", "projects", "hours", "partners", "states", "currencies", "micros", "counts"),
+)
 
 _ADDING = """
     INSERT INTO {totals} AS t (campaign, project, hour, partner, state, currency, micros, count)

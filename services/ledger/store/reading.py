@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +13,7 @@ from services.ledger.domain import (
     Balance,
     Cause,
     Entry,
+    EntryId,
     Head,
     TransferName,
 )
@@ -56,7 +56,7 @@ class ReadingStore:
         """The entry with this sequence."""
         return await self._one_entry(sequence)
 
-    async def entry_of(self, entry_id: UUID) -> Entry | None:
+    async def entry_of(self, entry_id: EntryId) -> Entry | None:
         """The entry with this id."""
         async with self._engine.connect() as connection:
             sequence = await connection.scalar(_SEQUENCE_OF, {"entry_id": entry_id})
@@ -176,7 +176,7 @@ def _balance(name: AccountName, row: Row[Any]) -> Balance:
 
 _HEAD = text("SELECT sequence, hash, recorded_time FROM head")
 
-_SEQUENCE_OF = text("SELECT sequence FROM entries WHERE entry_id = :entry_id")
+_SEQUENCE_OF = text("SELECT sequence FROM entries WHERE entry_id = CAST(:entry_id AS uuid)")
 
 _ACCOUNT_IDS = text("SELECT id FROM accounts WHERE code = :code ORDER BY id")
 

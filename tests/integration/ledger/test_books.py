@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ledger.domain import AccountName, Cell, EntryDraft, Posting, Sums
-from services.ledger.journal.plan import prepare
+from services.ledger.journal.group import prepare
 from services.ledger.journal.standing import Turnover
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY

@@ -20,7 +20,7 @@ from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
 from tests.support.clock import FixedClock
 from tests.unit.ledger.books import assert_chain
-from tests.unit.ledger.drafts import draft
+from tests.unit.ledger.drafts import draft, new_id
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def assert_refused(parts: Parts) -> None:
     assert caught.value.reason is Reason.LEDGER_STANDBY
     with pytest.raises(Fault) as caught:
         await parts.writer.open_account(
-            AccountName("charity/amity/bank", "CNY"), uuid4(), "finance/a"
+            AccountName("charity/amity/bank", "CNY"), new_id(), "finance/a"
         )
     assert caught.value.reason is Reason.LEDGER_STANDBY
     with pytest.raises(Fault) as caught:

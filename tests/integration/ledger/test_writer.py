@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 from random import Random
-from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -19,7 +18,7 @@ from tests.integration.ledger.parts import Parts, open_parts
 from tests.integration.ledger.stand_ins import Breaker, kill_connections
 from tests.support.clock import FixedClock
 from tests.unit.ledger.books import assert_chain
-from tests.unit.ledger.drafts import draft, gift, suspended
+from tests.unit.ledger.drafts import draft, gift, id_of, new_id, suspended
 
 CLAIMED = AccountName("partner/alipay/claimed", "CNY")
 
@@ -352,7 +351,7 @@ async def test_accounts_may_be_opened_beside_the_writer(parts: Parts) -> None:
     names = [AccountName(f"project/p{n}/fund", "CNY") for n in range(20)]
     await asyncio.gather(
         *(
-            parts.writer.open_account(name, uuid4(), "finance/a")
+            parts.writer.open_account(name, new_id(), "finance/a")
             for name in names
             for _ in range(2)
         ),
@@ -365,18 +364,18 @@ async def test_accounts_may_be_opened_beside_the_writer(parts: Parts) -> None:
 
 async def test_an_opened_account_holds_nothing(parts: Parts) -> None:
     name = AccountName("charity/amity/bank", "USD")
-    await parts.writer.open_account(name, UUID(int=7), "finance/a")
+    await parts.writer.open_account(name, id_of(7), "finance/a")
     balance, sequence = await parts.reader.balance(name)
     assert (balance.debits, balance.credits, sequence) == (0, 0, 1)
     (entry,) = await parts.entries()
     assert entry.draft.metadata == {"account/opened": "yes", "by": "finance/a"}
-    await parts.writer.open_account(name, UUID(int=8), "finance/b")
+    await parts.writer.open_account(name, id_of(8), "finance/b")
     assert len(await parts.entries()) == 1
     await assert_in_order(parts)
 
 
 async def test_the_same_opening_from_many_callers_is_one(parts: Parts) -> None:
     name = AccountName("charity/amity/bank", "USD")
-    await asyncio.gather(*(parts.writer.open_account(name, UUID(int=7), "a/b") for _ in range(9)))
+    await asyncio.gather(*(parts.writer.open_account(name, id_of(7), "a/b") for _ in range(9)))
     assert len(await parts.entries()) == 1
     await assert_in_order(parts)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from services.ledger.domain import (
     NO_HASH,
@@ -11,6 +10,7 @@ from services.ledger.domain import (
     AccountState,
     Cell,
     Entry,
+    EntryId,
     Head,
     StepKind,
     Sums,
@@ -19,15 +19,13 @@ from services.ledger.domain import (
 )
 from services.ledger.journal import seal
 from services.ledger.journal.calendar import day_of
+from services.ledger.journal.group import Group, Prepared, prepare
 from services.ledger.journal.plan import (
     Books,
     Due,
     Outcome,
     Posted,
-    Prepared,
-    accounts_of,
     plan_group,
-    prepare,
     recorded_time,
 )
 from services.ledger.journal.standing import Guard, Turnover, guard_of
@@ -51,7 +49,9 @@ class MemoryBooks:
 
     def post(self, group: Sequence[Prepared], now: datetime) -> list[Outcome]:
         """Plans the group and writes the plan down."""
-        plan = plan_group(group, self._books(group, recorded_time(self.head, now)), now)
+        gathered = Group(group)
+        books = self._books(gathered, recorded_time(self.head, now))
+        plan = plan_group(gathered, books, now)
         self.head = plan.head
         self.entries += plan.entries
         self.turnovers |= plan.turnovers
@@ -102,7 +102,7 @@ class MemoryBooks:
             and named.transfer.step.kind is StepKind.HOLD
         }
 
-    def _books(self, group: Sequence[Prepared], now: datetime) -> Books:
+    def _books(self, group: Group, now: datetime) -> Books:
         due: list[Due] = []
         next_expiry = self.next_expiry
         if next_expiry is not None and next_expiry <= now:
@@ -114,7 +114,7 @@ class MemoryBooks:
             holds = self.open_holds()
             due = [Due(name, holds[name]) for name, end in ends.items() if end <= now]
             next_expiry = min((end for end in ends.values() if end > now), default=None)
-        names = accounts_of(group) | self.turnovers.keys()
+        names = group.accounts() | self.turnovers.keys()
         return Books(
             self.head,
             self._posted(),
@@ -134,7 +134,7 @@ class MemoryBooks:
                 guards[name] = guard
         return guards
 
-    def _posted(self) -> Mapping[UUID, Posted]:
+    def _posted(self) -> Mapping[EntryId, Posted]:
         return {
             entry.draft.entry_id: Posted(entry.sequence, entry.content_hash, entry.hash)
             for entry in self.entries

@@ -5,16 +5,21 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
-from services.ledger.domain import Cause, CauseKind, EntryDraft, Transfer
+from services.ledger.domain import Cause, CauseKind, EntryDraft, EntryId, Transfer
 
 NOON = datetime(2019, 9, 5, 12, tzinfo=UTC)
 
 _numbers = count(1)
 
 
-def new_id() -> UUID:
+def id_of(number: int) -> EntryId:
+    """The entry id of this number."""
+    return EntryId(str(UUID(int=number)))
+
+
+def new_id() -> EntryId:
     """An entry id that no other call returns; ids come in order."""
-    return UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000 + next(_numbers))
+    return id_of(0x0190_0000_0000_7000_8000_0000_0000_0000 + next(_numbers))
 
 
 def gift(
@@ -53,7 +58,7 @@ def suspended(micros: int = 1_000_000, *, partner: str = "alipay", tally: int = 
 
 def draft(
     *transfers: Transfer,
-    entry_id: UUID | None = None,
+    entry_id: EntryId | None = None,
     cause: Cause | None = None,
     value_time: datetime = NOON,
     metadata: Mapping[str, str] | None = None,

@@ -1,7 +1,6 @@
 """Drafts of more than plain movements: pledges, holds and what ends them, reversals, decisions."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from services.ledger.domain import (
     AccountLimit,
@@ -10,6 +9,7 @@ from services.ledger.domain import (
     Cause,
     CauseKind,
     EntryDraft,
+    EntryId,
     Step,
     StepKind,
     Transfer,
@@ -72,7 +72,7 @@ def decision(
     state: AccountState | None = None,
     limit: AccountLimit | None = None,
     *,
-    entry_id: UUID | None = None,
+    entry_id: EntryId | None = None,
     value_time: datetime = NOON,
 ) -> EntryDraft:
     """Finance decides on an account."""
@@ -90,7 +90,7 @@ def period_decision(
     action: PeriodAction,
     by: str = "finance/anna",
     *,
-    entry_id: UUID | None = None,
+    entry_id: EntryId | None = None,
     value_time: datetime = NOON,
 ) -> EntryDraft:
     """Finance decides on a period."""

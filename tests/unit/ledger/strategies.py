@@ -1,12 +1,11 @@
 """Hypothesis: drafts that are valid, drawn from few accounts so that they meet."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from hypothesis import strategies as st
 
 from services.ledger.domain import Cause, CauseKind, EntryDraft, Transfer
-from tests.unit.ledger.drafts import NOON, appealed, gift, refund, suspended
+from tests.unit.ledger.drafts import NOON, appealed, gift, id_of, refund, suspended
 
 _PARTNERS = st.sampled_from(["alipay", "tencent"])
 _MICROS = st.integers(1, 10**12)
@@ -57,7 +56,7 @@ def drafts(draw: st.DrawFn, micros: st.SearchStrategy[int] = _MICROS) -> EntryDr
         until = NOON + timedelta(hours=draw(st.integers(0, 5)))
         metadata[f"complete_until/{draw(_PARTNERS)}"] = until.isoformat()
     return EntryDraft(
-        entry_id=UUID(int=draw(st.integers(1, 12))),
+        entry_id=id_of(draw(st.integers(1, 12))),
         cause=Cause(CauseKind.MANUAL, draw(st.sampled_from(["a", "b"]))),
         value_time=NOON,
         metadata=metadata,

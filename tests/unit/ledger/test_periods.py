@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, Posting
-from services.ledger.journal.plan import prepare
+from services.ledger.journal.group import prepare
 from services.ledger.posting.periods import Late, PeriodAction, Periods, PeriodState, period_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -20,12 +19,13 @@ from services.ledger.domain import (
     Sums,
 )
 from services.ledger.journal import plan, seal
-from services.ledger.journal.plan import Books, Outcome, prepare
+from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.plan import Books, Outcome
 from services.ledger.journal.standing import Guard, Turnover
 from services.ledger.journal.totals import changes_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
-from tests.unit.ledger.drafts import NOON, draft, gift, refund
+from tests.unit.ledger.drafts import NOON, draft, gift, id_of, refund
 from tests.unit.ledger.stepped import hold
 from tests.unit.ledger.strategies import drafts
 
@@ -116,7 +116,7 @@ def assert_same(outcomes: Sequence[Outcome], others: Sequence[Outcome]) -> None:
 @given(drafts())
 def test_the_text_of_routes_is_the_text_of_transfers(posted: EntryDraft) -> None:
     prepared = prepare(posted)
-    assert prepared.is_plain
+    assert len(prepared.routes) == len(posted.transfers)
     assert prepared.content == seal.content_of(posted)
 
 
@@ -128,17 +128,19 @@ def test_what_might_overflow_is_asked_about(amounts: tuple[int, int], expected: 
     before, more = amounts
     books.post([prepare(draft(gift(before)))], NOON)
     group = [prepare(draft(gift(more)))]
-    assert plan.cannot_refuse(group, Books(books.head, turnovers=books.turnovers)) is expected
+    assert (
+        plan.cannot_refuse(Group(group), Books(books.head, turnovers=books.turnovers)) is expected
+    )
 
 
 def test_what_binds_an_account_or_is_no_plain_movement_is_asked_about() -> None:
     head = MemoryBooks().head
     free = [prepare(draft())]
-    assert plan.cannot_refuse(free, Books(head))
+    assert plan.cannot_refuse(Group(free), Books(head))
     guard = Guard(AccountState.FROZEN, AccountLimit.NONE)
     guards = {AccountName("project/well/fund", "CNY"): guard}
-    assert not plan.cannot_refuse(free, Books(head, guards=guards))
-    assert not plan.cannot_refuse([*free, prepare(draft(hold(1)))], Books(head))
+    assert not plan.cannot_refuse(Group(free), Books(head, guards=guards))
+    assert not plan.cannot_refuse(Group([*free, prepare(draft(hold(1)))]), Books(head))
 
 
 def check_outcome(books: MemoryBooks, posted: EntryDraft, outcome: Outcome) -> None:
@@ -201,7 +203,7 @@ def test_an_entry_is_all_or_nothing() -> None:
 
 def test_an_id_whose_first_draft_was_refused_is_free() -> None:
     books = MemoryBooks()
-    entry_id = UUID(int=1)
+    entry_id = id_of(1)
     books.post([prepare(draft(gift(INT64_MAX)))], NOON)
     too_much = prepare(draft(gift(1), entry_id=entry_id))
     fits = prepare(draft(gift(1, partner="tencent", project="road"), entry_id=entry_id))

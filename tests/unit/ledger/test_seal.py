@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
@@ -15,13 +14,14 @@ from services.ledger.domain import (
     CauseKind,
     Dates,
     EntryDraft,
+    EntryId,
     Step,
     StepKind,
     Transfer,
     TransferName,
 )
 from services.ledger.journal import seal
-from tests.unit.ledger.drafts import draft, gift
+from tests.unit.ledger.drafts import draft, gift, id_of
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
 ID = "0190a5d0-ac96-774b-bcce-b302099a8057"
@@ -29,7 +29,7 @@ RECORDED = datetime(2019, 9, 5, 12, 0, 1, 250_000, tzinfo=UTC)
 DATES = Dates(date(2019, 9, 5), date(2019, 9, 5))
 
 DRAFT = EntryDraft(
-    entry_id=UUID(ID),
+    entry_id=EntryId(ID),
     cause=Cause(CauseKind.INTAKE_BATCH, ID),
     value_time=datetime(2019, 9, 5, 12, tzinfo=UTC),
     metadata={
@@ -131,27 +131,27 @@ def test_the_documented_command_prints_the_documented_hash(tmp_path: Path) -> No
 
 def test_every_field_is_sealed() -> None:
     transfer = gift()
-    base = draft(transfer, entry_id=UUID(int=1), metadata={"a": "1"})
+    base = draft(transfer, entry_id=id_of(1), metadata={"a": "1"})
     other_time = datetime(2020, 1, 1, tzinfo=UTC)
     others = [
-        draft(transfer, entry_id=UUID(int=2), metadata={"a": "1"}),
-        draft(transfer, entry_id=UUID(int=1), metadata={"a": "2"}),
-        draft(transfer, entry_id=UUID(int=1), metadata={"b": "1"}),
-        draft(transfer, entry_id=UUID(int=1)),
-        draft(transfer, entry_id=UUID(int=1), metadata={"a": "1"}, value_time=other_time),
+        draft(transfer, entry_id=id_of(2), metadata={"a": "1"}),
+        draft(transfer, entry_id=id_of(1), metadata={"a": "2"}),
+        draft(transfer, entry_id=id_of(1), metadata={"b": "1"}),
+        draft(transfer, entry_id=id_of(1)),
+        draft(transfer, entry_id=id_of(1), metadata={"a": "1"}, value_time=other_time),
         draft(
             transfer,
-            entry_id=UUID(int=1),
+            entry_id=id_of(1),
             metadata={"a": "1"},
             cause=Cause(CauseKind.MANUAL, "memo-2"),
         ),
         draft(
             transfer,
-            entry_id=UUID(int=1),
+            entry_id=id_of(1),
             metadata={"a": "1"},
             cause=Cause(CauseKind.INTAKE_BATCH, "memo-1"),
         ),
-        draft(transfer, transfer, entry_id=UUID(int=1), metadata={"a": "1"}),
+        draft(transfer, transfer, entry_id=id_of(1), metadata={"a": "1"}),
         base._replace(reverses=1),
         base._replace(reverses=2),
     ]
@@ -169,7 +169,7 @@ def test_every_field_is_sealed() -> None:
     assert changed.keys() == set(transfer._fields)
     for name, value in changed.items():
         one_off = transfer._replace(**{name: value})  # type: ignore[arg-type]
-        others.append(draft(one_off, entry_id=UUID(int=1), metadata={"a": "1"}))
+        others.append(draft(one_off, entry_id=id_of(1), metadata={"a": "1"}))
     for step in (
         Step(StepKind.HOLD, expire_time=RECORDED),
         *(Step(StepKind.COMMIT, TransferName(*of)) for of in ((1, 0), (1, 1), (2, 0))),
@@ -177,7 +177,7 @@ def test_every_field_is_sealed() -> None:
         Step(StepKind.REVERSE, TransferName(1, 0)),
     ):
         one_off = transfer._replace(step=step)
-        others.append(draft(one_off, entry_id=UUID(int=1), metadata={"a": "1"}))
+        others.append(draft(one_off, entry_id=id_of(1), metadata={"a": "1"}))
     contents = [seal.content_of(one) for one in [base, *others]]
     texts = {seal.text_of(1, RECORDED, DATES, content) for content in contents}
     texts.add(seal.text_of(2, RECORDED, DATES, contents[0]))
