@@ -14,6 +14,7 @@ from watersmeet.donations.v1 import (
     notification_service_pb2_grpc,
     pledge_service_pb2_grpc,
     position_service_pb2_grpc,
+    record_service_pb2_grpc,
     review_service_pb2_grpc,
 )
 
@@ -36,6 +37,7 @@ from services.donations.pledge_service import PledgeService
 from services.donations.pledges.memory import PledgeBook
 from services.donations.pledging import Pledging
 from services.donations.position_service import PositionService
+from services.donations.record_service import RecordService
 from services.donations.relay import Relay
 from services.donations.review_desk import ReviewDesk
 from services.donations.review_service import ReviewService
@@ -47,6 +49,7 @@ from services.donations.store.lane import Lane
 from services.donations.store.orders import OrderReader
 from services.donations.store.outbox import Outbox
 from services.donations.store.pledges import PledgeStore
+from services.donations.store.proving import ProofReader
 from services.donations.store.quarantine import QuarantineStore
 from services.donations.store.reading import GiftReader
 from services.donations.store.rederiving import LifeReader
@@ -165,6 +168,11 @@ async def compose(
             position_service_pb2_grpc.add_PositionServiceServicer_to_server,
             PositionService(LifeReader(engine)),
             f"{_PACKAGE}.PositionService",
+        )
+        server.add(
+            record_service_pb2_grpc.add_RecordServiceServicer_to_server,
+            RecordService(ProofReader(engine)),
+            f"{_PACKAGE}.RecordService",
         )
         server.add(
             batch_service_pb2_grpc.add_BatchServiceServicer_to_server,

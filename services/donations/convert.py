@@ -265,6 +265,8 @@ def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesRe
             for line in sorted(batch.lines)
         ],
         posted=batch.posted,
+        posted_sequence=batch.posted_sequence,
+        differences=batch.differences,
     )
 
 

@@ -31,10 +31,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.donations.models_life import declare_life
+from services.donations.models_seals import declare_seals, seal_column
 from services.runtime.database import NAMING_CONVENTION
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 declare_life(metadata)
+declare_seals(metadata)
 
 # Ids and codes are ASCII, and compare byte by byte, as Python does. Platforms' ids begin with the
 # date; in this order new gifts come to the warm end of the index.
@@ -47,6 +49,7 @@ partners = Table(
     metadata,
     Column("id", SmallInteger, Identity(always=False), primary_key=True),
     Column("code", _ASCII, nullable=False, unique=True),
+    seal_column(),
 )
 
 charities = Table(
@@ -57,6 +60,7 @@ charities = Table(
     Column("name", Text, nullable=False),
     Column("credit_code", _ASCII, nullable=False),
     Column("create_time", _TIME, nullable=False),
+    seal_column(),
 )
 
 # Of a charity's qualification; the days are China's, both included. Only ever added.
@@ -69,6 +73,7 @@ certificates = Table(
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date, nullable=False),
     Column("create_time", _TIME, nullable=False),
+    seal_column(),
     UniqueConstraint("charity_id", "number", "valid_from"),
     CheckConstraint("valid_from <= valid_until", name="days"),
 )
@@ -84,6 +89,7 @@ projects = Table(
     Column("create_time", _TIME, nullable=False),
     Column("purpose", SmallInteger, nullable=False, server_default="1"),
     Column("organiser", _ASCII, nullable=False, server_default=""),
+    seal_column(),
     CheckConstraint(
         "CASE purpose WHEN 1 THEN charity_id IS NOT NULL AND organiser = ''"
         " WHEN 2 THEN charity_id IS NULL AND organiser <> '' ELSE false END",
@@ -101,6 +107,7 @@ campaigns = Table(
     Column("end_time", _TIME, nullable=False),
     Column("time_zone", _ASCII, nullable=False),
     Column("create_time", _TIME, nullable=False),
+    seal_column(),
 )
 
 # One row a gift, for ever. Columns stand in the order that wastes no byte on alignment.
@@ -138,6 +145,7 @@ suspended = Table(
     Column("external_id", _ASCII, nullable=False),
     Column("project", _ASCII, nullable=False),
     Column("campaign", _ASCII, nullable=False),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
 )
 
@@ -156,6 +164,7 @@ refunds = Table(
     Column("recorded_time", _TIME, nullable=False),
     Column("batch_id", UUID),
     Column("position", Integer),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "external_id", "refund_id"),
 )
 Index(
@@ -194,13 +203,14 @@ conflicts = Table(
     Column("reason", _ASCII, nullable=False),
     Column("claim", JSONB, nullable=False),
     Column("received_time", _TIME, nullable=False),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "external_id", "refund_id", "claim_hash"),
 )
 Index(None, conflicts.c.received_time)
 Index(None, conflicts.c.partner_id, conflicts.c.received_time)
 
-# One row a transaction that accepted something. posted_sequence: the ledger's entry; NULL until it
-# acknowledged it.
+# One row a transaction that accepted something. digest: see gifts/batch.py. posted_sequence: the
+# ledger's entry; NULL until it acknowledged it.
 batches = Table(
     "batches",
     metadata,
@@ -209,6 +219,7 @@ batches = Table(
     Column("gifts", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("posted_sequence", BigInteger),
+    Column("digest_version", SmallInteger, nullable=False, server_default="1"),
 )
 
 # What the ledger has not acknowledged yet. problem: why it refused it last.
@@ -243,6 +254,7 @@ pledges = Table(
     Column("unit_micros", Integer, nullable=False),
     Column("merchant_token", LargeBinary, nullable=False),
     Column("create_time", _TIME, nullable=False),
+    seal_column(),
     UniqueConstraint("partner_id", "code", "version"),
 )
 
@@ -252,6 +264,7 @@ pledge_ends = Table(
     Column("pledge_id", Integer, primary_key=True, autoincrement=False),
     Column("end_time", _TIME, nullable=False),
     Column("create_time", _TIME, nullable=False),
+    seal_column(),
 )
 
 # One row an order, for ever: who took part, and what was paid and given. A gift of remainders is a
@@ -267,6 +280,7 @@ pledged_orders = Table(
     Column("partner_id", SmallInteger, nullable=False),
     Column("order_id", _ASCII, nullable=False),
     Column("participant_token", LargeBinary, nullable=False),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "order_id"),
 )
 Index(None, pledged_orders.c.pledge_id)
@@ -295,6 +309,7 @@ quarantine = Table(
     Column("query", LargeBinary, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    seal_column(),
 )
 Index(None, quarantine.c.platform, quarantine.c.received_time)
 Index(None, quarantine.c.received_time)
@@ -310,6 +325,7 @@ quarantine_replays = Table(
     Column("outcomes", ARRAY(SmallInteger), nullable=False),
     Column("reason", _ASCII),
     Column("message", Text, nullable=False),
+    seal_column(),
     PrimaryKeyConstraint("digest", "request_id"),
 )
 
@@ -327,6 +343,7 @@ donors = Table(
     Column("recorded_time", _TIME),
     Column("erase_time", _TIME),
     Column("erased_by", _ASCII),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "donor_token"),
     # Rare rows, which carry a promise: what is erased holds nothing. All five, or none.
     CheckConstraint(
@@ -356,5 +373,6 @@ donor_readings = Table(
     Column("purpose", SmallInteger, nullable=False),
     Column("case_reference", _ASCII, nullable=False),
     Column("read_time", _TIME, nullable=False),
+    seal_column(),
     PrimaryKeyConstraint("bucket", "partner_id", "donor_token", "request_id"),
 )

@@ -16,6 +16,8 @@ from sqlalchemy import (
     Text,
 )
 
+from services.donations.models_seals import seal_column
+
 _ASCII = Text(collation="C")
 _CURRENCY = CHAR(3, collation="C")
 _TIME = TIMESTAMP(timezone=True)
@@ -36,6 +38,7 @@ def declare_life(metadata: MetaData) -> None:
         Column("currency", _CURRENCY, nullable=False),
         Column("event_time", _TIME, nullable=False),
         Column("recorded_time", _TIME, nullable=False),
+        seal_column(),
         PrimaryKeyConstraint("bucket", "partner_id", "external_id", "dispute_id", "status"),
     )
 
@@ -50,6 +53,7 @@ def declare_life(metadata: MetaData) -> None:
         Column("stage", SmallInteger, nullable=False),
         Column("event_time", _TIME, nullable=False),
         Column("recorded_time", _TIME, nullable=False),
+        seal_column(),
         PrimaryKeyConstraint("bucket", "partner_id", "external_id", "event_id"),
     )
 
@@ -64,6 +68,7 @@ def declare_life(metadata: MetaData) -> None:
         Column("rail_bucket", SmallInteger, nullable=False),
         Column("rail_partner_id", SmallInteger, nullable=False),
         Column("rail_external_id", _ASCII, nullable=False),
+        seal_column(),
         PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
     )
     Index("links_rail_idx", links.c.rail_bucket, links.c.rail_partner_id, links.c.rail_external_id)

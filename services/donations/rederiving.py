@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.donations.commit.booking import joined_position
 from services.donations.domain import Key
 from services.donations.life.position import Flows, flows_of
-from services.donations.store.rederiving import LifeReader, Lives, StoredPosition
+from services.donations.store.rederiving import LifeReader, Lives, StoredPosition, Unreadable
 
 
 class Difference(NamedTuple):
@@ -27,7 +27,12 @@ class Checked(NamedTuple):
 async def check_positions(reader: LifeReader) -> AsyncIterator[Checked]:
     """Looks at every gift that anything happened to. Raises the database's errors."""
     async for lives in reader.pages():
-        yield Checked(len(lives.keys), list(_differences(lives)))
+        if isinstance(lives, Unreadable):
+            key, problem = lives
+            detail = f"what happened to it cannot be read: {problem}"
+            yield Checked(1, [Difference("", key.external_id, detail)])
+        else:
+            yield Checked(len(lives.keys), list(_differences(lives)))
 
 
 def _differences(lives: Lives) -> Iterable[Difference]:
@@ -48,6 +53,8 @@ def _details(lives: Lives, key: Key) -> Iterable[str]:
     if gift is None:
         if moves:
             yield f"it has {len(moves)} moves and is not recorded"
+        if key not in lives.waiting and (key in lives.told or lives.family.origin_of(key)):
+            yield "it is not recorded, and nothing waits for it"
         return
     if [move.number for move in moves] != list(range(1, len(moves) + 1)):
         yield "its moves are not numbered from 1 without gaps"
@@ -61,6 +68,22 @@ def _details(lives: Lives, key: Key) -> Iterable[str]:
         yield "its position is not kept"
     elif stored is not None and stored != derived:
         yield f"its position is kept as {_words(stored)}, and its reports make it {_words(derived)}"
+    yield from _refund_details(lives, key, gift.gift.currency)
+
+
+def _refund_details(lives: Lives, key: Key, currency: str) -> Iterable[str]:
+    """Refunds that count name a batch that moved their gift, or the origin's, if any did."""
+    moved = {
+        move.batch_id
+        for one in {key, lives.family.origin_of(key) or key}
+        for move in lives.moves.get(one, ())
+    }
+    for refund in lives.refunds.get(key, ()):
+        if refund.batch_id is None and (not moved or refund.currency != currency):
+            continue
+        if refund.batch_id not in moved:
+            booked = f"batch {refund.batch_id}" if refund.batch_id else "no batch"
+            yield f"its refund {refund.refund_id} is kept as booked by {booked}, which is not so"
 
 
 def _told(flows: Flows) -> str:

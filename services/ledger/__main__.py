@@ -184,6 +184,7 @@ async def compose(
             snapshots,
             told.summaries,
             told.positions,
+            told.records,
             entries_of_batch,
             clock,
         )

@@ -172,6 +172,8 @@ def batch_summary_of(message: batch_pb.SummarizeBatchesResponse) -> BatchSummary
         digest=message.digest,
         lines=[_batch_line_of(line) for line in message.lines],
         posted=message.posted,
+        posted_sequence=message.posted_sequence,
+        differences=list(message.differences),
     )
 
 

@@ -76,6 +76,9 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
     "watersmeet.donations.v1.PositionService": {
         "CheckPositions": frozenset({"service/ledger", "finance"}),
     },
+    "watersmeet.donations.v1.RecordService": {
+        "CheckRecords": frozenset({"service/ledger", "finance"}),
+    },
     "watersmeet.donations.v1.BatchService": {
         "SummarizeBatches": frozenset({"service/ledger", "finance"}),
     },

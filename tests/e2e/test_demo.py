@@ -16,7 +16,7 @@ KEYS = {
 }
 CHECKS = {
     *("chain", "log", "balances", "daily_balances", "trial_balance"),
-    *("holds", "periods", "totals", "positions", "batches"),
+    *("holds", "periods", "totals", "positions", "records", "batches"),
 }
 
 

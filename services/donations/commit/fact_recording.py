@@ -27,7 +27,7 @@ async def record_facts(
     first: dict[FactKey, Fact] = {}
     for key, fact in group.facts:
         first.setdefault(facts.key_of(key, fact), fact)
-    stored = await facts.add(driver, first, now) if first else {}
+    stored = await facts.add(driver, first, batch_id, now) if first else {}
     new = {key for key, fact in group.facts if facts.key_of(key, fact) not in stored}
     booked = await book(driver, new | group.awaited | set(touched), batch_id)
     if not group.facts:

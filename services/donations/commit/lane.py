@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -24,6 +25,9 @@ _RETRY_PAUSES_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 # So many groups after a repeat are staged: straight COPY that fails is work done twice.
 _STAGED_AFTER_REPEAT = 8
 
+# How often a batch looks for loose seals to carry.
+_CARRY_EVERY = timedelta(seconds=1)
+
 
 class LaneWriter:
     """Writes groups, one after the other."""
@@ -33,6 +37,7 @@ class LaneWriter:
         self._clock = clock
         self._make_id = make_id
         self._staged_left = 0
+        self._carry_time: datetime | None = None
 
     async def write(self, group: Group) -> Recorded:
         """Commits a group; returns when it is durable.
@@ -50,10 +55,14 @@ class LaneWriter:
                 async with self._lane.transaction() as driver:
                     if doubtful is not None and await _is_committed(driver, doubtful):
                         return doubtful
+                    now = self._clock()
+                    carries = self._carry_time is None or now >= self._carry_time
                     recorded = await record(
-                        driver, group, self._make_id(), self._clock(), staged=bool(staged)
+                        driver, group, self._make_id(), now, staged=bool(staged), carries=carries
                     )
                 self._learn(recorded, staged=bool(staged))
+                if carries and recorded.batch_id is not None:
+                    self._carry_time = now + _CARRY_EVERY
                 return recorded
             except RepeatFound:
                 staged = True

@@ -4,6 +4,7 @@ A repeat that names no rail contradicts nothing; one that is the first to name a
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from services.donations.store.driver import Driver
 
 
 async def record_links(
-    driver: Driver, group: Group, rows: GiftRows, fates: NDArray[np.uint8]
+    driver: Driver, group: Group, rows: GiftRows, fates: NDArray[np.uint8], batch_id: UUID
 ) -> tuple[dict[Key, Key], NDArray[np.uint8]]:
     """Writes the links of gifts that are recorded, now or before, as the group says.
 
@@ -36,7 +37,7 @@ async def record_links(
         origin = rows.key(place)
         named.setdefault(origin, key)
         wanted.append((place, origin, key))
-    stored = await links.add(driver, named) if named else {}
+    stored = await links.add(driver, named, batch_id) if named else {}
     standing = named | stored
     fates = fates.copy()
     for place, origin, key in wanted:

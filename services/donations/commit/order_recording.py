@@ -6,6 +6,7 @@ that got nothing the first time.
 """
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,11 @@ from services.donations.store.driver import Driver
 from services.runtime.errors import Fault, Reason
 
 
-async def record_orders(driver: Driver, group: Group) -> tuple[list[int], NDArray[np.bool_]]:
+async def record_orders(
+    driver: Driver, group: Group, batch_id: UUID
+) -> tuple[list[int], NDArray[np.bool_]]:
     """Returns each order's fate, and which gifts may be recorded now, in key order."""
-    fates = await orders.insert(driver, group.orders)
+    fates = await orders.insert(driver, group.orders, batch_id)
     if group.gifts is None:
         return fates, np.empty(0, dtype=np.bool_)
     # One more, so that -1 is the gifts that belong to no order.

@@ -25,13 +25,12 @@ from services.donations.commit.order_recording import (
 )
 from services.donations.commit.submission import Committed, Fate
 from services.donations.domain import Key, Line, Outcome, moment_of
-from services.donations.gifts.batch import EMPTY_DIGEST, Batch
+from services.donations.gifts.batch import EMPTY_DIGEST, Batch, digest_of
 from services.donations.gifts.lines import gift_lines, summed
 from services.donations.gifts.rows import GiftRows
-from services.donations.store import batches, claims, gifts, links, positions
+from services.donations.store import batches, claims, gifts, links, positions, sealing
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
-from services.donations.store.gift_format import digest_of
 
 _NO_OUTCOMES = np.empty(0, dtype=np.uint8)
 
@@ -57,34 +56,45 @@ class Recorded:
 
 
 async def record(
-    driver: Driver, group: Group, batch_id: UUID, now: datetime, *, staged: bool
+    driver: Driver,
+    group: Group,
+    batch_id: UUID,
+    now: datetime,
+    *,
+    staged: bool,
+    carries: bool = False,
 ) -> Recorded:
     """Does all of it within the driver's transaction. batch_id: for the batch, if there is one.
 
     staged: whether to expect repeats among the gifts. If not, and there is one, raises
     store.gifts.RepeatFound; the transaction must then be rolled back and begun anew.
+    carries: whether the batch is to carry loose seals.
     """
     rows, claimed = group.gifts, list[Claim]()
-    outcomes, accepted = _NO_OUTCOMES, None
+    outcomes, gifts_digest = _NO_OUTCOMES, EMPTY_DIGEST
+    accepted = 0
+    seals_some = bool(group.orders or group.facts)
     lines: list[Line] = []
     events: list[int] = []
     touched: Collection[Key] = ()
     waiting = 0
     order_fates, passing = list[int](), None
     if group.orders:
-        order_fates, passing = await record_orders(driver, group)
+        order_fates, passing = await record_orders(driver, group, batch_id)
         claimed += order_claims(group, order_fates)
         rows = None if rows is None else rows.keep(passing)
     if rows is not None:
         insert = gifts.insert_staged if staged else gifts.insert_new
-        fates = await insert(driver, rows, batch_id)
-        linked, fates = await record_links(driver, group, rows, fates)
+        fates, gifts_digest = await insert(driver, rows, batch_id)
+        seals_some = seals_some or bool(rows.rails) or bool(rows.suspended.any())
+        linked, fates = await record_links(driver, group, rows, fates, batch_id)
         outcomes = OUTCOME_OF_FATE[fates]
         outcomes[(fates == gifts.NEW) & rows.suspended] = Outcome.SUSPENDED
         claimed += gift_claims(rows, np.flatnonzero(fates == gifts.OTHER))
         lines += gift_lines(rows, fates == gifts.NEW)
-        accepted = rows.take(np.flatnonzero(fates == gifts.NEW))
-        events += accepted.event_times_micros.max(initial=0, keepdims=True).tolist()
+        new = fates == gifts.NEW
+        accepted = int(new.sum())
+        events += rows.event_times_micros[new].max(initial=0, keepdims=True).tolist()
         if group.is_small:
             touched = await _linked(driver, group, rows, linked, fates)
         elif linked:
@@ -97,10 +107,18 @@ async def record(
         events += booked.events
         claimed += booked.claims
         waiting += booked.waiting
+    await claims.keep(driver, claimed, batch_id, now)
+    seals_some = seals_some or bool(claimed)
     if lines:
-        batch = _batch(group, batch_id, now, accepted, summed(lines), max(events))
+        transactions = [batch_id] if seals_some else []
+        if carries:
+            transactions += await sealing.carry(driver, batch_id)
+        seals = await sealing.seals_of(driver, transactions) if transactions else []
+        digest = digest_of(gifts_digest, now, accepted, seals)
+        batch = _batch(group, batch_id, now, accepted, digest, summed(lines), max(events))
         await batches.write(driver, batch)
-    await claims.keep(driver, claimed, now)
+    elif seals_some:
+        await sealing.loosen(driver, batch_id)
     await batches.advance(driver, _offsets(group))
     made = batch_id if lines else None
     bought = list[Outcome]()
@@ -130,7 +148,8 @@ def _batch(
     group: Group,
     batch_id: UUID,
     now: datetime,
-    accepted: GiftRows | None,
+    accepted: int,
+    digest: bytes,
     lines: Sequence[Line],
     latest_event: int,
 ) -> Batch:
@@ -142,8 +161,8 @@ def _batch(
     return Batch(
         batch_id,
         now,
-        0 if accepted is None else len(accepted),
-        EMPTY_DIGEST if accepted is None else digest_of(accepted),
+        accepted,
+        digest,
         moment_of(latest_event),
         lines,
         watermarks,

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from services.donations.gifts.batch import Batch
+from services.donations.gifts.batch import DIGEST_VERSION, Batch
 from services.donations.store import outbox_lines
 from services.donations.store.driver import Driver
 
 # Both rows in one round trip.
 _WRITE = """
     WITH batch AS (
-        INSERT INTO batches (id, recorded_time, gifts, digest) VALUES (%s, %s, %s, %s)
+        INSERT INTO batches (id, recorded_time, gifts, digest, digest_version)
+        VALUES (%s, %s, %s, %s, %s)
         RETURNING id, recorded_time
     )
     INSERT INTO outbox (batch_id, value_time, lines, watermarks, retry_time)
@@ -36,6 +37,7 @@ async def write(driver: Driver, batch: Batch) -> None:
             batch.recorded_time,
             batch.gifts,
             batch.digest,
+            DIGEST_VERSION,
             batch.value_time,
             outbox_lines.text_of(batch.lines),
             json.dumps(watermarks),

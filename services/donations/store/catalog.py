@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.catalog.certificates import Certificate, is_new, qualified
 from services.donations.catalog.memory import (
@@ -20,12 +21,22 @@ from services.donations.catalog.memory import (
 )
 from services.donations.catalog.rules import is_to_close
 from services.donations.domain import Purpose
-from services.donations.models import campaigns, certificates, charities, partners, projects
+from services.donations.models import (
+    campaigns,
+    certificates,
+    charities,
+    metadata,
+    partners,
+    projects,
+)
+from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 from services.runtime.errors import Fault, Reason
 
 # "cert" as a number: who adds a charity's certificates waits for whoever else does.
 _CERTIFYING = 0x63657274
+
+_closures = metadata.tables["project_closures"]
 
 _PROJECTS = select(projects, func.coalesce(charities.c.code, "").label("charity")).outerjoin(
     charities, charities.c.id == projects.c.charity_id
@@ -74,7 +85,8 @@ class CatalogStore:
     async def add_partner(self, code: str) -> int:
         """The partner's id, made on first use."""
         async with database.transaction(self._engine) as connection:
-            await connection.execute(insert(partners).values(code=code).on_conflict_do_nothing())
+            made = insert(partners).values(code=code, seal_id=uuid7()).on_conflict_do_nothing()
+            await connection.execute(sealed_insert(made, "id"))
             found = await connection.execute(select(partners.c.id).where(partners.c.code == code))
             return int(found.scalar_one())
 
@@ -87,7 +99,7 @@ class CatalogStore:
             "create_time": now,
         }
         async with database.transaction(self._engine) as connection:
-            row = await _create(connection, charities, values, select(charities))
+            row, _ = await _create(connection, charities, values, select(charities))
             _require_same(_charity(row), charity)
             return _charity(row, await _certificates(connection, row.id))
 
@@ -110,8 +122,9 @@ class CatalogStore:
                     "valid_from": certificate.valid_from,
                     "valid_until": certificate.valid_until,
                     "create_time": now,
+                    "seal_id": uuid7(),
                 }
-                await connection.execute(insert(certificates).values(**values))
+                await connection.execute(sealed_insert(insert(certificates).values(**values), "id"))
             return _charity(row, await _certificates(connection, row.id))
 
     async def create_project(self, project: Project, now: datetime) -> None:
@@ -129,8 +142,10 @@ class CatalogStore:
                 "close_time": project.close_time,
                 "create_time": now,
             }
-            row = await _create(connection, projects, values, _PROJECTS)
+            row, is_new = await _create(connection, projects, values, _PROJECTS)
             _require_same(_project(row), project)
+            if is_new and project.close_time is not None:
+                await _note_closure(connection, row.id, project.close_time, now)
 
     async def close_project(self, code: str, close_time: datetime, now: datetime) -> Project:
         """Closes a project from a moment on, unless it closes then. Returns the project.
@@ -149,6 +164,7 @@ class CatalogStore:
             await connection.execute(
                 update(projects).where(projects.c.id == row.id).values(close_time=close_time)
             )
+            await _note_closure(connection, row.id, close_time, now)
             return replace(project, close_time=close_time)
 
     async def create_campaign(self, campaign: Campaign, now: datetime) -> None:
@@ -162,7 +178,7 @@ class CatalogStore:
             "create_time": now,
         }
         async with database.transaction(self._engine) as connection:
-            row = await _create(connection, campaigns, values, select(campaigns))
+            row, _ = await _create(connection, campaigns, values, select(campaigns))
             _require_same(_campaign(row), campaign)
 
     async def charity(self, code: str) -> Charity:
@@ -221,12 +237,27 @@ class CatalogStore:
 
 async def _create(
     connection: AsyncConnection, table: Table, values: Mapping[str, Any], query: Select[Any]
-) -> Row[Any]:
-    """Inserts a row unless its code is taken; returns what stands under the code."""
-    await connection.execute(insert(table).values(**values).on_conflict_do_nothing())
+) -> tuple[Row[Any], bool]:
+    """Inserts a row unless its code is taken; returns what stands under the code, and whether it
+    was inserted now.
+    """
+    new = insert(table).values(**values, seal_id=uuid7()).on_conflict_do_nothing()
+    made = (await connection.execute(sealed_insert(new, "id"))).one_or_none()
     found = await connection.execute(query.where(table.c.code == values["code"]))
-    row: Row[Any] = found.one()
-    return row
+    return found.one(), made is not None
+
+
+async def _note_closure(
+    connection: AsyncConnection, project_id: int, close_time: datetime, now: datetime
+) -> None:
+    """Keeps what was decided, as the project keeps only the last of it."""
+    values = {
+        "project_id": project_id,
+        "close_time": close_time,
+        "create_time": now,
+        "seal_id": uuid7(),
+    }
+    await connection.execute(sealed_insert(insert(_closures).values(**values), "id"))
 
 
 async def _charity_id(connection: AsyncConnection, code: str) -> int:

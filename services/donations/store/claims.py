@@ -5,9 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from services.donations.domain import Key
 from services.donations.store.driver import Driver
+from services.donations.store.sealing import sealing
 from services.runtime.errors import Reason
 
 
@@ -24,18 +26,26 @@ class Claim(NamedTuple):
 
 
 # In key order, as everything is written.
-_KEEP = """
+_KEEP = sealing(
+    "conflicts",
+    """
     INSERT INTO conflicts (bucket, partner_id, external_id, refund_id, claim_hash, reason, claim,
-                           received_time)
-    SELECT bucket, partner_id, external_id, refund_id, claim_hash, reason, claim::jsonb, %s
+                           received_time, seal_id)
+    SELECT bucket, partner_id, external_id, refund_id, claim_hash, reason, claim::jsonb, %s,
+           %s::uuid
     FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::bytea[], %s::text[],
                 %s::text[])
       AS k(bucket, partner_id, external_id, refund_id, claim_hash, reason, claim)
-    ON CONFLICT DO NOTHING"""
+    ON CONFLICT DO NOTHING""",
+    "count(*)",
+).encode()
 
 
-async def keep(driver: Driver, claims: Sequence[Claim], now: datetime) -> None:
-    """Writes claims that are not yet known."""
+async def keep(driver: Driver, claims: Sequence[Claim], batch_id: UUID, now: datetime) -> None:
+    """Writes claims that are not yet known.
+
+    batch_id: this transaction's own, whether or not it comes to a batch.
+    """
     if not claims:
         return
     rows = sorted(
@@ -49,4 +59,4 @@ async def keep(driver: Driver, claims: Sequence[Claim], now: datetime) -> None:
         for claim in claims
         for text in [json.dumps(claim.content, sort_keys=True, separators=(",", ":"))]
     )
-    await driver.execute(_KEEP, [now, *map(list, zip(*rows, strict=True))])
+    await driver.execute(_KEEP, [now, batch_id, *map(list, zip(*rows, strict=True))])

@@ -70,18 +70,9 @@ def constant(value: bytes, count: int) -> Column:
     return Column(np.broadcast_to(one, (count, len(value))))
 
 
-def fields(columns: Sequence[Column]) -> memoryview:
-    """The rows as lengths and values alone: what a digest of rows is taken over."""
-    return _encode(columns, count_fields=False)
-
-
 def rows(columns: Sequence[Column]) -> memoryview:
     """The rows as COPY takes them, to stand between HEADER and TRAILER."""
-    return _encode(columns, count_fields=True)
-
-
-def _encode(columns: Sequence[Column], *, count_fields: bool) -> memoryview:
-    layout: list[Any] = [("count", ">i2")] if count_fields else []
+    layout: list[Any] = [("count", ">i2")]
     for number, (values, _) in enumerate(columns):
         layout.append((f"length{number}", ">i4"))
         is_bytes = values.ndim == 2
@@ -93,8 +84,7 @@ def _encode(columns: Sequence[Column], *, count_fields: bool) -> memoryview:
     count = len(columns[0].values)
     table = np.empty(count, dtype=np.dtype(layout))
     mask: NDArray[np.bool_] | None = None
-    if count_fields:
-        table["count"] = len(columns)
+    table["count"] = len(columns)
     for number, (values, lengths) in enumerate(columns):
         name = f"value{number}"
         place, width = table.dtype.fields[name][1], table.dtype[name].itemsize  # type: ignore[index]

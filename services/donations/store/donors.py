@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.donors.donor import DonorKey, Erased, Reading, Sealed, WrappedKey
+from services.donations.store.sealing import sealing
 from services.runtime import database
 
 Kept = Sealed | Erased | None
@@ -40,26 +42,36 @@ _REPLACE = text(
     WHERE {_KEY}"""  # noqa: S608  made of constants
 )
 
-# The row stays as a tombstone; the first erasure's time and author stay too.
+# The row stays as a tombstone; of two erasures the first one stands.
 _ERASE = text(
-    """
-    INSERT INTO donors AS d (bucket, partner_id, donor_token, erase_time, erased_by)
-    VALUES (:bucket, :partner_id, :token, :now, :by)
+    sealing(
+        "donors",
+        """
+    INSERT INTO donors AS d (bucket, partner_id, donor_token, erase_time, erased_by, seal_id)
+    VALUES (:bucket, :partner_id, :token, :now, :by, :seal_id)
     ON CONFLICT (bucket, partner_id, donor_token) DO UPDATE
     SET key_id = NULL, wrapped_key = NULL, sealed = NULL, update_time = NULL, recorded_time = NULL,
-        erase_time = coalesce(d.erase_time, excluded.erase_time),
-        erased_by = coalesce(d.erased_by, excluded.erased_by)
-    RETURNING erase_time"""
+        erase_time = excluded.erase_time, erased_by = excluded.erased_by, seal_id = excluded.seal_id
+    WHERE d.erase_time IS NULL""",
+        "erase_time",
+        loose=True,
+    )
 )
+
+_ERASED = text(f"SELECT erase_time FROM donors WHERE {_KEY}")  # noqa: S608  made of constants
 
 # A retry of the same reading is the same row.
 _READ = text(
-    """
+    sealing(
+        "donor_readings",
+        """
     INSERT INTO donor_readings (bucket, partner_id, donor_token, request_id, reader, purpose,
-                                case_reference, read_time)
+                                case_reference, read_time, seal_id)
     VALUES (:bucket, :partner_id, :token, CAST(:request_id AS uuid), :reader, :purpose,
-            :case_reference, :now)
-    ON CONFLICT DO NOTHING"""
+            :case_reference, :now, :seal_id)
+    ON CONFLICT DO NOTHING""",
+        loose=True,
+    )
 )
 
 _KEY_ID_AFTER = text("SELECT min(key_id) FROM donors WHERE key_id > :key_id")
@@ -127,6 +139,7 @@ class DonorStore:
                     "purpose": int(reading.purpose),
                     "case_reference": reading.case_reference,
                     "now": now,
+                    "seal_id": uuid7(),
                 }
                 await connection.execute(_READ, values)
             return kept
@@ -134,8 +147,11 @@ class DonorStore:
     async def erase(self, donor: DonorKey, by: str, now: datetime) -> datetime:
         """Destroys the donor's key and what it sealed; returns when that happened first."""
         async with database.transaction(self._engine) as connection:
-            values = {**_values(donor), "by": by, "now": now}
-            erased: datetime = (await connection.execute(_ERASE, values)).scalar_one()
+            values = {**_values(donor), "by": by, "now": now, "seal_id": uuid7()}
+            erased: datetime | None = (await connection.execute(_ERASE, values)).scalar()
+            if erased is None:
+                before = await connection.execute(_ERASED, _values(donor))
+                erased = before.scalar_one()
             return erased
 
     async def key_ids(self) -> list[str]:

@@ -15,6 +15,7 @@ from services.donations.life.reports import Dispute, DisputeStatus, Fact, StageE
 from services.donations.life.transitions import State
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import KEYS, transposed
+from services.donations.store.sealing import sealing
 
 FactKey = tuple[object, ...]
 """bucket, partner id, the gift's id, and the fact's identity."""
@@ -37,13 +38,15 @@ class _Table:
 
     @property
     def insert(self) -> str:
-        """Parameters: when, and the columns."""
+        """Parameters: when, the transaction, and the columns."""
         kinds = (*self.identity.values(), *self.content.values())
         key = ", ".join(("bucket", "partner_id", "external_id", *self.identity))
-        return (
-            f"INSERT INTO {self.name} ({self.columns}, recorded_time) "  # noqa: S608
-            f"SELECT k.*, %s FROM unnest({self._unnested(kinds)}) k "
-            f"ON CONFLICT DO NOTHING RETURNING {key}"
+        return sealing(
+            self.name,
+            f"INSERT INTO {self.name} ({self.columns}, recorded_time, seal_id) "  # noqa: S608
+            f"SELECT k.*, %s, %s::uuid FROM unnest({self._unnested(kinds)}) k "
+            "ON CONFLICT DO NOTHING",
+            key,
         )
 
     @property
@@ -106,16 +109,19 @@ def key_of(key: Key, fact: Fact) -> FactKey:
     return (*key, *_identity(fact))
 
 
-async def add(driver: Driver, facts: Mapping[FactKey, Fact], now: datetime) -> dict[FactKey, Fact]:
+async def add(
+    driver: Driver, facts: Mapping[FactKey, Fact], batch_id: UUID, now: datetime
+) -> dict[FactKey, Fact]:
     """Inserts facts whose keys are new; returns what is recorded under the other keys.
 
+    batch_id: this transaction's own, whether or not it comes to a batch.
     Of what is returned the partner is left out, as the key names it.
     """
     stored: dict[FactKey, Fact] = {}
     for kind in (Refund, Dispute, StageEvent):
         rows = {key: fact for key, fact in facts.items() if isinstance(fact, kind)}
         if rows:
-            stored |= await _add(driver, _table_of(kind), rows, now)
+            stored |= await _add(driver, _table_of(kind), rows, batch_id, now)
     return stored
 
 
@@ -153,12 +159,12 @@ async def refund_batches(driver: Driver, keys: Iterable[Key]) -> dict[FactKey, U
 
 
 async def _add(
-    driver: Driver, table: _Table, facts: Mapping[FactKey, Fact], now: datetime
+    driver: Driver, table: _Table, facts: Mapping[FactKey, Fact], batch_id: UUID, now: datetime
 ) -> dict[FactKey, Fact]:
     width = 3 + len(table.identity)
     rows = [(*key, *_content(fact)) for key, fact in sorted(facts.items())]
     columns = transposed(rows, width + len(table.content))
-    inserted = await driver.execute(table.insert.encode(), [now, *columns])
+    inserted = await driver.execute(table.insert.encode(), [now, batch_id, *columns])
     known = sorted(facts.keys() - {tuple(row) for row in await inserted.fetchall()})
     if not known:
         return {}

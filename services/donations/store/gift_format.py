@@ -1,8 +1,9 @@
-"""Gift rows in PostgreSQL's binary form: what COPY writes, and what a batch's digest is taken over.
+"""Gift rows in PostgreSQL's binary form: what COPY writes, and what a batch's digest begins with.
 
-A batch's digest is SHA-256 over its rows in key order: for each row the fields of DIGESTED, each as
-an int32 length and the value in its type's binary form. The donor's token is left out, so that the
-digest holds when a donor is forgotten. `store/summary.py` makes it again in SQL, from the rows.
+The digest of a batch's gifts is SHA-256 over its rows in key order, as COPY takes them: for each
+row the int16 number of its fields, FIELDS and the batch's id, each as an int32 length and the value
+in its type's binary form. `store/summary.py` makes it again in SQL, from the rows; and for batches
+of version 1, without the number of fields, the donor's token and the batch's id.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from services.donations.gifts.rows import GiftRows
 from services.donations.store import copyformat
 from services.donations.store.copyformat import Column
 
-DIGESTED = (
+FIELDS = (
     "bucket",
     "partner_id",
     "external_id",
@@ -22,11 +23,13 @@ DIGESTED = (
     "project_id",
     "campaign_id",
     "event_time",
+    "donor_token",
 )
+"""What of a gift is written, but for its batch."""
 
 
-def digested_columns(rows: GiftRows) -> list[Column]:
-    """The columns of DIGESTED."""
+def columns_of(rows: GiftRows) -> list[Column]:
+    """The columns of FIELDS."""
     return [
         copyformat.smallint(rows.buckets),
         copyformat.smallint(rows.partner_ids),
@@ -36,21 +39,16 @@ def digested_columns(rows: GiftRows) -> list[Column]:
         copyformat.integer(rows.project_ids),
         copyformat.integer(rows.campaign_ids),
         copyformat.timestamptz(rows.event_times_micros),
+        copyformat.bytea(rows.donor_tokens, rows.token_lengths()),
     ]
 
 
-def token_column(rows: GiftRows) -> Column:
-    """The donors' tokens."""
-    return copyformat.bytea(rows.donor_tokens, rows.token_lengths())
+def written(rows: GiftRows, batch_id: UUID) -> memoryview:
+    """The rows as COPY takes them: FIELDS, and the batch's id."""
+    batch = copyformat.constant(batch_id.bytes, len(rows))
+    return copyformat.rows([*columns_of(rows), batch])
 
 
-def batch_column(rows: GiftRows, batch_id: UUID) -> Column:
-    """The batch's id in every row."""
-    return copyformat.constant(batch_id.bytes, len(rows))
-
-
-def digest_of(rows: GiftRows) -> bytes:
-    """The digest of a batch that holds exactly these rows."""
-    if not len(rows):
-        return EMPTY_DIGEST
-    return hashlib.sha256(copyformat.fields(digested_columns(rows))).digest()
+def digest_of(rows: GiftRows, batch_id: UUID) -> bytes:
+    """The digest of a batch that holds exactly these gifts."""
+    return hashlib.sha256(written(rows, batch_id)).digest() if len(rows) else EMPTY_DIGEST

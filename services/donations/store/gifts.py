@@ -8,6 +8,8 @@ Rows are written in key order by everybody, so that two transactions with the sa
 each other and never in a circle; and because it is a third faster.
 """
 
+import hashlib
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -16,20 +18,15 @@ from psycopg.errors import UniqueViolation
 
 from services.donations.gifts.rows import GiftRows
 from services.donations.store import copyformat
-from services.donations.store.copyformat import Column
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
-from services.donations.store.gift_format import (
-    DIGESTED,
-    batch_column,
-    digested_columns,
-    token_column,
-)
+from services.donations.store.gift_format import FIELDS, columns_of, digest_of, written
+from services.donations.store.sealing import sealing
 
 NEW, SAME, OTHER = 0, 1, 2
 """A row's fate: inserted now; recorded before with the same content, or with other content."""
 
-_FIELDS = ", ".join((*DIGESTED, "donor_token"))
+_FIELDS = ", ".join(FIELDS)
 
 _COPY = f"COPY donations ({_FIELDS}, batch_id) FROM STDIN (FORMAT BINARY)"
 
@@ -73,42 +70,52 @@ _COMPARE_STAGED = f"""
         OFFSET 0
     ) d {AS_REPORTED}"""  # noqa: S608  made of constants
 
-_SUSPEND = """
-    INSERT INTO suspended (bucket, partner_id, external_id, reason, project, campaign)
-    SELECT * FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
-                         %s::text[], %s::text[])"""
+_SUSPEND = sealing(
+    "suspended",
+    """
+    INSERT INTO suspended (bucket, partner_id, external_id, reason, project, campaign, seal_id)
+    SELECT *, %s::uuid FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
+                                   %s::text[], %s::text[])""",
+    "count(*)",
+).encode()
 
 # What is written at once, because joining it costs less than writing it in three parts.
 _JOINED_BYTES_MAX = 64 * 1024
+
+
+class Inserted(NamedTuple):
+    """What became of the rows, and the digest of those that are new (gift_format.py)."""
+
+    fates: NDArray[np.uint8]
+    digest: bytes
 
 
 class RepeatFound(Exception):
     """At least one row is recorded already; the transaction is lost, staging finds out which."""
 
 
-async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArray[np.uint8]:
-    """Inserts rows that are all new, as the first statement of a transaction; returns their fates.
+async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> Inserted:
+    """Inserts rows that are all new, as the first statement of a transaction.
 
     Raises RepeatFound if one is not; the transaction must then be rolled back.
     """
-    columns = [*digested_columns(rows), token_column(rows), batch_column(rows, batch_id)]
+    data = written(rows, batch_id)
     try:
-        await _copy(driver, _COPY, columns)
+        await _copy(driver, _COPY, data)
     except UniqueViolation as error:
         raise RepeatFound from error
-    await _suspend(driver, rows)
-    return np.full(len(rows), NEW, dtype=np.uint8)
+    await _suspend(driver, rows, batch_id)
+    return Inserted(np.full(len(rows), NEW, dtype=np.uint8), hashlib.sha256(data).digest())
 
 
-async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArray[np.uint8]:
-    """Inserts what is new and compares the rest; returns each row's fate."""
+async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> Inserted:
+    """Inserts what is new and compares the rest."""
     columns = [
-        *digested_columns(rows),
-        token_column(rows),
+        *columns_of(rows),
         copyformat.integer(np.arange(len(rows))),
         copyformat.integer(rows.target_indexes),
     ]
-    await _copy(driver, _COPY_STAGED, columns)
+    await _copy(driver, _COPY_STAGED, copyformat.rows(columns))
     async with driver.cursor(binary=True) as cursor:
         await cursor.execute(_INSERT_STAGED, [batch_id])
         kept_out = np.array(await cursor.fetchall(), dtype=np.int64).reshape(-1)
@@ -116,7 +123,8 @@ async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArr
         is_new = ~rows.is_repeat
         is_new[kept_out] = False
         # Before the comparison: a repeat may be of a row that was suspended just now.
-        await _suspend(driver, rows.take(np.flatnonzero(is_new)))
+        new = rows.take(np.flatnonzero(is_new))
+        await _suspend(driver, new, batch_id)
         fates = np.full(len(rows), NEW, dtype=np.uint8)
         repeats = np.flatnonzero(~is_new)
         if len(repeats):
@@ -126,11 +134,10 @@ async def insert_staged(driver: Driver, rows: GiftRows, batch_id: UUID) -> NDArr
             compared = np.array(await cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
             assert len(compared) == len(repeats), "what was kept out is recorded"
             fates[compared[:, 0]] = np.where(compared[:, 1], SAME, OTHER)
-    return fates
+    return Inserted(fates, digest_of(new, batch_id))
 
 
-async def _copy(driver: Driver, statement: str, columns: list[Column]) -> None:
-    rows = copyformat.rows(columns)
+async def _copy(driver: Driver, statement: str, rows: memoryview) -> None:
     async with driver.cursor() as cursor, cursor.copy(statement) as copy:
         if len(rows) <= _JOINED_BYTES_MAX:
             await copy.write(b"".join((copyformat.HEADER, rows, copyformat.TRAILER)))
@@ -140,7 +147,7 @@ async def _copy(driver: Driver, statement: str, columns: list[Column]) -> None:
         await copy.write(copyformat.TRAILER)
 
 
-async def _suspend(driver: Driver, rows: GiftRows) -> None:
+async def _suspend(driver: Driver, rows: GiftRows, batch_id: UUID) -> None:
     """Keeps what was reported of rows that stand in suspense."""
     places = np.flatnonzero(rows.suspended)
     if not len(places):
@@ -149,6 +156,7 @@ async def _suspend(driver: Driver, rows: GiftRows) -> None:
     await driver.execute(
         _SUSPEND,
         [
+            batch_id,
             rows.buckets[places].tolist(),
             rows.partner_ids[places].tolist(),
             [external_id.decode() for external_id in rows.external_ids[places].tolist()],

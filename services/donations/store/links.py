@@ -4,19 +4,24 @@ A link is written once for each origin: its first report that names a rail stand
 """
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from services.donations.domain import Key
 from services.donations.life.reports import Family, Link
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import KEYS, transposed
+from services.donations.store.sealing import sealing
 
-_ADD = """
+_ADD = sealing(
+    "links",
+    """
     INSERT INTO links (bucket, partner_id, external_id, rail_bucket, rail_partner_id,
-                       rail_external_id)
-    SELECT * FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
-                         %s::smallint[], %s::text[])
-    ON CONFLICT DO NOTHING
-    RETURNING bucket, partner_id, external_id"""
+                       rail_external_id, seal_id)
+    SELECT *, %s::uuid FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
+                                   %s::smallint[], %s::text[])
+    ON CONFLICT DO NOTHING""",
+    "bucket, partner_id, external_id",
+).encode()
 
 _COLUMNS = """l.bucket, l.partner_id, l.external_id,
            l.rail_bucket, l.rail_partner_id, l.rail_external_id"""
@@ -30,10 +35,13 @@ _OF_RAILS = f"""
        = (k.bucket, k.partner_id, k.external_id)"""  # noqa: S608
 
 
-async def add(driver: Driver, links: Mapping[Key, Key]) -> dict[Key, Key]:
-    """Adds links, by origin, to origins that have none; returns those that the others have."""
+async def add(driver: Driver, links: Mapping[Key, Key], batch_id: UUID) -> dict[Key, Key]:
+    """Adds links, by origin, to origins that have none; returns those that the others have.
+
+    batch_id: this transaction's own, whether or not it comes to a batch.
+    """
     rows = sorted((*origin, *rail) for origin, rail in links.items())
-    added = await driver.execute(_ADD, transposed(rows, 6))
+    added = await driver.execute(_ADD, [batch_id, *transposed(rows, 6)])
     known = links.keys() - {Key(*row) for row in await added.fetchall()}
     if not known:
         return {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,6 +11,7 @@ from services.donations.domain import Key, bucket_of, micros_of
 from services.donations.pledges.pledge import KeyedOrder, PledgedOrder
 from services.donations.store.driver import Driver
 from services.donations.store.gifts import NEW, OTHER, SAME
+from services.donations.store.sealing import sealing
 
 # Times and tokens travel as numbers and as hex: psycopg takes ten and a hundred times as long for
 # what they are. Multiplying an interval of one microsecond is exact up to the year 2255.
@@ -24,14 +26,17 @@ _GIVEN = """(
     ) o"""
 
 # In key order, as everything is written, so that nobody waits in a circle.
-_INSERT = f"""
+_INSERT = sealing(
+    "pledged_orders",
+    f"""
     INSERT INTO pledged_orders (bucket, partner_id, order_id, pledge_id, paid_micros, given_micros,
-                                event_time, participant_token)
+                                event_time, participant_token, seal_id)
     SELECT bucket, partner_id, order_id, pledge_id, paid_micros, given_micros, event_time,
-           participant_token
+           participant_token, %s::uuid
     FROM {_GIVEN} ORDER BY number
-    ON CONFLICT DO NOTHING
-    RETURNING bucket, partner_id, order_id"""  # noqa: S608  made of constants
+    ON CONFLICT DO NOTHING""",  # noqa: S608  made of constants
+    "bucket, partner_id, order_id",
+).encode()
 
 # OFFSET 0 keeps the planner from reading the whole table: each repeat is looked up by its key.
 _COMPARE = f"""
@@ -52,11 +57,16 @@ _ONE = text(
 )
 
 
-async def insert(driver: Driver, orders: Sequence[KeyedOrder]) -> list[int]:
-    """Inserts what is new and compares the rest; returns each order's fate, as of a gift."""
+async def insert(driver: Driver, orders: Sequence[KeyedOrder], batch_id: UUID) -> list[int]:
+    """Inserts what is new and compares the rest; returns each order's fate, as of a gift.
+
+    batch_id: this transaction's own, whether or not it comes to a batch.
+    """
     # Stable, so that of orders with the same key the one that came first stays first.
     places = sorted(range(len(orders)), key=lambda place: orders[place].key)
-    inserted = await driver.execute(_INSERT, _columns([orders[place] for place in places]))
+    inserted = await driver.execute(
+        _INSERT, [batch_id, *_columns([orders[place] for place in places])]
+    )
     fresh = {Key(*row) for row in await inserted.fetchall()}
     fates = [NEW] * len(orders)
     repeats = []

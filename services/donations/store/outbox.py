@@ -59,10 +59,10 @@ class Outbox:
                 row.gifts,
                 row.digest,
                 row.value_time,
-                outbox_lines.lines_of(_parsed(row.lines)),
+                outbox_lines.lines_of(parsed(row.lines)),
                 {
                     partner: datetime.fromisoformat(time)
-                    for partner, time in _parsed(row.watermarks).items()
+                    for partner, time in parsed(row.watermarks).items()
                 },
             )
             for row in rows
@@ -94,5 +94,6 @@ class Outbox:
         return count, oldest
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
+    """JSON, whether or not the driver has read it already."""
     return json.loads(value) if isinstance(value, str) else value

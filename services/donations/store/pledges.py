@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.domain import micros_of, moment_of
 from services.donations.models import pledge_ends, pledges
 from services.donations.pledges.pledge import OrderSums, Pledge, Share
+from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 
 _PLEDGES = select(pledges, pledge_ends.c.end_time.label("ended_time")).join(
@@ -49,7 +51,7 @@ class PledgeStore:
         found: dict[str, list[Pledge]] = {}
         async with self._engine.connect() as connection:
             for row in await connection.execute(query):
-                found.setdefault(row.code, []).append(_pledge(partner, row))
+                found.setdefault(row.code, []).append(pledge_of(partner, row))
         return found
 
     async def add(self, partner_id: int, made: Sequence[Pledge], now: datetime) -> set[str]:
@@ -59,9 +61,10 @@ class PledgeStore:
         """
         # In the order of the key, so that two calls with the same codes wait in one direction.
         rows = sorted((_values(pledge, partner_id, now) for pledge in made), key=_code)
-        statement = insert(pledges).values(rows).on_conflict_do_nothing().returning(pledges.c.code)
+        seal = {"seal_id": uuid7()}
+        statement = insert(pledges).values([row | seal for row in rows]).on_conflict_do_nothing()
         async with database.transaction(self._engine) as connection:
-            return set((await connection.execute(statement)).scalars())
+            return set((await connection.execute(sealed_insert(statement, "code"))).scalars())
 
     async def end(self, pledge: Pledge, end_micros: int, now: datetime) -> int:
         """Gives a pledge its end unless it has one; returns the end that stands."""
@@ -69,9 +72,11 @@ class PledgeStore:
             "pledge_id": pledge.id,
             "end_time": moment_of(end_micros),
             "create_time": now,
+            "seal_id": uuid7(),
         }
+        ended = insert(pledge_ends).values(**values).on_conflict_do_nothing()
         async with database.transaction(self._engine) as connection:
-            await connection.execute(insert(pledge_ends).on_conflict_do_nothing(), values)
+            await connection.execute(sealed_insert(ended, "pledge_id"))
             found = await connection.execute(
                 select(pledge_ends.c.end_time).where(pledge_ends.c.pledge_id == pledge.id)
             )
@@ -90,13 +95,13 @@ class PledgeStore:
         )
         async with self._engine.connect() as connection:
             found = await connection.execute(query, {"code": code, "version": version})
-            return [_pledge(partner, row) for row in found]
+            return [pledge_of(partner, row) for row in found]
 
     async def by_id(self, partner: str, pledge_id: int) -> Pledge:
         """The pledge that a recorded order was evaluated by."""
         async with self._engine.connect() as connection:
             found = await connection.execute(_PLEDGES.where(pledges.c.id == pledge_id))
-            return _pledge(partner, found.one())
+            return pledge_of(partner, found.one())
 
     async def sums(self, pledge: Pledge) -> OrderSums:
         """What a pledge's orders add up to, all seen at one moment."""
@@ -135,7 +140,8 @@ def _values(pledge: Pledge, partner_id: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _pledge(partner: str, row: Row[Any]) -> Pledge:
+def pledge_of(partner: str, row: Row[Any]) -> Pledge:
+    """A row of pledges beside the later end of it."""
     return Pledge(
         partner,
         row.code,

@@ -9,8 +9,10 @@ from operator import itemgetter
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.models import quarantine
+from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 from services.runtime.errors import Reason
 
@@ -44,6 +46,7 @@ class QuarantineStore:
         """Keeps notices, at least one; returns the digests of those that were not kept before."""
         rows = [
             {
+                "seal_id": uuid7(),  # of its own: it may be removed some day
                 "digest": notice.digest(),
                 "platform": notice.platform,
                 "reason": notice.reason.value,
@@ -58,11 +61,9 @@ class QuarantineStore:
         ]
         # In the order of the key, so that two who keep the same notices never wait in a circle.
         rows.sort(key=itemgetter("digest"))
-        statement = (
-            insert(quarantine).values(rows).on_conflict_do_nothing().returning(quarantine.c.digest)
-        )
+        statement = insert(quarantine).values(rows).on_conflict_do_nothing()
         async with database.transaction(self._engine) as connection:
-            return set((await connection.execute(statement)).scalars())
+            return set((await connection.execute(sealed_insert(statement, "digest"))).scalars())
 
 
 def _storable(text: str) -> str:

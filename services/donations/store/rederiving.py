@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -38,6 +40,13 @@ _WAITING = f"""
     SELECT DISTINCT w.bucket, w.partner_id, w.external_id
     FROM {KEYS} JOIN waiting w USING (bucket, partner_id, external_id)"""  # noqa: S608
 
+# Those of before seals were booked by other rules.
+_REFUNDS = f"""
+    SELECT r.bucket, r.partner_id, r.external_id, r.refund_id, r.currency, r.batch_id
+    FROM {KEYS} JOIN refunds r USING (bucket, partner_id, external_id)
+    WHERE r.seal_id IS NOT NULL
+    ORDER BY r.bucket, r.partner_id, r.external_id, r.refund_id"""  # noqa: S608
+
 _BEFORE_ALL = Key(-1, 0, "")
 
 
@@ -48,6 +57,14 @@ class StoredPosition(NamedTuple):
     state: State
     refunded_micros: int
     joined: bool
+
+
+class KeptRefund(NamedTuple):
+    """What is kept of a refund's booking. batch_id: None if none is."""
+
+    refund_id: str
+    currency: str
+    batch_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,18 @@ class Lives:
     moves: Mapping[Key, Sequence[StoredMove]]
     stored: Mapping[Key, StoredPosition]
     waiting: frozenset[Key]
+    refunds: Mapping[Key, Sequence[KeptRefund]]
+
+
+class Unreadable(NamedTuple):
+    """A gift of which something cannot be read."""
+
+    key: Key
+    problem: str
+
+
+# Raised for a number that stands for nothing, and for a time beyond the calendar.
+_NO_VALUE = (ValueError, psycopg.DataError)
 
 
 class LifeReader:
@@ -72,7 +101,7 @@ class LifeReader:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def pages(self) -> AsyncIterator[Lives]:
+    async def pages(self) -> AsyncIterator[Lives | Unreadable]:
         """Every gift that anything happened to. Raises the database's errors."""
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
@@ -85,8 +114,22 @@ class LifeReader:
                 keys = [Key(*row) for row in await found.fetchall()]
                 if not keys:
                     return
-                yield await _lives(driver, keys)
+                async for lives in _readable(driver, keys):
+                    yield lives
                 last = keys[-1]
+
+
+async def _readable(driver: Driver, keys: Sequence[Key]) -> AsyncIterator[Lives | Unreadable]:
+    """These lives; where a value makes no sense, one by one, to name the gift that it is of."""
+    try:
+        yield await _lives(driver, keys)
+    except _NO_VALUE as error:
+        if len(keys) == 1:
+            yield Unreadable(keys[0], str(error))
+            return
+        for key in keys:
+            async for lives in _readable(driver, [key]):
+                yield lives
 
 
 async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
@@ -95,6 +138,11 @@ async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
     wanted = transposed(sorted(members), 3)
     stored = await (await driver.execute(_STORED, wanted)).fetchall()
     waiting = await (await driver.execute(_WAITING, wanted)).fetchall()
+    refunds: dict[Key, list[KeptRefund]] = {}
+    for *key, refund_id, currency, batch_id in await (
+        await driver.execute(_REFUNDS, wanted)
+    ).fetchall():
+        refunds.setdefault(Key(*key), []).append(KeptRefund(refund_id, currency, batch_id))
     return Lives(
         keys,
         family,
@@ -106,4 +154,5 @@ async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
             for *key, moves, state, refunded, joined in stored
         },
         frozenset(Key(*row) for row in waiting),
+        refunds,
     )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.domain import Outcome
 from services.donations.review.reviewed import (
@@ -16,6 +17,7 @@ from services.donations.review.reviewed import (
     Window,
 )
 from services.donations.store.conflicts import LAST, bounds
+from services.donations.store.sealing import sealing
 from services.runtime import database
 from services.runtime.errors import Reason
 
@@ -64,12 +66,16 @@ _REPLAY = text(
 )
 
 _KEEP_REPLAY = text(
-    """
+    sealing(
+        "quarantine_replays",
+        """
     INSERT INTO quarantine_replays (digest, request_id, caller, replay_time, outcomes, reason,
-                                    message)
+                                    message, seal_id)
     VALUES (:digest, CAST(:request_id AS uuid), :caller, :replay_time,
-            CAST(:outcomes AS smallint[]), :reason, :message)
-    ON CONFLICT DO NOTHING"""
+            CAST(:outcomes AS smallint[]), :reason, :message, :seal_id)
+    ON CONFLICT DO NOTHING""",
+        loose=True,
+    )
 )
 
 
@@ -133,6 +139,7 @@ class ReviewStore:
             "outcomes": [int(outcome) for outcome in replay.outcomes],
             "reason": None if replay.reason is None else replay.reason.value,
             "message": replay.message,
+            "seal_id": uuid7(),
         }
         async with database.transaction(self._engine) as connection:
             await connection.execute(_KEEP_REPLAY, values)

@@ -3,14 +3,17 @@ whole is not believed, and the arithmetic is SQL's, not that of `lines.py` and `
 the moves are those that they should be is another check (`rederiving.py`).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.donations.domain import Line, LineKind, Purpose
-from services.donations.gifts.batch import BatchSummary
+from services.donations.gifts.batch import DIGEST_VERSION, BatchSummary, Seal, digest_of
+from services.donations.store import outbox_lines
+from services.donations.store.outbox import parsed
 
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -21,25 +24,43 @@ _GIFTS_AT_ONCE = 200_000
 
 _BATCHES = text(
     """
-    SELECT id, gifts, posted_sequence IS NOT NULL AS posted FROM batches
+    SELECT id, recorded_time, gifts, digest, digest_version, posted_sequence FROM batches
     WHERE id > :low ORDER BY id LIMIT :limit"""
 )
 
 # gift_format.py says the same with numpy.
 _DIGESTS = text(
     """
-    SELECT batch_id, count(*) AS gifts, sha256(string_agg(
-        int4send(2) || int2send(bucket) || int4send(2) || int2send(partner_id)
+    SELECT d.batch_id, count(*) AS gifts, sha256(string_agg(
+        CASE WHEN b.digest_version = 1 THEN ''::bytea ELSE int2send(CAST(10 AS smallint)) END
+        || int4send(2) || int2send(bucket) || int4send(2) || int2send(partner_id)
         || int4send(octet_length(external_id)) || textsend(external_id)
         || int4send(8) || int8send(amount_micros)
         || int4send(3) || bpcharsend(currency)
         || int4send(4) || int4send(project_id) || int4send(4) || int4send(campaign_id)
-        || int4send(8) || timestamptz_send(event_time),
+        || int4send(8) || timestamptz_send(event_time)
+        || CASE WHEN b.digest_version = 1 THEN ''::bytea
+           ELSE int4send(octet_length(donor_token)) || donor_token
+                || int4send(16) || uuid_send(d.batch_id) END,
         ''::bytea ORDER BY bucket, partner_id, external_id)) AS digest
-    FROM donations WHERE batch_id > :low AND batch_id <= :high GROUP BY batch_id"""
+    FROM donations d LEFT JOIN batches b ON b.id = d.batch_id
+    WHERE d.batch_id > :low AND d.batch_id <= :high GROUP BY d.batch_id"""
 )
 
-_HOUR = "CAST(floor(extract(epoch FROM d.event_time) / 3600) AS bigint)"
+# Those that a batch's own transaction made, and those that it carries.
+_SEALS = text(
+    """
+    SELECT id AS batch_id, id, number, rows, digest FROM seals WHERE id > :low AND id <= :high
+    UNION ALL
+    SELECT c.batch_id, s.id, s.number, s.rows, s.digest
+    FROM carried_seals c JOIN seals s ON s.id = c.seal_id
+    WHERE c.batch_id > :low AND c.batch_id <= :high
+    ORDER BY 1, 2, 3"""
+)
+
+# No hour where somebody put a time beyond all calendars.
+_HOUR = """CAST(floor(extract(epoch FROM
+               CASE WHEN isfinite(d.event_time) THEN d.event_time END) / 3600) AS bigint)"""
 
 _GIFT_LINES = text(
     f"""
@@ -80,6 +101,9 @@ _MOVE_LINES = text(
 )
 
 
+_WAITING = text("SELECT batch_id, lines FROM outbox WHERE batch_id > :low AND batch_id <= :high")
+
+
 class BatchReader:
     """Adds batches up."""
 
@@ -114,26 +138,71 @@ async def _next(connection: AsyncConnection, low: UUID) -> tuple[list[BatchSumma
         taken += 1
     is_last = taken == len(page) < _BATCHES_AT_ONCE
     bounds = {"low": low, "high": _LAST if is_last else page[taken - 1].id}
-    batches = {row.id: BatchSummary(row.id, row.posted) for row in page[:taken]}
+    batches = {row.id: BatchSummary(row.id, row.posted_sequence or 0) for row in page[:taken]}
+
+    def summary_of(batch_id: UUID) -> BatchSummary:
+        return batches.setdefault(batch_id, BatchSummary(batch_id))
+
     for row in await connection.execute(_DIGESTS, bounds):
-        summary = batches.setdefault(row.batch_id, BatchSummary(row.batch_id))
+        summary = summary_of(row.batch_id)
         summary.gifts, summary.digest = row.gifts, row.digest
     for query in (_GIFT_LINES, _MOVE_LINES):
         for row in await connection.execute(query, bounds):
-            summary = batches.setdefault(row.batch_id, BatchSummary(row.batch_id))
-            summary.lines.append(
-                Line(
-                    LineKind(row.kind),
-                    row.partner,
-                    row.campaign,
-                    row.project,
-                    Purpose(row.purpose),
-                    row.charity,
-                    row.currency,
-                    row.hour,
-                    int(row.micros),
-                    int(row.gift_count),
-                )
-            )
+            _add_line(summary_of(row.batch_id), row)
+    seals: dict[UUID, list[Seal]] = {}
+    for batch_id, *seal in await connection.execute(_SEALS, bounds):
+        seals.setdefault(batch_id, []).append(Seal(*seal))
+    for row in page[:taken]:
+        _compare(batches[row.id], row, seals.get(row.id, ()))
+    for row in await connection.execute(_WAITING, bounds):
+        _compare_waiting(summary_of(row.batch_id), row.lines)
     ordered = [batches[batch_id] for batch_id in sorted(batches)]
     return ordered, None if is_last else bounds["high"]
+
+
+def _add_line(summary: BatchSummary, row: Row[Any]) -> None:
+    try:
+        kind, purpose = LineKind(row.kind), Purpose(row.purpose)
+    except ValueError as error:
+        summary.differences.append(f"it has rows that cannot be read: {error}")
+        return
+    if row.hour is None:
+        summary.differences.append("it has rows of no time")
+        return
+    summary.lines.append(
+        Line(
+            kind,
+            row.partner,
+            row.campaign,
+            row.project or "",
+            purpose,
+            row.charity or "",
+            row.currency,
+            row.hour,
+            int(row.micros),
+            int(row.gift_count),
+        )
+    )
+
+
+def _compare(summary: BatchSummary, kept: Row[Any], seals: Sequence[Seal]) -> None:
+    """Makes the batch's digest, and holds it and the number against what is kept."""
+    if kept.digest_version == DIGEST_VERSION:
+        summary.digest = digest_of(summary.digest, kept.recorded_time, summary.gifts, seals)
+    elif kept.digest_version != 1:
+        summary.differences.append(f"its digest is of no version: {kept.digest_version}")
+    if (kept.gifts, kept.digest) != (summary.gifts, summary.digest):
+        summary.differences.append(
+            f"it is kept as {kept.gifts} gifts with digest {kept.digest.hex()}, and its rows are "
+            f"{summary.gifts} with digest {summary.digest.hex()}"
+        )
+
+
+def _compare_waiting(summary: BatchSummary, lines: Any) -> None:
+    try:
+        waiting = sorted(outbox_lines.lines_of(parsed(lines)))
+    except (TypeError, ValueError):
+        summary.differences.append("what waits to be posted of it cannot be read")
+        return
+    if waiting != sorted(summary.lines):
+        summary.differences.append("what waits to be posted of it is not what its rows add up to")

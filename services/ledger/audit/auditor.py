@@ -21,6 +21,7 @@ from services.ledger.audit.check import Check
 from services.ledger.audit.holds import check_holds
 from services.ledger.audit.log import check_log
 from services.ledger.audit.positions import Positions, check_positions
+from services.ledger.audit.records import Records, check_records
 from services.ledger.audit.totals import check_totals
 from services.ledger.domain import Head
 from services.ledger.reading.snapshots import Snapshots
@@ -50,12 +51,14 @@ class Auditor:
         snapshots: Snapshots,
         summaries: Summaries,
         positions: Positions,
+        records: Records,
         entries_now: EntriesNow,
         clock: Clock,
     ) -> None:
         self._snapshots = snapshots
         self._summaries = summaries
         self._positions = positions
+        self._records = records
         self._entries_now = entries_now
         self._clock = clock
 
@@ -92,6 +95,7 @@ class Auditor:
             ("periods", lambda: chain.periods.check(books)),
             ("totals", lambda: check_totals(books, chain.watermarks)),
             ("positions", lambda: check_positions(self._positions)),
+            ("records", lambda: check_records(self._records)),
             ("batches", lambda: check_batches(books, self._summaries, self._entries_now)),
         ]
 

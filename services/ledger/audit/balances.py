@@ -64,6 +64,8 @@ async def check_daily_balances(books: Snapshot) -> Check:
                 f"{turnover.value_date} is not what entries {rollup.first} to {rollup.last} "
                 "add up to"
             )
+    for last in await books.stray_turnovers():
+        findings.add(f"there are sums by day of a rollup up to entry {last}, which is not there")
     return findings.check(
         "daily_balances", covered, f"all {covered:,} sums by day, up to entry {end:,}, are right"
     )

@@ -65,13 +65,19 @@ class BatchLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """A batch as the donations service adds it up now. posted: the ledger has acknowledged it."""
+    """A batch as the donations service adds it up now. posted: the ledger has acknowledged it.
+
+    posted_sequence: by which entry, as is kept there; 0 if that is not said. differences: what the
+    donations service itself found, in words.
+    """
 
     batch_id: str
     gifts: int
     digest: bytes
     lines: Sequence[BatchLine]
     posted: bool
+    posted_sequence: int = 0
+    differences: Sequence[str] = ()
 
 
 class Movement(NamedTuple):
@@ -165,6 +171,7 @@ class _Comparison:
         if not entries:
             if not summary.posted:
                 self._pending += 1
+                self._add(summary, summary.differences)
                 return
             entries = await self._entries_now(summary.batch_id)
             if not entries:
@@ -173,7 +180,10 @@ class _Comparison:
                 return
             self._newer += 1
         self.covered += 1
-        for difference in _differences(summary, entries):
+        self._add(summary, _differences(summary, entries))
+
+    def _add(self, summary: BatchSummary, differences: Iterable[str]) -> None:
+        for difference in differences:
             self._findings.add(f"batch {summary.batch_id}: {difference}")
 
     async def _sequences_until(self, chunk: Sequence[BatchSummary]) -> dict[str, list[int]]:
@@ -206,7 +216,11 @@ class _Comparison:
 
 def _differences(summary: BatchSummary, entries: Sequence[Entry]) -> list[str]:
     told = " and ".join(f"entry {entry.sequence}" for entry in entries)
-    differences = []
+    differences = list(summary.differences)
+    if summary.posted_sequence and summary.posted_sequence not in (e.sequence for e in entries):
+        differences.append(
+            f"it is kept as acknowledged by entry {summary.posted_sequence}, and has {told}"
+        )
     for entry in entries:
         stated = (entry.draft.metadata.get("gifts"), entry.draft.metadata.get("digest"))
         if stated != (str(summary.gifts), summary.digest.hex()):

@@ -188,6 +188,10 @@ class Snapshot:
         ]
         return rows[0].covered if rows else 0, wrong
 
+    async def stray_turnovers(self) -> list[int]:
+        """The last sequences of rollups that are not there, and of which sums by day are."""
+        return list((await self._connection.execute(_STRAY_TURNOVERS)).scalars())
+
     async def accounts(self, limit: int) -> list[tuple[Account, int, int]]:
         """Accounts by code and currency, each with the sums of its debits and its credits."""
         accounts: list[tuple[Account, int, int]] = []
@@ -303,6 +307,12 @@ _BATCH_ENTRIES = text("""
 """)
 
 _ROLLUPS = text("SELECT first_sequence, last_sequence FROM rollups ORDER BY last_sequence")
+
+_STRAY_TURNOVERS = text("""
+    SELECT DISTINCT d.last_sequence FROM daily_turnovers d
+    WHERE NOT EXISTS (SELECT FROM rollups r WHERE r.last_sequence = d.last_sequence)
+    ORDER BY 1 LIMIT 10
+""")
 
 # One row at least, for the count.
 _WRONG_TURNOVERS = text(f"""

@@ -7,7 +7,11 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
-from watersmeet.donations.v1 import batch_service_pb2_grpc, position_service_pb2_grpc
+from watersmeet.donations.v1 import (
+    batch_service_pb2_grpc,
+    position_service_pb2_grpc,
+    record_service_pb2_grpc,
+)
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc
 
 from services.ledger.__main__ import compose
@@ -131,6 +135,11 @@ async def _serve_batches(batches: Batches, certificates: Certificates) -> AsyncI
         position_service_pb2_grpc.add_PositionServiceServicer_to_server,
         batches.positions,
         "watersmeet.donations.v1.PositionService",
+    )
+    server.add(
+        record_service_pb2_grpc.add_RecordServiceServicer_to_server,
+        batches.records,
+        "watersmeet.donations.v1.RecordService",
     )
     await server.start()
     batches.stop = server.stop

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from services.ledger.audit.auditor import Auditor, Report
 from services.ledger.audit.batches import BatchSummary
 from services.ledger.audit.positions import CheckedGifts
+from services.ledger.audit.records import CheckedRecords
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft, Posting
 from services.ledger.journal.plan import Outcome
 from services.ledger.posting.leadership import Tenure
@@ -98,7 +99,14 @@ class Parts:
 
     async def audit_with(self, stream: object) -> Report:
         """As audit, with a stream of the test's own."""
-        auditor = Auditor(self.snapshots, stream, nothing_happened, self._entries_of, self.clock)  # type: ignore[arg-type]
+        auditor = Auditor(
+            self.snapshots,
+            stream,  # type: ignore[arg-type]
+            nothing_happened,
+            nothing_recorded,
+            self._entries_of,
+            self.clock,
+        )
         results = [result async for result in auditor.run()]
         report = results.pop()
         assert isinstance(report, Report)
@@ -165,5 +173,11 @@ async def open_parts(
 
 async def nothing_happened() -> AsyncIterator[CheckedGifts]:
     """The positions of a donations service whose gifts nothing happened to."""
+    for part in ():
+        yield part
+
+
+async def nothing_recorded() -> AsyncIterator[CheckedRecords]:
+    """The records of a donations service that recorded nothing but gifts."""
     for part in ():
         yield part

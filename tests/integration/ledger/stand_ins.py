@@ -10,6 +10,8 @@ from watersmeet.donations.v1 import batch_service_pb2 as pb
 from watersmeet.donations.v1 import batch_service_pb2_grpc as pb_grpc
 from watersmeet.donations.v1 import position_service_pb2 as position_pb
 from watersmeet.donations.v1 import position_service_pb2_grpc as position_pb_grpc
+from watersmeet.donations.v1 import record_service_pb2 as record_pb
+from watersmeet.donations.v1 import record_service_pb2_grpc as record_pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 
 from services.ledger.audit.batches import BatchLine, BatchSummary
@@ -30,6 +32,23 @@ class Positions(position_pb_grpc.PositionServiceServicer):
         yield position_pb.CheckPositionsResponse(gifts=2, differences=self.differences)
 
 
+class Records(record_pb_grpc.RecordServiceServicer):
+    """Serves what it is told that differs."""
+
+    def __init__(self) -> None:
+        self.differences: list[str] = []
+        self.unsealed = 0
+
+    async def CheckRecords(
+        self, request: record_pb.CheckRecordsRequest, context: object
+    ) -> AsyncIterator[record_pb.CheckRecordsResponse]:
+        """Two tables of three rows each, the second with the differences."""
+        yield record_pb.CheckRecordsResponse(table="links", rows=3)
+        yield record_pb.CheckRecordsResponse(
+            table="refunds", rows=3, unsealed=self.unsealed, differences=self.differences
+        )
+
+
 class Batches(pb_grpc.BatchServiceServicer):
     """Serves the batches that it holds."""
 
@@ -38,6 +57,7 @@ class Batches(pb_grpc.BatchServiceServicer):
         self.stop: Callable[[], Awaitable[None]] | None = None
         self.stopped = False
         self.positions = Positions()
+        self.records = Records()
 
     async def go_away(self) -> None:
         """Stops the server."""

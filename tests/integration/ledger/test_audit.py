@@ -292,6 +292,7 @@ async def test_books_in_order(parts: Parts) -> None:
         ("periods", True, 0),
         ("totals", True, 6),
         ("positions", True, 0),
+        ("records", True, 0),
         ("batches", True, 0),
     ]
     assert (report.head.sequence, report.head.hash) == (3, (await parts.reader.entry(3)).hash)

@@ -11,7 +11,7 @@ from services.ledger.audit.batches import BatchSummary
 from services.ledger.audit.schedule import AuditSchedule
 from services.ledger.domain import Entry
 from services.runtime.errors import Fault, Reason
-from tests.integration.ledger.parts import Parts, nothing_happened
+from tests.integration.ledger.parts import Parts, nothing_happened, nothing_recorded
 from tests.unit.ledger.drafts import draft
 
 
@@ -25,7 +25,9 @@ def auditor_of(parts: Parts, *, is_away: bool = False) -> Auditor:
     async def entries_now(_: str) -> Sequence[Entry]:
         return ()
 
-    return Auditor(parts.snapshots, summaries, nothing_happened, entries_now, parts.clock)
+    return Auditor(
+        parts.snapshots, summaries, nothing_happened, nothing_recorded, entries_now, parts.clock
+    )
 
 
 async def test_one_audit(parts: Parts) -> None:

@@ -43,7 +43,7 @@ def message_of(entry: EntryDraft) -> ledger_service_pb2.EntryDraft:
 async def audit(connect: Connect) -> tuple[list[pb.AuditCheck], pb.AuditReport]:
     stub: Any = pb_grpc.AuditServiceStub(connect("operator", "local"))
     messages = [message async for message in stub.RunAudit(pb.RunAuditRequest(), timeout=20)]
-    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 10, "report"]
+    assert [m.WhichOneof("message") for m in messages] == [*["check"] * 11, "report"]
     return [message.check for message in messages[:-1]], messages[-1].report
 
 
@@ -62,6 +62,7 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
         "periods",
         "totals",
         "positions",
+        "records",
         "batches",
     ]
     assert report.ok
@@ -69,16 +70,17 @@ async def test_an_audit_with_batches(connect: Connect, batches: Batches) -> None
     assert report.as_of_sequence == 2
     assert report.head_hash == answer.results[1].hash
     assert report.start_time == report.end_time == stamp_of(NOON)
-    assert checks[9].covered == 2
+    assert checks[10].covered == 2
+    assert checks[9].covered == 6
     assert checks[8].covered == 4
-    assert "1 more are not posted yet" in checks[9].detail
+    assert "1 more are not posted yet" in checks[10].detail
 
 
 async def test_a_batch_that_the_ledger_was_not_told_of(connect: Connect, batches: Batches) -> None:
     batches.held = [batch()]
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 9, False]
+    assert [check.ok for check in checks] == [*[True] * 10, False]
 
 
 async def test_a_gift_whose_moves_are_not_what_its_reports_make_them(
@@ -88,15 +90,27 @@ async def test_a_gift_whose_moves_are_not_what_its_reports_make_them(
     batches.positions.differences.append(difference)
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 8, False, True]
+    assert [check.ok for check in checks] == [*[True] * 8, False, True, True]
     assert checks[8].detail == "gift 7 of weibo: odd"
+
+
+async def test_records_that_are_not_as_they_were_sealed(connect: Connect, batches: Batches) -> None:
+    batches.records.unsealed = 2
+    checks, report = await audit(connect)
+    assert report.ok
+    assert checks[9].detail.endswith("sealed, but for 2 from before there were seals")
+    batches.records.differences.append("odd")
+    checks, report = await audit(connect)
+    assert not report.ok
+    assert [check.ok for check in checks] == [*[True] * 9, False, True]
+    assert checks[9].detail == "refunds: odd"
 
 
 async def test_donations_that_are_away(connect: Connect, batches: Batches) -> None:
     await batches.go_away()
     checks, report = await audit(connect)
     assert not report.ok
-    assert [check.ok for check in checks] == [*[True] * 8, False, False]
+    assert [check.ok for check in checks] == [*[True] * 8, False, False, False]
     for check in checks[8:]:
         assert "DEPENDENCY_UNAVAILABLE" in check.detail
 

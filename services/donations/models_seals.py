@@ -1,0 +1,61 @@
+"""The tables that prove other tables: what a transaction recorded besides gifts, as digests.
+
+Rows name their seal (`seal_id`); those of a release before seals have none. Gifts have no seal of
+their own, as their batch's digest is taken over them.
+"""
+
+from sqlalchemy import (
+    TIMESTAMP,
+    UUID,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+)
+
+_TIME = TIMESTAMP(timezone=True)
+
+
+def seal_column() -> Column[object]:
+    """Which seal a row is under."""
+    return Column("seal_id", UUID)
+
+
+def declare_seals(metadata: MetaData) -> None:
+    """Adds the tables."""
+    # What one transaction recorded of one set (store/sealing.py): how many rows, and their digest.
+    # id: the transaction's; its batch's where it made one.
+    Table(
+        "seals",
+        metadata,
+        Column("id", UUID, primary_key=True),
+        Column("number", SmallInteger, primary_key=True, autoincrement=False),
+        Column("rows", Integer, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+    )
+
+    # Seals of transactions that made no batch: by which batch's digest they reach the ledger, and
+    # those that still wait for one.
+    carried = Table(
+        "carried_seals",
+        metadata,
+        Column("seal_id", UUID, primary_key=True),
+        Column("batch_id", UUID, nullable=False),
+    )
+    Index(None, carried.c.batch_id)
+    Table("loose_seals", metadata, Column("seal_id", UUID, primary_key=True))
+
+    # When a project is said to close, each time that it is said; the last one stands in projects.
+    Table(
+        "project_closures",
+        metadata,
+        Column("id", Integer, Identity(always=False), primary_key=True),
+        Column("project_id", Integer, nullable=False),
+        Column("close_time", _TIME, nullable=False),
+        Column("create_time", _TIME, nullable=False),
+        seal_column(),
+    )
