@@ -104,8 +104,9 @@ def _line(row: Row[Any]) -> StatementLine:
 # What has been written later rules out that anything is written before.
 _MAY_STILL_COME = text("SELECT coalesce(recorded_time <= :time, true) FROM head")
 
-# The writer takes its time under this row's lock.
-_WAIT_FOR_WRITER = text("SELECT FROM head FOR SHARE")
+# The writer takes its time under this row's lock. Not FOR SHARE: readers who hold that together,
+# one always before the other is gone, would never let the writer in.
+_WAIT_FOR_WRITER = text("SELECT FROM head FOR UPDATE")
 
 # Recording times never run backwards along the chain, so they can be searched by halves; an index
 # for that would cost every posting.
