@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from services.cli.sheets.sheet import harmless
+
 _ADDED_COLUMNS = ("line", "outcome", "reason", "message")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RefusedFile:
@@ -55,8 +56,3 @@ class RefusedFile:
     def _write(self, cells: Sequence[str]) -> None:
         assert self._file is not None
         csv.writer(self._file).writerow(map(harmless, cells))
-
-
-def harmless(cell: str) -> str:
-    """The cell's text in a form that no spreadsheet runs as a formula."""
-    return "'" + cell if cell.startswith(_FORMULA_STARTS) else cell

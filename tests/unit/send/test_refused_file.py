@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.sending.refused_file import RefusedFile, harmless
+from services.cli.sending.refused_file import RefusedFile
+from services.cli.sheets.sheet import harmless
 
 
 def rows_of(path: Path) -> list[list[str]]:
