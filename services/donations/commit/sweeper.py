@@ -8,8 +8,7 @@ commits that may have made one and otherwise now and then, and submits them like
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -18,12 +17,11 @@ from services.donations.commit.committer import Committer
 from services.donations.commit.recording import Recorded
 from services.donations.commit.submission import Submission
 from services.donations.domain import Key, Outcome
+from services.donations.store.reading import Waiting
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault
 
 _log = structlog.get_logger()
-
-_Found = TypeVar("_Found")
 
 POLL_S = 2.0
 """How often it looks without being told to: another process may have recorded either side."""
@@ -36,15 +34,15 @@ _BUSY_SHARE = 0.1
 PAGE = 500
 """The most gifts that are booked in one transaction."""
 
+LOOK = 2_000
+"""The most gifts that are looked for at a time, which takes milliseconds however many there are."""
+
 
 class WaitingReader(Protocol):
     """The part of the store that the sweeper reads."""
 
-    async def bookable(self, limit: int) -> list[Key]:
-        """Recorded gifts that something waits for."""
-
-    async def count_waiting(self) -> int:
-        """How many reports wait for others."""
+    async def waiting(self, after: Key | None, limit: int) -> Waiting:
+        """A part of what waits, behind a key or from the first: so many keys at most."""
 
 
 class Sweeper:
@@ -83,24 +81,27 @@ class Sweeper:
 
         Raises the database's errors, and Fault(QUEUE_FULL).
         """
-        swept = 0
+        swept = lonely = 0
         self._looked_s = 0.0
+        after: Key | None = None
         while True:
-            keys = await self._look(self._reader.bookable(PAGE))
-            if not keys:
+            found = await self._look(after)
+            for start in range(0, len(found.bookable), PAGE):
+                keys = found.bookable[start : start + PAGE]
+                await self._committer.commit(Submission(awaited=keys))
+                swept += len(keys)
+            lonely += found.lonely
+            after = found.last
+            if after is None:
                 break
-            await self._committer.commit(Submission(awaited=keys))
-            swept += len(keys)
-            if len(keys) < PAGE:
-                break
-        self._waiting = await self._look(self._reader.count_waiting())
-        metrics.WAITING_REPORTS.set(self._waiting)
+        self._waiting = lonely
+        metrics.WAITING_REPORTS.set(lonely)
         return swept
 
-    async def _look(self, reading: Coroutine[Any, Any, _Found]) -> _Found:
+    async def _look(self, after: Key | None) -> Waiting:
         """Reads, and counts the time that it took: commits are work, looking is the overhead."""
         started = time.perf_counter()
-        found = await reading
+        found = await self._reader.waiting(after, LOOK)
         self._looked_s += time.perf_counter() - started
         return found
 

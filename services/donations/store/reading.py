@@ -1,7 +1,7 @@
 """Gifts, for those who ask."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -84,15 +84,45 @@ _STREAM = text(
     "SELECT next_offset FROM streams WHERE partner_id = :partner_id AND stream_id = :stream_id"
 )
 
-# Each waiting report costs one look at the gifts' key.
-_BOOKABLE = text(
+# Each key that something waits for costs one look at the gifts' key. Most gifts may never come, so
+# only so many keys are looked at together; the last of them is told in any case, to go on behind.
+_WAITING = text(
     """
-    SELECT DISTINCT w.bucket, w.partner_id, w.external_id FROM waiting w
-    JOIN donations d USING (bucket, partner_id, external_id)
-    LIMIT :limit"""
+    WITH looked_at AS MATERIALIZED (
+        SELECT bucket, partner_id, external_id, count(*) AS reports FROM waiting
+        WHERE (bucket, partner_id, external_id) > (:bucket, :partner_id, :external_id)
+        GROUP BY bucket, partner_id, external_id
+        ORDER BY bucket, partner_id, external_id LIMIT :limit
+    ), found AS (
+        SELECT k.*, d.bucket IS NOT NULL AS is_recorded FROM looked_at k
+        LEFT JOIN LATERAL (
+            SELECT g.bucket FROM donations g
+            WHERE (g.bucket, g.partner_id, g.external_id) = (k.bucket, k.partner_id, k.external_id)
+            OFFSET 0
+        ) d ON true
+    ), counted AS (
+        SELECT *, count(*) OVER () AS keys,
+               sum(reports) FILTER (WHERE NOT is_recorded) OVER () AS lonely,
+               row_number() OVER (ORDER BY bucket, partner_id, external_id) AS number
+        FROM found
+    )
+    SELECT bucket, partner_id, external_id, is_recorded, keys, coalesce(lonely, 0) AS lonely
+    FROM counted WHERE is_recorded OR number = keys ORDER BY number"""
 )
 
-_WAITING = text("SELECT count(*) FROM waiting")
+_BEFORE_ALL = Key(-1, 0, "")
+
+
+class Waiting(NamedTuple):
+    """A part of what waits for gifts.
+
+    bookable: the recorded gifts among those that something waits for. lonely: how many reports wait
+    for the others. last: where the next part goes on; None at the end.
+    """
+
+    bookable: Sequence[Key]
+    lonely: int
+    last: Key | None
 
 
 class GiftReader:
@@ -153,16 +183,19 @@ class GiftReader:
         async with self._engine.connect() as connection:
             return int((await connection.execute(_STREAM, parameters)).scalar() or 0)
 
-    async def bookable(self, limit: int) -> list[Key]:
-        """Recorded gifts that something waits for."""
+    async def waiting(self, after: Key | None, limit: int) -> Waiting:
+        """A part of what waits, behind a key or from the first: so many keys at most."""
+        values = {**(after or _BEFORE_ALL)._asdict(), "limit": limit}
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_BOOKABLE, {"limit": limit})
-            return [Key(*row) for row in rows]
-
-    async def count_waiting(self) -> int:
-        """How many reports wait for others."""
-        async with self._engine.connect() as connection:
-            return int((await connection.execute(_WAITING)).scalar_one())
+            rows = (await connection.execute(_WAITING, values)).all()
+        if not rows:
+            return Waiting([], 0, None)
+        last = rows[-1]
+        return Waiting(
+            [Key(*row[:3]) for row in rows if row.is_recorded],
+            int(last.lonely),
+            Key(*last[:3]) if last.keys == limit else None,
+        )
 
 
 def _behind(partner_id: int, after: tuple[int, str] | None, limit: int) -> Mapping[str, object]:

@@ -65,7 +65,7 @@ async def test_bulk_leaves_pairs_to_the_sweeper(parts: Parts, order: Sequence[Gi
     assert (await held(parts))["partner/tencent/claimed CNY"] == 100
     assert await parts.sweeper.sweep() == 1
     assert "partner/tencent/claimed CNY" not in await held(parts)
-    assert await parts.reader.count_waiting() == 0
+    assert await parts.query("SELECT FROM waiting") == []
     await parts.require_balanced()
 
 

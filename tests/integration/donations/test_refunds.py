@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.donations import metrics
 from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission
 from services.donations.domain import Key, LineKind, Outcome, Purpose, bucket_of
@@ -56,7 +57,8 @@ async def test_a_refund_that_two_lanes_kept_from_its_gift_is_found(parts: Parts)
 
     gift_lane._lane.transaction = Held  # type: ignore[assignment,method-assign]
     await gift_lane.write(group)
-    assert await parts.reader.bookable(10) == [Key(bucket_of("20190905-0001"), 1, "20190905-0001")]
+    key = Key(bucket_of("20190905-0001"), 1, "20190905-0001")
+    assert await parts.reader.waiting(None, 10) == ([key], 0, None)
     assert await parts.sweeper.sweep() == 1
     await parts.require_balanced()
 
@@ -117,6 +119,31 @@ async def test_a_refund_in_another_currency_is_never_booked(parts: Parts) -> Non
     await parts.require_balanced()
 
 
+async def test_however_much_waits_is_looked_at_part_by_part(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.commit.sweeper.LOOK", 4)
+    monkeypatch.setattr("services.donations.commit.sweeper.PAGE", 2)
+    ids = [str(number) for number in range(20)]
+    for refund_id in ("r1", "r2"):
+        refunds = [a_refund(refund_id, external_id=each) for each in ids]
+        await write(parts, parts.writers[0], Submission(refunds=refunds))
+    assert await parts.sweeper.sweep() == 0
+    assert metrics.WAITING_REPORTS._value.get() == 20
+    await write(parts, parts.writers[0], Submission(gifts=[a_gift(each) for each in ids[::2]]))
+    seen: list[Key] = []
+    after: Key | None = None
+    while (part := await parts.reader.waiting(after, 3)).last is not None:
+        assert part.last is not after
+        seen += part.bookable
+        after = part.last
+    assert sorted(key.external_id for key in (*seen, *part.bookable)) == sorted(ids[::2])
+    assert await parts.sweeper.sweep() == 10
+    assert metrics.WAITING_REPORTS._value.get() == 10
+    assert await parts.sweeper.sweep() == 0
+    await parts.require_balanced()
+
+
 async def test_the_sweeper_is_woken_by_the_commit_that_brings_the_gift(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +163,7 @@ async def test_the_sweeper_is_woken_by_the_commit_that_brings_the_gift(
 async def booked(parts: Parts) -> None:
     """Waits until no refund waits."""
     async with asyncio.timeout(10):
-        while await parts.reader.count_waiting():  # noqa: ASYNC110  the database tells nobody
+        while await parts.query("SELECT FROM waiting"):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
 
 
