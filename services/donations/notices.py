@@ -12,6 +12,7 @@ from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Committed, Submission
 from services.donations.commit.together import Together
 from services.donations.domain import Gift, Outcome, Refund, micros_of
+from services.donations.gifts.columns import require_sum
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import require_dispute, require_gift, require_refund
 from services.donations.life.reports import Dispute
@@ -255,7 +256,8 @@ def submission_of(
 ) -> Submission:
     """What a platform's notice reports, as it is recorded.
 
-    Raises the Fault of the first report that breaks intake's own rules.
+    Raises the Fault of the first report that breaks intake's own rules, or AMOUNT_OVER_LIMIT if all
+    of them sum up to more than one entry can carry.
     """
     gifts, refunds, disputes = [], [], []
     for report in reports:
@@ -294,7 +296,9 @@ def submission_of(
                 micros_of(report.event_time),
             )
             refunds.append(require_refund(refund, now))
-    return Submission(gifts=gifts, refunds=refunds, disputes=disputes)
+    submission = Submission(gifts=gifts, refunds=refunds, disputes=disputes)
+    require_sum(submission.micros)
+    return submission
 
 
 def _outcomes(reports: Sequence[Report], committed: Committed) -> list[Outcome]:

@@ -24,7 +24,7 @@ from services.donations.store.outbox import Outbox
 from services.runtime.alternatives import Alternatives
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
-from services.runtime.errors import Fault
+from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
 
 _log = structlog.get_logger()
@@ -101,15 +101,35 @@ class Relay:
 
     async def _post(self, batches: Sequence[Batch]) -> None:
         request = pb.PostEntriesRequest(request_id=str(uuid4()), entries=map(entry_of, batches))
-        response = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+        try:
+            response = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            fault = fault_from_rpc_error(error)
+            if fault.reason is not Reason.MESSAGE_TOO_LARGE:
+                raise
+            await self._post_apart(batches, fault)
+            return
         posted: dict[UUID, int] = {}
         refused: dict[UUID, str] = {}
         for batch, result in zip(batches, response.results, strict=True):
             if result.HasField("problem"):
-                refused[batch.id] = _refusal(batch, result.problem)
+                reason = errors_pb2.ErrorReason.Name(result.problem.reason)
+                refused[batch.id] = _refusal(
+                    batch, reason.removeprefix("ERROR_REASON_"), result.problem.message
+                )
             else:
                 posted[batch.id] = result.sequence
         await self._outbox.acknowledge(posted)
+        await self._outbox.postpone(refused, self._clock() + _POSTPONED)
+
+    async def _post_apart(self, batches: Sequence[Batch], fault: Fault) -> None:
+        """What is too large to be posted must not hold up the others."""
+        if len(batches) > 1:
+            for batch in batches:
+                await self._post([batch])
+            return
+        [batch] = batches
+        refused = {batch.id: _refusal(batch, fault.reason.value, fault.message)}
         await self._outbox.postpone(refused, self._clock() + _POSTPONED)
 
     async def _measure(self) -> None:
@@ -137,12 +157,10 @@ def _within_limits(batches: Sequence[Batch], lines_max: int = LINES_MAX) -> list
     return calls
 
 
-def _refusal(batch: Batch, problem: errors_pb2.Problem) -> str:
-    reason = errors_pb2.ErrorReason.Name(problem.reason).removeprefix("ERROR_REASON_")
+def _refusal(batch: Batch, reason: str, message: str) -> str:
+    """Tells of it, and returns the reason."""
     metrics.RELAY_FAILURES.labels(reason).inc()
-    _log.error(
-        "the ledger refuses a batch", batch_id=str(batch.id), reason=reason, message=problem.message
-    )
+    _log.error("the ledger refuses a batch", batch_id=str(batch.id), reason=reason, message=message)
     return reason
 
 

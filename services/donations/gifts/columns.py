@@ -162,7 +162,7 @@ def admitted(partner: str, batch: GiftBatch, latest: int, tokens: DonorTokens) -
         amounts, times, projects, campaigns = (
             column[rows] for column in (amounts, times, projects, campaigns)
         )
-    _require_sum(amounts)
+    require_sum(exact_sum(amounts))
     pairs, indexes = np.unique(projects * len(batch.campaigns) + campaigns, return_inverse=True)
     targets = [
         Target(partner, batch.currency, batch.projects[project], batch.campaigns[campaign])
@@ -228,6 +228,16 @@ def exact_sum(amounts: Ints) -> int:
     return sum(amounts.tolist())
 
 
+def require_sum(micros: int) -> None:
+    """Raises Fault(AMOUNT_OVER_LIMIT) for more than what comes together may sum up to."""
+    if micros > MICROS_SUM_MAX:
+        raise Fault(
+            Reason.AMOUNT_OVER_LIMIT,
+            "the sum is beyond what one ledger entry can carry; send less at a time",
+            limit_micros=str(MICROS_SUM_MAX),
+        )
+
+
 def _refusals(batch: GiftBatch, latest: int) -> NDArray[np.uint8]:
     """For each row what is wrong with it first."""
     refusals = np.zeros(len(batch), dtype=np.uint8)
@@ -282,15 +292,6 @@ def _too_long(references: list[str]) -> NDArray[np.bool_]:
         ],
         dtype=np.bool_,
     )
-
-
-def _require_sum(amounts: Ints) -> None:
-    if exact_sum(amounts) > MICROS_SUM_MAX:
-        raise Fault(
-            Reason.AMOUNT_OVER_LIMIT,
-            "the batch's sum is beyond what one ledger entry can carry; send smaller batches",
-            limit_micros=str(MICROS_SUM_MAX),
-        )
 
 
 def _token_rows(tokens: bytes, count: int) -> NDArray[np.uint8]:

@@ -6,8 +6,9 @@ what is booked already, so the books of the same reports are the same however th
 
 - What is given back is, for each company that tells of the gift, the sum of its single refunds
   and lost disputes and its greatest running total; of two companies, who tell of the same money,
-  the greater. Of a gift to a project it comes from the project up to the gift's amount, and what
-  exceeds that from the partner's suspense; of a gift in suspense all of it does.
+  the greater; but never more than GIVEN_BACK_MICROS_MAX. Of a gift to a project it
+  comes from the project up to the gift's amount, and what exceeds that from the partner's suspense;
+  of a gift in suspense all of it does.
 - What is contested is what is in open disputes, as far as it was not given back.
 - A stage is reached when it was reported and all before it were.
 - A rail's report whose gift another company tells of counts nothing.
@@ -20,8 +21,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.donations.domain import LineKind
+from services.donations.gifts.validation import AMOUNT_MICROS_MAX
 from services.donations.life.reports import STAGES, DisputeStatus, StageEvent, Told
 from services.donations.life.transitions import BY_KIND, TRANSITIONS, State
+
+GIVEN_BACK_MICROS_MAX = 2 * AMOUNT_MICROS_MAX
+"""What the books say was given back of one gift, at most. It is more than the greatest gift may be;
+the sum of a gift's refunds has no bound of its own, and the books' numbers have 64 bits.
+"""
 
 Flows = Mapping[LineKind, int]
 """Micros that went along each transition in all, by its kind; kinds that are 0 are left out."""
@@ -84,7 +91,7 @@ def _given_back(told: Told) -> int:
     lost = sum(
         dispute.amount_micros for dispute in told.disputes if dispute.status is DisputeStatus.LOST
     )
-    return single + running + lost
+    return min(single + running + lost, GIVEN_BACK_MICROS_MAX)
 
 
 def _contested(told: Told) -> int:

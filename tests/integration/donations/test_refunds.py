@@ -8,6 +8,8 @@ from services.donations import metrics
 from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission
 from services.donations.domain import Key, LineKind, Outcome, Purpose, bucket_of
+from services.donations.gifts.validation import AMOUNT_MICROS_MAX
+from services.donations.life.position import GIVEN_BACK_MICROS_MAX
 from services.runtime.errors import Reason
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
@@ -116,6 +118,19 @@ async def test_a_refund_in_another_currency_is_never_booked(parts: Parts) -> Non
     assert [tuple(move) for move in moves] == [(3, a_refund().amount_micros)]
     [claim] = await parts.query("SELECT refund_id, reason FROM conflicts")
     assert tuple(claim) == ("r1", "CURRENCY_MISMATCH")
+    await parts.require_balanced()
+
+
+async def test_refunds_beyond_every_amount_are_booked_as_far_as_a_gift_can_be(
+    parts: Parts,
+) -> None:
+    refunds = [a_refund(f"r{number}", amount_micros=AMOUNT_MICROS_MAX) for number in range(9_300)]
+    assert sum(refund.amount_micros for refund in refunds) > 2**63
+    await write(parts, parts.writers[0], Submission(refunds=refunds))
+    await write(parts, parts.writers[0], Submission(gifts=[a_gift(amount_micros=1)]))
+    assert await parts.sweeper.sweep() == 1
+    books = {line[0]: sums for line, sums in (await parts.books()).items()}
+    assert books == {1: (1, 1), 3: (1, 1), 4: (GIVEN_BACK_MICROS_MAX - 1, 1)}
     await parts.require_balanced()
 
 

@@ -18,7 +18,7 @@ from tests.integration.donations.messages import donation_request
 from tests.integration.donations.parts import Parts
 from tests.support.clock import FixedClock
 from tests.support.identities import Certificates
-from tests.unit.donations.gifts import a_gift
+from tests.unit.donations.gifts import NOW_MICROS, a_gift
 
 
 @pytest.fixture
@@ -106,6 +106,23 @@ async def test_a_batch_that_the_ledger_refuses_stays_and_holds_up_nobody(
     clock.advance(timedelta(minutes=2))
     assert await relay.post_due() == 1
     assert set(ledger.ledger.entries) == {bad, good}
+
+
+async def test_a_batch_that_no_message_holds_stays_and_holds_up_nobody(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = 3_600_000_000
+    many = [a_gift(f"{n}", event_time_micros=NOW_MICROS - n * hour) for n in range(20)]
+    [before] = await record(parts, "a")
+    large = str((await parts.committer.commit(Submission(gifts=many))).batch_id)
+    after = await record(parts, "b", "c")
+    # What one line needs, and another two, but not twenty.
+    monkeypatch.setattr("services.runtime.messages.MESSAGE_BYTES_MAX", 1_000)
+    assert await relay.post_due() == 4
+    assert list(ledger.ledger.entries) == [before, *after]
+    [kept] = await parts.query("SELECT batch_id, problem FROM outbox")
+    assert (str(kept.batch_id), kept.problem) == (large, "MESSAGE_TOO_LARGE")
+    assert await relay.post_due() == 0
 
 
 async def test_while_the_ledger_is_away_gifts_are_taken_in_and_wait(

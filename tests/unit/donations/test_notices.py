@@ -213,6 +213,18 @@ async def test_a_report_that_breaks_our_rules_is_kept_too() -> None:
     assert parts.committer.submissions == []
 
 
+async def test_a_notice_sums_up_to_no_more_than_an_entry_can_carry() -> None:
+    most: list[Report] = [
+        gift_report(external_id=f"T{number}", amount_micros=10**15) for number in range(2_700)
+    ]
+    most += [RefundReport("T1", f"R{number}", 10**15, "CNY", False, NOW) for number in range(2_000)]
+    parts = Desk(most)
+    with pytest.raises(Fault) as raised:
+        await parts.desk.accept("alipay", NOTICE)
+    assert raised.value.reason is Reason.AMOUNT_OVER_LIMIT
+    assert parts.committer.submissions == []
+
+
 async def test_a_probe_is_refused_and_leaves_no_trace() -> None:
     parts = Desk(Probe("tencent"))
     with pytest.raises(Fault) as raised:
