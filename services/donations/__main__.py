@@ -151,7 +151,7 @@ async def compose(
         )
         server.add(
             life_service_pb2_grpc.add_LifeServiceServicer_to_server,
-            LifeService(committer, catalog, reader, clock),
+            LifeService(committer, catalog, reader, clock, server.quotas),
             f"{_PACKAGE}.LifeService",
         )
         server.add(

@@ -15,6 +15,7 @@ from services.donations.store.reading import GiftReader
 from services.runtime.call import current_call, partner_of
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.quotas.quotas import Quotas
 
 STAGES_MAX = 1_000
 """Events in one call."""
@@ -24,17 +25,24 @@ class LifeService(pb_grpc.LifeServiceServicer):
     """The handlers. What each does and which errors it has stands in the proto."""
 
     def __init__(
-        self, committer: Committer, catalog: Catalog, reader: GiftReader, clock: Clock
+        self,
+        committer: Committer,
+        catalog: Catalog,
+        reader: GiftReader,
+        clock: Clock,
+        quotas: Quotas,
     ) -> None:
         self._committer = committer
         self._catalog = catalog
         self._reader = reader
         self._clock = clock
+        self._quotas = quotas
 
     async def RecordDispute(
         self, request: pb.RecordDisputeRequest, _context: Any
     ) -> pb.RecordDisputeResponse:
         partner = partner_of(current_call(), request.partner)
+        self._quotas.of(partner).take(gifts=1)
         dispute = require_dispute(convert_life.dispute_of(request, partner), self._clock())
         committed = await self._committer.commit(Submission(disputes=(dispute,)))
         fate = committed.disputes[0]

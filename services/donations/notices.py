@@ -215,7 +215,8 @@ class NoticeDesk:
                 return Unreadable(platform.code, notice, fault)
             # Only what is genuine counts: a forger must not use up what the platform may send.
             quotas = self._quotas.of(platform.code)
-            quotas.take(calls=1, gifts=len(reports), size=len(notice.body))
+            size = len(notice.body) + len(notice.query)
+            quotas.take(calls=1, gifts=len(reports), size=size)
         except Exception as error:  # noqa: BLE001  handed to whoever sent this notice
             return error
         if not reports:

@@ -33,7 +33,7 @@ class Allowance(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     calls_per_s: float = Field(default=20_000, gt=0, allow_inf_nan=False)
-    # Gifts and refunds, new or repeated, one by one or in batches.
+    # Gifts, and refunds and disputes of them, new or repeated, one by one or in batches.
     gifts_per_s: float = Field(default=1_000_000, gt=0, allow_inf_nan=False)
     bytes_per_s: float = Field(default=256 * 1024 * 1024, gt=0, allow_inf_nan=False)
     # What may be saved up of each of the three while less is sent.

@@ -8,12 +8,14 @@ import grpc
 import pytest
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
+from watersmeet.donations.v1.life_service_pb2_grpc import LifeServiceStub
 
 from services.runtime.errors import Fault, Reason
 from services.runtime.server import Server
 from services.runtime.status import fault_from_rpc_error
 from tests.integration.donations.conftest import Connect
 from tests.integration.donations.messages import batch, donation_request, opening
+from tests.integration.donations.test_life_service import a_dispute
 from tests.unit.donations.gifts import a_gift
 
 QUOTAS = """
@@ -32,6 +34,9 @@ burst_s = 0.1
 
 [partners.qingsongchou]
 streams_at_once = 2
+
+[partners.stripe]
+gifts_per_s = 0.001     # one, and no more for long
 """
 METHOD = "/watersmeet.donations.v1.DonationIntakeService/RecordDonation"
 
@@ -90,6 +95,13 @@ async def test_a_call_beyond_the_quota_is_refused_unread_and_told_when_to_come(
     assert fault.retry_after == pytest.approx(400, abs=30)
     answer = await intake("xiaomi").RecordDonation(donation_request(a_gift("g0")), timeout=10)
     assert answer.outcome == pb.OUTCOME_ACCEPTED
+
+
+async def test_disputes_count_as_gifts_do(connect: Connect) -> None:
+    life: Any = LifeServiceStub(connect("partner", "stripe"))
+    await life.RecordDispute(a_dispute(pb.DISPUTE_STATUS_OPENED), timeout=5)
+    fault = await refusal(life.RecordDispute(a_dispute(pb.DISPUTE_STATUS_WON), timeout=5))
+    assert (fault.reason, fault.metadata["quota"]) == (Reason.RATE_LIMITED, "gifts")
 
 
 async def test_a_stream_beyond_the_gifts_a_second_is_slowed_down_and_not_refused(
