@@ -12,7 +12,7 @@ from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading.accounts import accounts_of
-from services.cli.reading.balances import COLUMNS, row_of
+from services.cli.reading.balances import HELD_COLUMNS, held_row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet
 from services.runtime.errors import Fault, Reason
@@ -47,8 +47,8 @@ def balance(
         ]
     sheet = Sheet(
         "balance",
-        COLUMNS,
-        [row_of(answer.balance) for answer in answers],
+        HELD_COLUMNS,
+        [held_row_of(answer.balance) for answer in answers],
         {"as_of_entry": answers[0].as_of_sequence},
     )
     present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)

@@ -139,7 +139,8 @@ class Account:
 class Balance:
     """What an account holds, in micros: the sums of all its debits and of all its credits.
 
-    held_debits, held_credits: what open holds would add to either; None of a moment in the past.
+    held_debits, held_credits: what open holds would add to either; None in a trial balance of a
+    moment in the past.
     """
 
     name: AccountName

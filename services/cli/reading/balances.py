@@ -15,6 +15,9 @@ COLUMNS = (
     Column("balance", Kind.AMOUNT),
 )
 
+HELD_COLUMNS = (*COLUMNS, Column("held", Kind.AMOUNT), Column("available", Kind.AMOUNT))
+"""With what open holds would take, and what is left."""
+
 
 def row_of(balance: pb.Balance) -> tuple[Value, ...]:
     """One balance."""
@@ -26,6 +29,15 @@ def row_of(balance: pb.Balance) -> tuple[Value, ...]:
         amount_of(balance.credits),
         amount_of(balance.balance),
     )
+
+
+def held_row_of(balance: pb.Balance) -> tuple[Value, ...]:
+    """One balance, with what is held of it. A ledger of an earlier release does not say that of a
+    moment in the past: the cells are dashes then.
+    """
+    if balance.HasField("held"):
+        return (*row_of(balance), amount_of(balance.held), amount_of(balance.available))
+    return (*row_of(balance), "—", "—")
 
 
 def amount_of(money: Money) -> Amount:

@@ -98,7 +98,7 @@ class History:
                 return await self._store.sequence_at(time)
 
     async def balance(self, name: AccountName, as_of: AsOf, head: int) -> tuple[Balance, int]:
-        """What an account held, and the last entry that counts.
+        """What an account held, what was held of it, and the last entry that counts.
 
         Raises Fault(ACCOUNT_NOT_FOUND), and what `through` raises.
         """
@@ -106,7 +106,8 @@ class History:
         through = await self.through(as_of, head)
         value_date = as_of.value_date or LATEST
         turnover = await self._store.turnover(account_id, through, value_date)
-        return Balance(name, kind, turnover.debits, turnover.credits), through
+        held = await self._store.held(account_id, through, value_date)
+        return Balance(name, kind, turnover.debits, turnover.credits, *held), through
 
     async def span(
         self, start: datetime | None, end: datetime | None, last: int

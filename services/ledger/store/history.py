@@ -55,6 +55,16 @@ class HistoryStore:
             row = (await connection.execute(_TURNOVER, parameters)).one()
         return Turnover(int(row.debits), int(row.credits))
 
+    async def held(self, account_id: int, through: int, value_date: date) -> tuple[int, int]:
+        """What holds would have added to an account's debits and credits that were open by then.
+
+        By the same entries as its turnover: a hold counts from its entry to the entry that ends it.
+        """
+        parameters = {"account_id": account_id, "through": through, "value_date": value_date}
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_HELD, parameters)).one()
+        return int(row.debits), int(row.credits)
+
     async def lines(
         self, account_id: int, after: TransferName, through: int, limit: int
     ) -> list[StatementLine]:
@@ -167,6 +177,24 @@ BALANCES = text(f"""
     FROM turnovers t JOIN accounts a ON a.id = t.account_id
     WHERE :currency IN ('', a.currency)
     ORDER BY a.code, a.currency
+""")  # noqa: S608  made of constants
+
+
+_HELD = text(f"""
+    SELECT coalesce(sum(r.amount_micros) FILTER (WHERE r.debit_account_id = :account_id), 0)
+               AS debits,
+           coalesce(sum(r.amount_micros) FILTER (WHERE r.credit_account_id = :account_id), 0)
+               AS credits
+    FROM reserved r
+    JOIN steps s ON (s.sequence, s.position) = (r.sequence, r.position) AND s.kind = 1
+    JOIN entries e ON e.sequence = r.sequence
+    WHERE (r.debit_account_id = :account_id OR r.credit_account_id = :account_id)
+      AND r.sequence <= :through AND {VALUE_DATE} <= :value_date
+      AND NOT EXISTS (
+          SELECT FROM steps x JOIN entries e ON e.sequence = x.sequence
+          WHERE (x.of_sequence, x.of_position) = (r.sequence, r.position)
+            AND x.kind IN (2, 3, 4) AND x.sequence <= :through AND {VALUE_DATE} <= :value_date
+      )
 """)  # noqa: S608  made of constants
 
 

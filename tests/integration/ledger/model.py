@@ -69,7 +69,9 @@ class Model:
     periods: dict[str, str] = field(default_factory=dict)
     proposals: dict[str, str] = field(default_factory=dict)
     late: list[tuple[int, int, date]] = field(default_factory=list)
+    # Behind each entry: debits and credits, and what was held of either.
     past: list[dict[Key, tuple[int, int]]] = field(default_factory=lambda: [{}])
+    past_held: list[dict[Key, tuple[int, int]]] = field(default_factory=lambda: [{}])
 
     def post(self, draft: EntryDraft, now: datetime) -> tuple[int, bool] | Reason:
         """What becomes of a draft: where it stands and whether it did before, or why not."""
@@ -253,6 +255,9 @@ class Model:
         self.count += 1
         self.past.append(
             {key: (s.debits, s.credits) for key, s in self.accounts.items() if s.debits + s.credits}
+        )
+        self.past_held.append(
+            {key: (s.held_debits, s.held_credits) for key, s in self.accounts.items()}
         )
 
 

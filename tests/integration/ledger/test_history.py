@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import psycopg
@@ -310,7 +311,8 @@ async def _answers(
     as_of = AsOf(recorded, value_date)
     trial = await parts.history.trial_balance("", as_of, head)
     for balance in trial.balances:
-        assert await parts.history.balance(balance.name, as_of, head) == (balance, trial.sequence)
+        by_itself = replace(balance, held_debits=0, held_credits=0)
+        assert await parts.history.balance(balance.name, as_of, head) == (by_itself, trial.sequence)
     assert all(sums.debits == sums.credits for sums in trial.sums)
     return {b.name: Turnover(b.debits, b.credits) for b in trial.balances}
 

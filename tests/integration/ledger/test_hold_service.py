@@ -75,8 +75,9 @@ async def pledged(ledger: Any) -> Any:
     return ledger
 
 
-async def pool(ledger: Any) -> tuple[int, int, int]:
-    answer = await ledger.GetBalance(ledger_pb.GetBalanceRequest(**POOL))
+async def pool(ledger: Any, as_of: ledger_pb.AsOf | None = None) -> tuple[int, int, int]:
+    answer = await ledger.GetBalance(ledger_pb.GetBalanceRequest(**POOL, as_of=as_of))
+    assert answer.balance.HasField("held")
     balance = answer.balance
     return balance.balance.micros, balance.held.micros, balance.available.micros
 
@@ -87,6 +88,23 @@ async def test_a_balance_shows_what_is_held_and_what_is_available(pledged: Any) 
     of_pool = [balance for balance in trial.balances if balance.code == POOL["code"]]
     assert [(b.held.micros, b.available.micros) for b in of_pool] == [(70, 30)]
     assert trial.sums[0].debits == trial.sums[0].credits == money(100)
+
+
+async def test_a_balance_of_the_past_shows_what_was_held_then(pledged: Any, holds: Any) -> None:
+    next_day = NOON + timedelta(days=1)
+    await holds.CommitHold(commit(2, 40, value_time=stamp_of(next_day)))
+    await pledged.PostEntries(posting(draft(held(5))))
+    await holds.VoidHold(
+        pb.VoidHoldRequest(request_id=str(uuid4()), name=name(4), value_time=stamp_of(NOON))
+    )
+    stood = [(100, 0, 100), (100, 70, 30), (60, 0, 60), (60, 5, 55), (60, 0, 60)]
+    for sequence, expected in enumerate(stood, start=1):
+        assert await pool(pledged, ledger_pb.AsOf(sequence=sequence)) == expected
+    # By the day for which the commit counts, too: a hold is held until then.
+    about = [await pool(pledged, ledger_pb.AsOf(value_date=f"2019-09-0{day}")) for day in (4, 5, 6)]
+    assert about == [(0, 0, 0), (100, 70, 30), (60, 0, 60)]
+    on_entry_4 = ledger_pb.AsOf(sequence=4, value_date="2019-09-05")
+    assert await pool(pledged, on_entry_4) == (100, 75, 25)
 
 
 async def test_of_a_hundred_commits_at_once_one_wins(pledged: Any, connect: Connect) -> None:

@@ -307,6 +307,10 @@ class LedgerMachine(RuleBasedStateMachine):
             trial = self.run(self.parts.history.trial_balance("", as_of, count))
             found = {tuple(b.name): (b.debits, b.credits) for b in trial.balances}
             assert found == self.model.past[sequence]
+            for key, held in self.model.past_held[sequence].items():
+                asked = self.parts.history.balance(AccountName(*key), as_of, count)
+                balance, _ = self.run(asked)
+                assert (balance.held_debits, balance.held_credits) == held
 
 
 @pytest.mark.property
