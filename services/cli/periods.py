@@ -33,7 +33,12 @@ periods = typer.Typer(
     help="Close the books' days and months, and open them again, as finance.", no_args_is_help=True
 )
 
-Name = Annotated[str, typer.Argument(metavar="PERIOD", help="A month 2019-09 or day 2019-09-05.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="PERIOD", help="A month 2019-09 or day 2019-09-05; with @ZONE of campaigns there."
+    ),
+]
 
 COLUMNS = (
     Column("period"),

@@ -1,8 +1,9 @@
 """Where protobuf meets the domain, in both directions. Nothing else of intake knows a message."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,12 +18,13 @@ from watersmeet.type.v1 import money_pb2, purpose_pb2
 from services.donations.domain import (
     HOUR_MICROS,
     Gift,
+    Line,
     Outcome,
     Rail,
     Refund,
     micros_of,
 )
-from services.donations.gifts.batch import Batch, BatchSummary
+from services.donations.gifts.batch import Batch, BatchSummary, zone_of
 from services.donations.gifts.columns import GiftBatch, Ints
 from services.donations.gifts.validation import EXPLANATIONS, Refusal
 from services.donations.life.transitions import movements_of
@@ -261,6 +263,7 @@ def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesRe
                 hour=timestamp_of_micros(line.hour * HOUR_MICROS),
                 micros=line.micros,
                 count=line.gift_count,
+                time_zone=zone_of(line, batch.zones),
             )
             for line in sorted(batch.lines)
         ],
@@ -270,16 +273,31 @@ def summary_message(batch: BatchSummary) -> batch_service_pb2.SummarizeBatchesRe
     )
 
 
-def entry_of(batch: Batch) -> ledger_service_pb2.EntryDraft:
-    """A batch as the ledger's entry, under the batch's own id."""
-    facts = {"gifts": str(batch.gifts), "digest": batch.digest.hex()}
-    for partner, moment in batch.watermarks.items():
-        key = f"complete_until/{partner}"
-        # The ledger takes no longer key, and a gift must not wait for a watermark.
-        if len(key) <= _METADATA_KEY_MAX:
-            facts[key] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    transfers = []
+def entries_of(batch: Batch, zones: Mapping[str, str]) -> list[ledger_service_pb2.EntryDraft]:
+    """A batch as the ledger's entries, one for each calendar that it counts in: most have one.
+
+    The first has the batch's own id, and the others ids that follow from it. The last says what is
+    complete. zones: of campaigns, by code.
+    """
+    by_zone: dict[str, list[Line]] = {}
     for line in batch.lines:
+        by_zone.setdefault(zone_of(line, zones), []).append(line)
+    entries: list[ledger_service_pb2.EntryDraft] = []
+    for zone in sorted(by_zone):
+        entry_id = uuid5(batch.id, zone) if entries else batch.id
+        facts = {"gifts": str(batch.gifts), "digest": batch.digest.hex()}
+        if zone:
+            facts["time_zone"] = zone
+        entries.append(_entry(batch, entry_id, facts, by_zone[zone]))
+    entries[-1].metadata.update(_watermarks(batch))
+    return entries
+
+
+def _entry(
+    batch: Batch, entry_id: UUID, facts: dict[str, str], lines: Iterable[Line]
+) -> ledger_service_pb2.EntryDraft:
+    transfers = []
+    for line in lines:
         transfers += [
             ledger_service_pb2.Transfer(
                 debit_account=debit,
@@ -293,7 +311,7 @@ def entry_of(batch: Batch) -> ledger_service_pb2.EntryDraft:
             for debit, credit in movements_of(line)
         ]
     return ledger_service_pb2.EntryDraft(
-        entry_id=str(batch.id),
+        entry_id=str(entry_id),
         cause=ledger_service_pb2.Cause(
             kind=ledger_service_pb2.CAUSE_KIND_INTAKE_BATCH, id=str(batch.id)
         ),
@@ -301,3 +319,13 @@ def entry_of(batch: Batch) -> ledger_service_pb2.EntryDraft:
         metadata=facts,
         transfers=transfers,
     )
+
+
+def _watermarks(batch: Batch) -> dict[str, str]:
+    stated = {}
+    for partner, moment in batch.watermarks.items():
+        key = f"complete_until/{partner}"
+        # The ledger takes no longer key, and a gift must not wait for a watermark.
+        if len(key) <= _METADATA_KEY_MAX:
+            stated[key] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return stated

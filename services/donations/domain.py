@@ -16,6 +16,9 @@ BUCKETS = 16
 
 HOUR_MICROS = 3_600_000_000
 
+HOME_ZONE = "Asia/Shanghai"
+"""The time zone of the ledger's own calendar."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

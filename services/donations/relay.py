@@ -5,7 +5,7 @@ often either side fails on the way; only then it leaves the outbox.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -18,7 +18,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from services.donations import metrics
 from services.donations.commit.group import LINES_MAX
 from services.donations.commit.recording import Recorded
-from services.donations.convert import entry_of
+from services.donations.convert import entries_of
 from services.donations.gifts.batch import Batch
 from services.donations.store.outbox import Outbox
 from services.runtime.alternatives import Alternatives
@@ -33,6 +33,7 @@ POLL_S = 1.0
 """How often it looks without being told to: another process may have recorded something."""
 
 _BATCHES_AT_ONCE = 500
+_ENTRIES_MAX = 1_000  # of one call
 _GATHER_S = 0.1
 _MEASURE_S = 1.0
 _CALL_TIMEOUT_S = 20.0
@@ -49,6 +50,7 @@ class Relay:
         self._outbox = outbox
         self._ledgers = Alternatives([pb_grpc.LedgerServiceStub(ledger) for ledger in ledgers])
         self._clock = clock
+        self._zones: Mapping[str, str] = {}
         self._told = asyncio.Event()
         self._measured = float("-inf")
 
@@ -100,9 +102,10 @@ class Relay:
         return done
 
     async def _post(self, batches: Sequence[Batch]) -> None:
-        request = pb.PostEntriesRequest(request_id=str(uuid4()), entries=map(entry_of, batches))
+        zones = await self._zones_of(batches)
+        entries = [(batch, entry) for batch in batches for entry in entries_of(batch, zones)]
         try:
-            response = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+            results = await self._post_entries([entry for _, entry in entries])
         except grpc.aio.AioRpcError as error:
             fault = fault_from_rpc_error(error)
             if fault.reason is not Reason.MESSAGE_TOO_LARGE:
@@ -111,16 +114,29 @@ class Relay:
             return
         posted: dict[UUID, int] = {}
         refused: dict[UUID, str] = {}
-        for batch, result in zip(batches, response.results, strict=True):
+        for (batch, _), result in zip(entries, results, strict=True):
             if result.HasField("problem"):
                 reason = errors_pb2.ErrorReason.Name(result.problem.reason)
                 refused[batch.id] = _refusal(
                     batch, reason.removeprefix("ERROR_REASON_"), result.problem.message
                 )
             else:
-                posted[batch.id] = result.sequence
-        await self._outbox.acknowledge(posted)
+                posted.setdefault(batch.id, result.sequence)
+        # Of a batch with several entries all must be there.
+        await self._outbox.acknowledge(
+            {batch_id: at for batch_id, at in posted.items() if batch_id not in refused}
+        )
         await self._outbox.postpone(refused, self._clock() + _POSTPONED)
+
+    async def _post_entries(self, entries: Sequence[pb.EntryDraft]) -> Sequence[pb.PostResult]:
+        results: list[pb.PostResult] = []
+        for start in range(0, len(entries), _ENTRIES_MAX):
+            request = pb.PostEntriesRequest(
+                request_id=str(uuid4()), entries=entries[start : start + _ENTRIES_MAX]
+            )
+            answer = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
+            results += answer.results
+        return results
 
     async def _post_apart(self, batches: Sequence[Batch], fault: Fault) -> None:
         """What is too large to be posted must not hold up the others."""
@@ -131,6 +147,13 @@ class Relay:
         [batch] = batches
         refused = {batch.id: _refusal(batch, fault.reason.value, fault.message)}
         await self._outbox.postpone(refused, self._clock() + _POSTPONED)
+
+    async def _zones_of(self, batches: Sequence[Batch]) -> Mapping[str, str]:
+        """The time zones of campaigns. What counts for one came after it, and it never changes."""
+        named = {line.campaign for batch in batches for line in batch.lines if line.project}
+        if not named <= self._zones.keys():
+            self._zones = {"": ""} | await self._outbox.zones()
+        return self._zones
 
     async def _measure(self) -> None:
         """Looks how much waits, though not at every turn."""

@@ -204,6 +204,7 @@ def _batch_line_of(line: batch_pb.BatchLine) -> BatchLine:
         hour=time_of(line.hour, "lines.hour"),
         micros=line.micros,
         tally=line.count,
+        calendar=line.time_zone,
     )
 
 

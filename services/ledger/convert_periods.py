@@ -6,6 +6,7 @@ from watersmeet.ledger.v1 import period_service_pb2 as pb
 from services.ledger.convert import entry_id_of, required_time, stamp_of, transfer_message
 from services.ledger.domain import EntryDraft
 from services.ledger.posting.periods import (
+    Period,
     PeriodAction,
     PeriodDecision,
     Periods,
@@ -40,12 +41,13 @@ def decision_of(request: pb.DecidePeriodRequest, by: str) -> EntryDraft:
     )
 
 
-def period_message(name: str, periods: Periods) -> pb.Period:
+def period_message(period: Period, periods: Periods) -> pb.Period:
     """A period."""
-    proposal = periods.proposals.get(name)
+    proposal = periods.proposals.get(period.name)
     return pb.Period(
-        name=name,
-        state=_STATES[periods.states.get(name, PeriodState.OPEN)],
+        name=period.name,
+        time_zone=period.calendar,
+        state=_STATES[periods.states.get(period.name, PeriodState.OPEN)],
         reopening_proposed_by=proposal.by if proposal else "",
         reopening_sequence=proposal.sequence if proposal else 0,
     )
@@ -60,4 +62,5 @@ def late_message(arrival: LateArrival) -> pb.LateArrival:
         book_date=arrival.book_date.isoformat(),
         recorded_time=stamp_of(arrival.recorded_time),
         transfer=transfer_message(arrival.transfer),
+        time_zone=arrival.calendar,
     )

@@ -241,7 +241,7 @@ class EntryDraft(NamedTuple):
 
 
 class Dates(NamedTuple):
-    """Days of the ledger's calendar. value: when an entry counts. book: into which period it went;
+    """Days of an entry's calendar. value: when an entry counts. book: into which period it went;
     the same day, unless the entry came after its period was closed.
     """
 

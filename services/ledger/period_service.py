@@ -27,7 +27,7 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         """Decides on a period."""
         posting = await self._writer.decide(decision_of(request, str(current_call().caller)))
         return pb.DecidePeriodResponse(
-            period=period_message(request.period, await self._store.periods()),
+            period=period_message(period_of(request.period), await self._store.periods()),
             sequence=posting.sequence,
             replayed=posting.replayed,
         )
@@ -36,10 +36,10 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         self, request: pb.GetPeriodRequest, _context: Context
     ) -> pb.GetPeriodResponse:
         """Returns a period."""
-        name = period_of(request.period).name
+        period = period_of(request.period)
         periods = await self._store.periods()
         return pb.GetPeriodResponse(
-            period=period_message(name, periods), as_of_sequence=periods.sequence
+            period=period_message(period, periods), as_of_sequence=periods.sequence
         )
 
     async def ListPeriods(
@@ -53,7 +53,7 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         periods = await self._store.periods()
         names = sorted(name for name in periods.states if name > after)
         response = pb.ListPeriodsResponse(
-            periods=[period_message(name, periods) for name in names[:size]]
+            periods=[period_message(period_of(name), periods) for name in names[:size]]
         )
         if len(names) > size:
             response.next_page_token = token_after([names[size - 1]], "ListPeriods")
@@ -63,16 +63,16 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         self, request: pb.ListLateArrivalsRequest, _context: Context
     ) -> pb.ListLateArrivalsResponse:
         """Lists late arrivals."""
-        start, end = date.min, date.max
+        start, end, calendar = date.min, date.max, None
         if request.period:
-            _, start, end = period_of(request.period)
+            _, start, end, calendar = period_of(request.period)
         scope = ("ListLateArrivals", request.period)
         size = page_size(request.page_size)
         after = Late(0, 0, start)
         if request.page_token:
             day, sequence, position = position_of(request.page_token, *scope)
             after = Late(int(sequence), int(position), date.fromisoformat(str(day)))
-        found = await self._store.late_arrivals(start, end, after, size + 1)
+        found = await self._store.late_arrivals(start, end, calendar, after, size + 1)
         response = pb.ListLateArrivalsResponse(arrivals=map(late_message, found[:size]))
         if len(found) > size:
             last = found[size - 1].late

@@ -33,8 +33,8 @@ from services.runtime.errors import Fault, Reason
 
 _log = structlog.get_logger()
 
-# The ledger takes at most 32 facts an entry, and a batch has two of its own.
-_WATERMARKS_MAX = 30
+# The ledger takes at most 32 facts an entry, and a batch has up to three of its own.
+_WATERMARKS_MAX = 29
 
 # As long as a lane has no more than this, calls join it rather than begin another's transaction.
 _COMPANY_ROWS = 256

@@ -48,6 +48,13 @@ def digest_of(
     return sha256(b"".join(parts)).digest()
 
 
+def zone_of(line: Line, zones: Mapping[str, str]) -> str:
+    """The time zone in whose days a line counts; empty for the ledger's own, in which all that is
+    in suspense counts. zones: of campaigns, by code.
+    """
+    return zones.get(line.campaign, "") if line.project else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one transaction accepted.
@@ -70,7 +77,8 @@ class BatchSummary:
     """A batch as its rows say it, and as it is kept.
 
     posted_sequence: the entry under which the ledger acknowledged it; 0 if it has not.
-    differences: what is kept of the batch as a whole and does not follow from its rows, in words.
+    zones: of campaigns, by code (zone_of). differences: what is kept of the batch as a whole and
+    does not follow from its rows, in words.
     """
 
     id: UUID
@@ -78,6 +86,7 @@ class BatchSummary:
     gifts: int = 0
     digest: bytes = EMPTY_DIGEST
     lines: list[Line] = field(default_factory=list)
+    zones: Mapping[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
     @property

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.donations.domain import HOME_ZONE
 from services.donations.gifts.batch import Batch
 from services.donations.store import outbox_lines
 from services.runtime import database
@@ -42,6 +43,15 @@ _BACKLOG = text(
 )
 
 
+_ZONES = text("SELECT code, nullif(time_zone, :home) AS time_zone FROM campaigns")
+
+
+async def zones_of_campaigns(connection: AsyncConnection) -> dict[str, str]:
+    """The time zones of campaigns by code; empty for that of the ledger's own calendar."""
+    rows = await connection.execute(_ZONES, {"home": HOME_ZONE})
+    return {row.code: row.time_zone or "" for row in rows}
+
+
 class Outbox:
     """The relay's side of the outbox. Every method raises the database's errors."""
 
@@ -67,6 +77,11 @@ class Outbox:
             )
             for row in rows
         ]
+
+    async def zones(self) -> dict[str, str]:
+        """Of all campaigns by code: see zones_of_campaigns."""
+        async with self._engine.connect() as connection:
+            return await zones_of_campaigns(connection)
 
     async def acknowledge(self, sequences: Mapping[UUID, int]) -> None:
         """The ledger has these batches, under these entries' sequences."""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import DIGEST_VERSION, BatchSummary, Seal, digest_of
 from services.donations.store import outbox_lines
-from services.donations.store.outbox import parsed
+from services.donations.store.outbox import parsed, zones_of_campaigns
 
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -120,10 +120,12 @@ class BatchReader:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             await connection.execute(text("SET TRANSACTION READ ONLY"))
             await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+            zones = await zones_of_campaigns(connection)
             low: UUID | None = after or _FIRST
             while low is not None:
                 found, low = await _next(connection, low)
                 for summary in found:
+                    summary.zones = zones
                     yield summary
 
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from itertools import chain
 from typing import NamedTuple
 
 from services.ledger.audit.check import Check, Findings
 from services.ledger.domain import Entry, Purpose, Sums, Transfer
+from services.ledger.journal.calendar import calendar_of
 from services.ledger.journal.totals import UNMOVED
 from services.ledger.store.entries import Unreadable
 from services.ledger.store.snapshot import BatchEntry, Snapshot
@@ -49,7 +49,10 @@ class LineKind(IntEnum):
 
 
 class BatchLine(NamedTuple):
-    """The sum of a batch's rows that share all but the last two."""
+    """The sum of a batch's rows that share all but micros and tally.
+
+    calendar: in which they count; empty for the ledger's own.
+    """
 
     kind: LineKind
     partner: str
@@ -61,6 +64,7 @@ class BatchLine(NamedTuple):
     hour: datetime
     micros: int
     tally: int
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Movement(NamedTuple):
     campaign: str
     project: str
     hour: datetime | None
+    calendar: str
 
 
 Summaries = Callable[[], AsyncIterator[BatchSummary]]
@@ -228,14 +233,21 @@ def _differences(summary: BatchSummary, entries: Sequence[Entry]) -> list[str]:
                 f"entry {entry.sequence} states {stated[0]} gifts with digest {stated[1]}, "
                 f"and there are {summary.gifts} with digest {summary.digest.hex()}"
             )
-    expected = _summed(chain.from_iterable(map(transfers_of_line, summary.lines)))
-    moved = _summed(transfer for entry in entries for transfer in entry.draft.transfers)
+    expected = _summed(
+        (line.calendar, transfer) for line in summary.lines for transfer in transfers_of_line(line)
+    )
+    moved = _summed(
+        (calendar_of(entry.draft.metadata), transfer)
+        for entry in entries
+        for transfer in entry.draft.transfers
+    )
     for movement in sorted(expected.keys() | moved.keys(), key=str):
         there, here = expected.get(movement, UNMOVED), moved.get(movement, UNMOVED)
         if there != here:
             differences.append(
-                f"from {movement.credit} to {movement.debit} in {movement.currency} its rows add "
-                f"up to {there.micros:,} ({there.tally:,}), and {told} moved {here.micros:,} "
+                f"from {movement.credit} to {movement.debit} in {movement.currency}"
+                f"{_in(movement.calendar)} its rows add up to {there.micros:,} ({there.tally:,}), "
+                f"and {told} moved {here.micros:,} "
                 f"({here.tally:,})"
             )
     return differences
@@ -278,10 +290,15 @@ def transfers_of_line(line: BatchLine) -> list[Transfer]:
     return [Transfer(debit, credit, *rest) for debit, credit in ways[line.kind]]
 
 
-def _summed(transfers: Iterable[Transfer]) -> dict[Movement, Sums]:
+def _in(calendar: str) -> str:
+    return f", by the days of {calendar}," if calendar else ""
+
+
+def _summed(transfers: Iterable[tuple[str, Transfer]]) -> dict[Movement, Sums]:
+    """transfers: each with the calendar that it counts in."""
     summed: dict[Movement, Sums] = {}
-    for debit, credit, micros, currency, campaign, project, hour, tally, _ in transfers:
-        movement = Movement(debit, credit, currency, campaign, project, hour)
+    for calendar, (debit, credit, micros, currency, campaign, project, hour, tally, _) in transfers:
+        movement = Movement(debit, credit, currency, campaign, project, hour, calendar)
         before = summed.get(movement, UNMOVED)
         summed[movement] = Sums(before.micros + micros, before.tally + tally)
     return summed

@@ -18,6 +18,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal import seal
+from services.ledger.journal.calendar import calendar_of, zone_of
 from services.ledger.journal.chart import (
     APPEAL_BANK,
     APPEAL_FUND,
@@ -160,6 +161,7 @@ def _require_reversal(draft: EntryDraft, steps: Sequence[Step]) -> None:
 def _require_metadata(draft: EntryDraft) -> None:
     if len(draft.metadata) > METADATA_MAX:
         raise _invalid("metadata", f"must have at most {METADATA_MAX} keys")
+    zone_of(calendar_of(draft.metadata))
     for key, value in draft.metadata.items():
         if not _METADATA_KEY.fullmatch(key):
             raise _invalid("metadata", "has a key other than 1 to 64 of a-z 0-9 . _ / -")

@@ -1,4 +1,7 @@
-"""Periods: the days and months of the ledger's calendar, and whether entries may go into them.
+"""Periods: the days and months of the books' calendars, and whether entries may go into them.
+
+A period is of one calendar, and its name says of which (journal/calendar.py): 2019-09 is the
+ledger's own September, 2019-09@Europe/London that of campaigns there.
 
 A period is open until people decide otherwise: it is closing once it is over, then closed. While it
 closes, finance's own entries still go into it; into a closed one nothing does. What intake counted
@@ -17,7 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, EntryId
-from services.ledger.journal.calendar import day_of, start_of
+from services.ledger.journal.calendar import CALENDAR, calendar_of, day_of, start_of, zone_of
 from services.ledger.journal.decisions import BY, DECISIONS, DOCUMENT
 from services.ledger.journal.totals import movement_of
 from services.runtime.errors import Fault, Reason
@@ -42,11 +45,12 @@ class PeriodAction(IntEnum):
 
 
 class Period(NamedTuple):
-    """A day or a month. end: the first day behind it."""
+    """A day or a month. end: the first day behind it. calendar: empty for the ledger's own."""
 
     name: str
     start: date
     end: date
+    calendar: str = ""
 
 
 class PeriodDecision(NamedTuple):
@@ -72,7 +76,7 @@ class Late(NamedTuple):
     value_date: date
 
 
-_NAME = re.compile(r"(2\d{3})-(\d\d)(?:-(\d\d))?")
+_NAME = re.compile(r"(2\d{3})-(\d\d)(?:-(\d\d))?(?:@([A-Za-z][A-Za-z0-9_+/-]{0,63}))?")
 _ACTION = "period/action"
 
 # From, and to. Whoever approves must be another than who proposed.
@@ -87,22 +91,35 @@ _STEPS: Mapping[PeriodAction, tuple[PeriodState, PeriodState]] = {
 
 @lru_cache(maxsize=4_096)
 def period_of(name: str) -> Period:
-    """The period of a name such as 2019-09 or 2019-09-05. Raises Fault(FIELD_INVALID)."""
+    """The period of a name such as 2019-09, 2019-09-05 or 2019-09@Europe/London.
+
+    Raises Fault(FIELD_INVALID).
+    """
     match = _NAME.fullmatch(name)
     try:
         if match is None:
             raise ValueError
         year, month, day = int(match[1]), int(match[2]), int(match[3] or 1)
         start = date(year, month, day)
-        if match[3]:
-            return Period(name, start, start + timedelta(days=1))
-        return Period(name, start, date(year + month // 12, month % 12 + 1, 1))
-    except ValueError:
+        end = start + timedelta(days=1) if match[3] else _month_after(start)
+        calendar = calendar_of({CALENDAR: match[4] or ""})
+        zone_of(calendar)
+        return Period(_named(name.partition("@")[0], calendar), start, end, calendar)
+    except (ValueError, Fault):
         raise Fault(
             Reason.FIELD_INVALID,
-            "a period is a month such as 2019-09 or a day such as 2019-09-05, since the year 2000",
+            "a period is a month such as 2019-09 or a day such as 2019-09-05, since the year 2000, "
+            "of another calendar than the ledger's own with its time zone: 2019-09@Europe/London",
             field="period",
         ) from None
+
+
+def _month_after(start: date) -> date:
+    return date(start.year + start.month // 12, start.month % 12 + 1, 1)
+
+
+def _named(days: str, calendar: str) -> str:
+    return f"{days}@{calendar}" if calendar else days
 
 
 def draft_of_period(
@@ -141,13 +158,14 @@ class Periods:
     sequence: int = 0
     until: date = date.min
 
-    def state_of(self, day: date) -> PeriodState:
-        """How strictly a day is closed."""
+    def state_of(self, day: date, calendar: str = "") -> PeriodState:
+        """How strictly a day of a calendar is closed."""
         if day >= self.until:
             return PeriodState.OPEN
         name = day.isoformat()
         return max(
-            self.states.get(name, PeriodState.OPEN), self.states.get(name[:7], PeriodState.OPEN)
+            self.states.get(_named(name, calendar), PeriodState.OPEN),
+            self.states.get(_named(name[:7], calendar), PeriodState.OPEN),
         )
 
     def require(self, decision: PeriodDecision, now: datetime) -> None:
@@ -161,11 +179,11 @@ class Periods:
         wanted, _ = _STEPS[action]
         if state is not wanted:
             raise _conflict(period, state, f"{action.name} needs {wanted.name}")
-        if action is PeriodAction.BEGIN_CLOSING and now < start_of(period.end):
+        if action is PeriodAction.BEGIN_CLOSING and now < start_of(period.end, period.calendar):
             raise Fault(
                 Reason.PERIOD_NOT_OVER,
-                f"period {period.name} ends on {period.end} at midnight in the ledger's calendar; "
-                "begin to close it then",
+                f"period {period.name} ends on {period.end} at midnight in "
+                f"{period.calendar or 'the ledger'}'s calendar; begin to close it then",
             )
         if action is PeriodAction.PROPOSE_REOPENING and proposal is not None:
             raise _conflict(period, state, f"entry {proposal.sequence} proposes the same")
@@ -195,25 +213,27 @@ class Periods:
         return replace(self, states=states, proposals=proposals, sequence=sequence, until=until)
 
     def dates_of(self, draft: EntryDraft, now: datetime) -> Dates:
-        """When a draft counts, and the day in whose period it stands, if it is recorded now.
+        """When a draft counts, and the day in whose period it stands, if it is recorded now: days
+        of the calendar that it names.
 
         Raises Fault(PERIOD_CLOSED).
         """
+        calendar = calendar_of(draft.metadata) if draft.metadata else ""
         if self.until == date.min:
-            return _open(draft.value_time)
-        value = day_of(draft.value_time)
-        state = self.state_of(value)
+            return _open(draft.value_time, calendar)
+        value = day_of(draft.value_time, calendar)
+        state = self.state_of(value, calendar)
         if state is PeriodState.OPEN:
             return _same(value)
         if draft.cause.kind is CauseKind.INTAKE_BATCH or draft.cause.kind in DECISIONS:
             # Today is open: what is not over cannot begin to close.
-            return Dates(value, day_of(now))
+            return Dates(value, day_of(now, calendar))
         if state is PeriodState.CLOSING:
             return Dates(value, value)
         raise Fault(
             Reason.PERIOD_CLOSED,
-            f"the period of {value} is closed; give the entry a value time in an open period, or "
-            "have two people open it again",
+            f"the period of {_named(value.isoformat(), calendar)} is closed; give the entry a "
+            "value time in an open period, or have two people open it again",
             value_date=value.isoformat(),
         )
 
@@ -224,9 +244,10 @@ class Periods:
         """
         if draft.cause.kind is not CauseKind.INTAKE_BATCH or self.until == date.min:
             return
+        calendar = calendar_of(draft.metadata)
         for position, transfer in enumerate(draft.transfers):
-            day = day_of(transfer.hour or draft.value_time)
-            if self.state_of(day) is PeriodState.OPEN:
+            day = day_of(transfer.hour or draft.value_time, calendar)
+            if self.state_of(day, calendar) is PeriodState.OPEN:
                 continue
             movement = movement_of(transfer.debit, transfer.credit)
             if movement is not None and movement.hourly:
@@ -234,8 +255,8 @@ class Periods:
 
 
 @lru_cache(maxsize=4_096)
-def _open(time: datetime) -> Dates:
-    return _same(day_of(time))
+def _open(time: datetime, calendar: str) -> Dates:
+    return _same(day_of(time, calendar))
 
 
 @lru_cache(maxsize=4_096)

@@ -8,4 +8,6 @@ VALUE_DATE = (
     "coalesce(e.value_date, "
     f"CAST(e.value_time AT TIME ZONE 'UTC' + interval '{_OFFSET_S} seconds' AS date))"
 )
-"""The value date of `entries e`, in the ledger's calendar; entries of version 1 do not say it."""
+"""The value date of `entries e`; those of version 1 do not say it, and count in the ledger's own
+calendar.
+"""

@@ -8,18 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.domain import CauseKind, Transfer, TransferName
+from services.ledger.journal.calendar import OWN, calendar_of
 from services.ledger.posting.periods import Late, Periods, period_decision_of
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.steps import named_transfers
 
 
 class LateArrival(NamedTuple):
-    """A movement that came late, with its entry's book date and time."""
+    """A movement that came late, with its entry's book date, time and calendar."""
 
     late: Late
     book_date: date
     recorded_time: datetime
     transfer: Transfer
+    calendar: str
 
 
 class PeriodStore:
@@ -35,10 +37,15 @@ class PeriodStore:
             return await periods_of(connection)
 
     async def late_arrivals(
-        self, start: date, end: date, after: Late, limit: int
+        self, start: date, end: date, calendar: str | None, after: Late, limit: int
     ) -> Sequence[LateArrival]:
-        """What came late of the value dates from start until before end, behind one, in order."""
+        """What came late of the value dates from start until before end, behind one, in order.
+
+        calendar: only of its days; of all calendars if None.
+        """
         parameters = {
+            "calendar": calendar,
+            "own": ["", OWN],
             "start": start,
             "end": end,
             "value_date": after.value_date,
@@ -56,6 +63,7 @@ class PeriodStore:
                 row.book_date,
                 row.recorded_time,
                 found[name].transfer,
+                calendar_of(row.metadata),
             )
             for row, name in zip(rows, names, strict=True)
         ]
@@ -76,9 +84,12 @@ _DECISIONS = text("""
 """)
 
 _LATE = text("""
-    SELECT l.sequence, l.position, l.value_date, e.book_date, e.recorded_time
+    SELECT l.sequence, l.position, l.value_date, e.book_date, e.recorded_time, e.metadata
     FROM late_arrivals l JOIN entries e USING (sequence)
     WHERE l.value_date >= :start AND l.value_date < :end
+    AND (CAST(:calendar AS text) IS NULL OR CASE CAST(:calendar AS text)
+         WHEN '' THEN coalesce(e.metadata ->> 'time_zone', '') = ANY(CAST(:own AS text[]))
+         ELSE e.metadata ->> 'time_zone' = CAST(:calendar AS text) END)
     AND (l.value_date, l.sequence, l.position) > (:value_date, :sequence, :position)
     ORDER BY l.value_date, l.sequence, l.position LIMIT :limit
 """)

@@ -15,12 +15,14 @@ from tests.support.identities import Certificates
 class Ledger(pb_grpc.LedgerServiceServicer):
     """Keeps what is posted, by entry id, as the real one does: once.
 
-    refuses: entry ids that it answers with a problem. forgets: how many more answers get lost.
+    calls: how many entries each had. refuses: entry ids that it answers with a problem.
+    forgets: how many more answers get lost.
     """
 
     def __init__(self) -> None:
         self.entries: dict[str, pb.EntryDraft] = {}
         self.posted = 0
+        self.calls: list[int] = []
         self.refuses: set[str] = set()
         self.forgets = 0
 
@@ -29,6 +31,7 @@ class Ledger(pb_grpc.LedgerServiceServicer):
     ) -> pb.PostEntriesResponse:
         """Posts, and answers for each."""
         results = []
+        self.calls.append(len(request.entries))
         for draft in request.entries:
             self.posted += 1
             if draft.entry_id in self.refuses:

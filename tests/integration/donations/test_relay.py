@@ -3,12 +3,15 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import uuid5
 
 import grpc
 import pytest
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 
-from services.donations.commit.submission import Submission
+from services.donations.catalog.memory import Campaign
+from services.donations.commit.submission import Submission, Watermark
+from services.donations.gifts.batch import zone_of
 from services.donations.relay import Relay, _within_limits
 from services.runtime.channel import open_channel
 from services.runtime.settings import TlsSettings
@@ -153,3 +156,80 @@ async def test_calls_to_the_ledger_have_a_limit(parts: Parts) -> None:
     assert [len(call) for call in _within_limits(due, lines_max=2)] == [2, 1]
     assert [len(call) for call in _within_limits(due, lines_max=0)] == [1, 1, 1]
     assert _within_limits([], lines_max=2) == []
+
+
+async def test_a_batch_is_an_entry_for_each_calendar_that_it_counts_in(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    """Campaigns there, one here and none; what is in suspense counts here."""
+    for code, zone in (("york", "America/New_York"), ("thames", "Europe/London")):
+        await add_campaign(parts, code, zone)
+    watermark = Watermark("weibo", parts.clock() - timedelta(hours=1))
+    gifts = [
+        a_gift("1", campaign="york", amount_micros=1),
+        a_gift("2", campaign="thames", amount_micros=20),
+        a_gift("3", campaign="week", amount_micros=300),
+        a_gift("4", amount_micros=4_000),
+        a_gift("5", campaign="york", project="unheard-of", amount_micros=50_000),
+        a_gift("6", campaign="york", amount_micros=600_000),
+    ]
+    committed = await parts.committer.commit(Submission(gifts=gifts, watermark=watermark))
+    assert await relay.post_due() == 1
+    own, york, thames = ledger.ledger.entries.values()
+    batch_id = str(committed.batch_id)
+    assert own.entry_id == batch_id
+    told = {
+        entry.metadata.get("time_zone", ""): sorted(t.amount.micros for t in entry.transfers)
+        for entry in (own, york, thames)
+    }
+    # Two of York's in one hour are one line.
+    assert told == {"": [300, 4_000, 50_000], "America/New_York": [600_001], "Europe/London": [20]}
+    assert {entry.cause.id for entry in (own, york, thames)} == {batch_id}
+    assert len({entry.metadata["digest"] for entry in (own, york, thames)}) == 1
+    assert [dict(e.metadata).get("complete_until/weibo") for e in (own, york)] == [None, None]
+    assert thames.metadata["complete_until/weibo"] == "2019-09-05T11:00:00Z"
+    # They are one batch, acknowledged by its first entry.
+    [row] = await parts.query("SELECT posted_sequence FROM batches")
+    assert row.posted_sequence == 1
+    [summary] = await parts.summaries()
+    assert {zone_of(line, summary.zones) for line in summary.lines} == set(told)
+
+
+async def test_a_batch_is_posted_once_all_its_entries_are(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, clock: FixedClock
+) -> None:
+    await add_campaign(parts, "york", "America/New_York")
+    gifts = [a_gift("1", campaign="york"), a_gift("2")]
+    committed = await parts.committer.commit(Submission(gifts=gifts))
+    assert committed.batch_id is not None
+    second = str(uuid5(committed.batch_id, "America/New_York"))
+    ledger.ledger.refuses.add(second)
+    await relay.post_due()
+    assert list(ledger.ledger.entries) == [str(committed.batch_id)]
+    assert not any(summary.posted for summary in await parts.summaries())
+    ledger.ledger.refuses.clear()
+    clock.advance(61)
+    await relay.post_due()
+    assert list(ledger.ledger.entries) == [str(committed.batch_id), second]
+    assert all(summary.posted for summary in await parts.summaries())
+
+
+async def add_campaign(parts: Parts, code: str, zone: str) -> None:
+    start, end = parts.clock() - timedelta(days=1), parts.clock() + timedelta(days=1)
+    campaign = Campaign(code, code.title(), start, end, zone)
+    await parts.catalog_store.create_campaign(campaign, parts.clock())
+    await parts.catalog.refresh()
+
+
+async def test_a_call_has_no_more_entries_than_the_ledger_takes(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_campaign(parts, "york", "America/New_York")
+    for number in range(3):
+        gifts = [a_gift(f"{number}a", campaign="york"), a_gift(f"{number}b")]
+        await parts.committer.commit(Submission(gifts=gifts))
+    monkeypatch.setattr("services.donations.relay._ENTRIES_MAX", 4)
+    ledger.ledger.calls.clear()
+    assert await relay.post_due() == 3
+    assert ledger.ledger.calls == [4, 2]
+    assert all(summary.posted for summary in await parts.summaries())

@@ -176,3 +176,43 @@ async def test_only_finance_decides(connect: Connect) -> None:
         stub: Any = pb_grpc.PeriodServiceStub(connect(role, who))
         fault = await fault_of(stub.DecidePeriod(decision(BEGIN)))
         assert fault.reason is Reason.PERMISSION_DENIED
+
+
+async def test_periods_of_a_campaigns_time_zone(
+    connect: Connect, periods: Any, ledger: Any
+) -> None:
+    london = "2019-08@Europe/London"
+    for action in (BEGIN, CLOSE):
+        decided = await periods.DecidePeriod(decision(action, period=london))
+    assert (decided.period.name, decided.period.time_zone) == (london, "Europe/London")
+    assert decided.period.state == pb.PERIOD_STATE_CLOSED
+    own = await periods.GetPeriod(pb.GetPeriodRequest(period="2019-08"))
+    assert (own.period.state, own.period.time_zone) == (pb.PERIOD_STATE_OPEN, "")
+    listed = await periods.ListPeriods(pb.ListPeriodsRequest())
+    assert [period.name for period in listed.periods] == [london]
+    entry = (await ledger.GetEntry(ledger_pb.GetEntryRequest(sequence=2))).entry
+    assert entry.cause.id == london
+
+    there, here = counted(AUGUST), counted(AUGUST)
+    there.metadata["time_zone"] = "Europe/London"
+    intake: Any = type(ledger)(connect("service", "donations"))
+    answer = await intake.PostEntries(posting(there, here))
+    entries = [
+        (await ledger.GetEntry(ledger_pb.GetEntryRequest(sequence=result.sequence))).entry
+        for result in answer.results
+    ]
+    assert [(entry.value_date, entry.book_date) for entry in entries] == [
+        ("2019-08-20", "2019-09-05"),
+        ("2019-08-20", "2019-08-20"),
+    ]
+    for period, found in (("", 1), (london, 1), ("2019-08", 0), ("2019-08@America/New_York", 0)):
+        late = await periods.ListLateArrivals(pb.ListLateArrivalsRequest(period=period))
+        assert [arrival.time_zone for arrival in late.arrivals] == ["Europe/London"] * found
+
+
+async def test_a_calendar_that_there_is_not(periods: Any, ledger: Any) -> None:
+    fault = await fault_of(periods.DecidePeriod(decision(BEGIN, period="2019-08@Mars/Base")))
+    assert (fault.reason, fault.metadata["field"]) == (Reason.FIELD_INVALID, "period")
+    nowhere = draft(metadata={"time_zone": "Mars/Base"})
+    answer = await ledger.PostEntries(posting(nowhere))
+    assert answer.results[0].problem.reason == errors_pb2.ERROR_REASON_FIELD_INVALID

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from services.donations import convert as donations_convert
 from services.donations.catalog.certificates import Certificate
-from services.donations.catalog.memory import Charity
+from services.donations.catalog.memory import Campaign, Charity
 from services.donations.commit.submission import StreamPosition, Submission, Watermark
 from services.donations.domain import Outcome, Rail
 from services.donations.donors.donor import Purpose, Reading, Sealed, WrappedKey, donor_key
@@ -55,6 +55,10 @@ async def _decide(parts: Parts) -> None:
     await catalog.create_charity(Charity("fund", "Fund", "91330100799655058B"), NOW)
     certificate = Certificate(date(2019, 1, 1), date(2020, 12, 31), "C-1")
     await catalog.add_certificate("fund", certificate, NOW)
+    campaign = Campaign(
+        "york", "York", NOW - timedelta(days=1), NOW + timedelta(days=1), "America/New_York"
+    )
+    await catalog.create_campaign(campaign, NOW)
     await parts.catalog.refresh()
 
 
@@ -73,6 +77,8 @@ async def _record(parts: Parts) -> None:
         ),
         Submission(gifts=[a_gift("4200", partner="tencent", amount_micros=100)]),
         Submission(gifts=[origin]),
+        Submission(gifts=[a_gift("here"), a_gift("there", campaign="york")]),
+        Submission(refunds=[a_refund(external_id="there")]),
         Submission(gifts=[a_gift("suspended", project="unheard-of", campaign="unknown")]),
         Submission(refunds=[a_refund(external_id="never-comes")]),
         Submission(gifts=[replace(a_gift(donor_token=TOKEN), amount_micros=7)]),
@@ -131,11 +137,12 @@ async def _put_aside(parts: Parts) -> None:
 async def post(parts: Parts, ledger: LedgerParts, *, but: int = 0) -> None:
     """Posts the batches, all but so many of the last, as the relay does."""
     due = await parts.outbox.due(parts.clock(), 1_000)
+    zones = await parts.outbox.zones()
     for batch in due[: len(due) - but]:
-        draft = draft_of(donations_convert.entry_of(batch))
-        assert isinstance(draft, EntryDraft), draft
-        [posted] = await ledger.post_all(draft)
-        await parts.outbox.acknowledge({batch.id: posted.sequence})
+        drafts = [draft_of(entry) for entry in donations_convert.entries_of(batch, zones)]
+        assert all(isinstance(draft, EntryDraft) for draft in drafts), drafts
+        posted = await ledger.post_all(*drafts)  # type: ignore[arg-type]  # asserted
+        await parts.outbox.acknowledge({batch.id: posted[0].sequence})
 
 
 @dataclass

@@ -137,3 +137,14 @@ async def test_what_is_made_up_is_found(
         connection.execute(statement.encode())
     found = [check for check in await both.checks() if not check.ok]
     assert any(told in check.detail for check in found), found
+
+
+async def test_a_gift_that_counts_by_other_days_than_its_campaigns(
+    both: Both, donations_urls: DatabaseUrls
+) -> None:
+    """Its campaign is moved to another time zone behind the books' back."""
+    with psycopg.connect(donations_urls.owner) as connection:
+        connection.execute("UPDATE campaigns SET time_zone = 'Europe/London' WHERE code = 'york'")
+    found = {check.name: check.detail for check in await both.checks() if not check.ok}
+    assert "by the days of Europe/London, its rows add up to" in found["batches"]
+    assert "campaigns: seal" in found["records"]

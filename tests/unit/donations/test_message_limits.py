@@ -6,7 +6,7 @@ from uuid import UUID
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.donations.commit.group import LINES_MAX
-from services.donations.convert import entry_of
+from services.donations.convert import entries_of
 from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import Batch
 from services.runtime.channel import MESSAGE_BYTES_MAX
@@ -24,5 +24,5 @@ def test_the_largest_batch_fits_one_message() -> None:
         [line] * LINES_MAX,
         {f"{number:02}{'x' * 50}": now for number in range(30)},
     )
-    request = pb.PostEntriesRequest(request_id=str(batch.id), entries=[entry_of(batch)])
+    request = pb.PostEntriesRequest(request_id=str(batch.id), entries=entries_of(batch, {}))
     assert MESSAGE_BYTES_MAX // 2 < request.ByteSize() <= MESSAGE_BYTES_MAX

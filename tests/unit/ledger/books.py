@@ -18,7 +18,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal import seal
-from services.ledger.journal.calendar import day_of
+from services.ledger.journal.calendar import calendar_of, day_of
 from services.ledger.journal.group import Group, Prepared, prepare
 from services.ledger.journal.plan import (
     Books,
@@ -152,7 +152,8 @@ def assert_chain(entries: Sequence[Entry]) -> None:
         assert entry.content_hash == seal.content_hash(content)
         assert entry.version == seal.VERSION
         assert entry.dates is not None
-        assert entry.dates.value == day_of(entry.draft.value_time)
+        calendar = calendar_of(entry.draft.metadata)
+        assert entry.dates.value == day_of(entry.draft.value_time, calendar)
         text = seal.text_of(number, entry.recorded_time, entry.dates, content)
         assert entry.hash == seal.entry_hash(previous, text)
         assert recorded is not None

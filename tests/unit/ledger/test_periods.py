@@ -6,7 +6,14 @@ import pytest
 
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, Posting
 from services.ledger.journal.group import prepare
-from services.ledger.posting.periods import Late, PeriodAction, Periods, PeriodState, period_of
+from services.ledger.posting.periods import (
+    Late,
+    PeriodAction,
+    Periods,
+    PeriodState,
+    period_decision_of,
+    period_of,
+)
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, new_id
@@ -58,11 +65,24 @@ def counted(value_time: datetime, *hours: datetime) -> EntryDraft:
     ],
 )
 def test_names_of_periods(name: str, start: date, end: date) -> None:
-    assert period_of(name) == (name, start, end)
+    assert period_of(name) == (name, start, end, "")
+    assert period_of(f"{name}@Asia/Shanghai") == (name, start, end, "")
+    there = f"{name}@America/New_York"
+    assert period_of(there) == (there, start, end, "America/New_York")
 
 
 @pytest.mark.parametrize(
-    "name", ["", "2019", "2019-9", "2019-13", "2019-02-30", "1999-12", "2019-09-05T12", "2019-09\n"]
+    "name",
+    [
+        *("", "2019", "2019-9", "2019-13", "2019-02-30", "1999-12", "2019-09-05T12", "2019-09\n"),
+        *(
+            "2019-09@",
+            "2019-09@Mars/Base",
+            "@Europe/London",
+            "2019-09@../x",
+            "2019-09@Europe/Paris ",
+        ),
+    ],
 )
 def test_what_names_no_period(name: str) -> None:
     with pytest.raises(Fault) as caught:
@@ -196,3 +216,90 @@ def test_a_decision_on_a_period_says_what_it_decides() -> None:
         with pytest.raises(Fault) as caught:
             prepare(wrong)
         assert caught.value.reason is Reason.FIELD_INVALID
+
+
+LONDON, NEW_YORK = "Europe/London", "America/New_York"
+
+
+def of(calendar: str, one: EntryDraft) -> EntryDraft:
+    return one._replace(metadata={**one.metadata, "time_zone": calendar})
+
+
+@pytest.mark.parametrize(
+    ("calendar", "moment", "day"),
+    [
+        # One moment, three days' calendars.
+        ("", datetime(2019, 9, 4, 16, 30, tzinfo=UTC), date(2019, 9, 5)),
+        (LONDON, datetime(2019, 9, 4, 16, 30, tzinfo=UTC), date(2019, 9, 4)),
+        (NEW_YORK, datetime(2019, 9, 4, 3, 30, tzinfo=UTC), date(2019, 9, 3)),
+        # The hour that comes twice in New York, and the last of its long day.
+        (NEW_YORK, datetime(2018, 11, 4, 5, 30, tzinfo=UTC), date(2018, 11, 4)),
+        (NEW_YORK, datetime(2018, 11, 4, 6, 30, tzinfo=UTC), date(2018, 11, 4)),
+        (NEW_YORK, datetime(2018, 11, 5, 4, 59, tzinfo=UTC), date(2018, 11, 4)),
+        (NEW_YORK, datetime(2018, 11, 5, 5, 0, tzinfo=UTC), date(2018, 11, 5)),
+        # London's summer ends within a day and begins within one.
+        (LONDON, datetime(2018, 10, 27, 23, 0, tzinfo=UTC), date(2018, 10, 28)),
+        (LONDON, datetime(2018, 10, 28, 23, 59, tzinfo=UTC), date(2018, 10, 28)),
+        (LONDON, datetime(2019, 3, 31, 22, 59, tzinfo=UTC), date(2019, 3, 31)),
+        (LONDON, datetime(2019, 3, 31, 23, 0, tzinfo=UTC), date(2019, 4, 1)),
+    ],
+)
+def test_an_entry_counts_on_the_day_of_its_calendar(
+    calendar: str, moment: datetime, day: date
+) -> None:
+    books = MemoryBooks()
+    posted(books, of(calendar, draft(value_time=moment)))
+    assert books.entries[0].dates == Dates(day, day)
+
+
+def test_periods_of_one_calendar_close_without_those_of_another() -> None:
+    books = MemoryBooks()
+    decide(books, f"2019-08@{LONDON}", Action.BEGIN_CLOSING, Action.CLOSE)
+    assert refused(books, of(LONDON, draft(value_time=AUGUST))) is Reason.PERIOD_CLOSED
+    for calendar in ("", "Asia/Shanghai", NEW_YORK):
+        posted(books, of(calendar, draft(value_time=AUGUST)))
+    decide(books, "2019-08", Action.BEGIN_CLOSING, Action.CLOSE)
+    for calendar in ("", "Asia/Shanghai"):
+        assert refused(books, of(calendar, draft(value_time=AUGUST))) is Reason.PERIOD_CLOSED
+    posted(books, of(NEW_YORK, draft(value_time=AUGUST)))
+
+
+def test_what_came_late_is_told_by_the_days_of_its_calendar() -> None:
+    """An hour of China's September that is still August in London."""
+    books = MemoryBooks()
+    decide(books, f"2019-08@{LONDON}", Action.BEGIN_CLOSING)
+    hour = datetime(2019, 8, 31, 17, tzinfo=UTC)
+    posted(books, of(LONDON, counted(hour, hour, NOON)), counted(hour, hour))
+    assert books.late == [Late(2, 0, date(2019, 8, 31))]
+    assert [entry.dates for entry in books.entries[1:]] == [
+        Dates(date(2019, 8, 31), TODAY),
+        Dates(date(2019, 9, 1), date(2019, 9, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("2018-10", datetime(2018, 10, 31, 16, tzinfo=UTC)),
+        (f"2018-10@{LONDON}", datetime(2018, 11, 1, 0, tzinfo=UTC)),
+        (f"2018-10@{NEW_YORK}", datetime(2018, 11, 1, 4, tzinfo=UTC)),
+        (f"2018-11@{NEW_YORK}", datetime(2018, 12, 1, 5, tzinfo=UTC)),
+        (f"2018-11-04@{NEW_YORK}", datetime(2018, 11, 5, 5, tzinfo=UTC)),
+        (f"2018-10-28@{LONDON}", datetime(2018, 10, 29, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_period_is_over_at_midnight_of_its_calendar(name: str, end: datetime) -> None:
+    decision = period_decision_of(
+        name, {"period/action": Action.BEGIN_CLOSING.name, "by": "finance/anna"}
+    )
+    Periods().require(decision, end)
+    with pytest.raises(Fault) as caught:
+        Periods().require(decision, end - timedelta(microseconds=1))
+    assert caught.value.reason is Reason.PERIOD_NOT_OVER
+
+
+def test_an_entry_of_no_calendar_is_refused() -> None:
+    with pytest.raises(Fault) as caught:
+        prepare(of("Mars/Base", draft()))
+    assert caught.value.reason is Reason.FIELD_INVALID
+    assert caught.value.metadata["field"] == "metadata[time_zone]"
