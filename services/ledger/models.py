@@ -184,12 +184,13 @@ watermarks = Table(
     Column("complete_until", _TIME, nullable=False),
 )
 
-# Sums over stretches of entries, first_sequence to last_sequence, which follow one another.
+# Sums over stretches of entries, first_sequence to last_sequence, which follow one another. Two
+# ledgers that make one at the same moment may not begin both at one entry.
 rollups = Table(
     "rollups",
     metadata,
     Column("last_sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("first_sequence", BigInteger, nullable=False),
+    Column("first_sequence", BigInteger, nullable=False, unique=True),
 )
 daily_turnovers = Table(
     "daily_turnovers",

@@ -181,6 +181,23 @@ async def test_a_statement_runs_from_page_to_page_and_stays_what_it_was(parts: P
     assert [page.opening for page in whole] == [first.opening, second.opening, third.opening]
 
 
+async def test_two_ledgers_that_roll_up_other_stretches_count_no_entry_twice(
+    parts: Parts, urls: DatabaseUrls
+) -> None:
+    await parts.post_all(*(draft(gift(n)) for n in range(1, 13)))
+    async with await psycopg.AsyncConnection.connect(urls.owner) as other:
+        await other.execute("INSERT INTO rollups (last_sequence, first_sequence) VALUES (5, 1)")
+        rolling_up = asyncio.create_task(parts.past.roll_up(4))
+        await asyncio.wait({rolling_up}, timeout=0.3)  # it waits for the other's end
+        await other.rollback()
+        assert await rolling_up
+        await other.execute("INSERT INTO rollups (last_sequence, first_sequence) VALUES (9, 5)")
+        rolling_up = asyncio.create_task(parts.past.roll_up(8))
+        await asyncio.wait({rolling_up}, timeout=0.3)
+        await other.commit()
+        assert not await rolling_up
+
+
 async def test_a_rollup_is_made_once_by_whoever_is_first(parts: Parts) -> None:
     await parts.post_all(*(draft(gift(n)) for n in range(1, 24)))
     done = await asyncio.gather(*(rollups_of(parts, 5).roll_up_due() for _ in range(6)))
