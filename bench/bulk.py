@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 from bench.copying import ROWS, CopyJob, make_reference_table
+from bench.indexes import bare, indexes_of
 from bench.lots import BATCH, Lot
 from bench.processes import crew
 from bench.row import Plan
@@ -14,7 +18,9 @@ from bench.site import Site
 from bench.streaming import StreamJob
 
 PARTNERS = ("weibo", "bytedance")
+_TABLE = "donations"
 _REFERENCE = "bench_reference"
+_FILLED_AT_ONCE = 4_000_000
 _WARM_UP = 2 * BATCH
 
 
@@ -122,17 +128,44 @@ class Bulk:
             rows = sum(await together.work())
             return rows / (time.monotonic() - started)
 
-    async def fill(self, gifts: int, *, reference: bool) -> None:
-        """Puts gifts into the table, and into the reference's, by bare COPY and unmeasured.
+    async def fill(self, gifts: int) -> None:
+        """Puts gifts into the table, by bare COPY and unmeasured.
 
         The ledger does not hear of them: only the table's size matters here.
         """
         part = 1_000_000
         for first in range(0, gifts, part):
-            lots = self.lots(gifts=min(part, gifts - first))
-            await self.copy(lots, "donations")
-            if reference:
-                await self.copy(lots)
+            await self.copy(self.lots(gifts=min(part, gifts - first)), _TABLE)
+
+    async def fill_both(self, gifts: int) -> None:
+        """Puts the same gifts into the table and into the reference's, in their order of arrival;
+        the keys are made when all are there, as full as random ids leave them.
+        """
+        url = self._site.owner_url
+        with bare(url, (_TABLE, _REFERENCE), _fillfactors(url)):
+            for first in range(0, gifts, _FILLED_AT_ONCE):
+                await self.copy(self.lots(gifts=min(_FILLED_AT_ONCE, gifts - first)), _TABLE)
+            await asyncio.to_thread(_copy_over, url)
+        await self._site.checkpoint()
+
+
+def _fillfactors(url: str) -> dict[str, int]:
+    """How full pages are to which keys came in no order: ln 2, as halves of full ones fill up."""
+    return {
+        index.name: 69
+        for table in (_TABLE, _REFERENCE)
+        for index in indexes_of(url, table)
+        if index.is_key
+    }
+
+
+def _copy_over(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            sql.SQL("INSERT INTO {} SELECT * FROM {}").format(
+                sql.Identifier(_REFERENCE), sql.Identifier(_TABLE)
+            )
+        )
 
 
 async def _watch(watch: Callable[[], None], every_s: float) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import psycopg
-from numpy.typing import NDArray
 from psycopg import sql
 
+from bench.binary_rows import EPOCH_MICROS, HEADER, TRAILER, Column, binary_rows
 from bench.lots import CURRENCY, Gifts, Lot, make_gifts
 
 ROWS = 20_000
@@ -32,9 +32,6 @@ _COLUMNS = (
     "batch_id",
     "donor_token",
 )
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
-_POSTGRES_EPOCH_MICROS = 946_684_800_000_000
 _TOKEN_BYTES = 16
 
 
@@ -81,48 +78,31 @@ def make_reference_table(url: str, name: str) -> None:
 
 def make_transactions(gifts: Gifts, partner_id: int) -> list[bytes]:
     """Whole binary COPY streams of ROWS rows each, in key order."""
-    layout = np.dtype(
-        [
-            ("fields", ">i2"),
-            *_field("bucket", ">i2"),
-            *_field("partner_id", ">i2"),
-            *_field("external_id", gifts.ids.dtype.str),
-            *_field("amount_micros", ">i8"),
-            *_field("currency", "S3"),
-            *_field("project_id", ">i4"),
-            *_field("campaign_id", ">i4"),
-            *_field("event_time", ">i8"),
-            *_field("batch_id", "V16"),
-            *_field("donor_token", f"V{_TOKEN_BYTES}" if len(gifts.donors) else "V0"),
-        ]
-    )
     buckets = gifts.buckets()
     transactions = []
     for first in range(0, len(gifts.ids), ROWS):
         rows = slice(first, first + ROWS)
         order = first + np.lexsort((gifts.ids[rows], buckets[rows]))
-        table = np.zeros(len(order), dtype=layout)
-        table["fields"] = len(_COLUMNS)
-        for name in _COLUMNS:
-            table[f"{name} length"] = layout[name].itemsize
-        table["bucket"] = buckets[order]
-        table["partner_id"] = partner_id
-        table["external_id"] = gifts.ids[order]
-        table["amount_micros"] = gifts.amounts_micros[order]
-        table["currency"] = CURRENCY.encode("ascii")
-        table["project_id"] = gifts.projects[order] + 1
-        table["campaign_id"] = 1
-        table["event_time"] = gifts.times_micros[order] - _POSTGRES_EPOCH_MICROS
-        table["batch_id"] = np.void(uuid.uuid4().bytes)
-        if len(gifts.donors):
-            table["donor_token"] = _tokens(len(order))
-        transactions.append(_HEADER + table.tobytes() + _TRAILER)
+        columns = {
+            "bucket": (">i2", buckets[order]),
+            "partner_id": (">i2", partner_id),
+            "external_id": (gifts.ids.dtype.str, gifts.ids[order]),
+            "amount_micros": (">i8", gifts.amounts_micros[order]),
+            "currency": ("S3", CURRENCY.encode("ascii")),
+            "project_id": (">i4", gifts.projects[order] + 1),
+            "campaign_id": (">i4", 1),
+            "event_time": (">i8", gifts.times_micros[order] - EPOCH_MICROS),
+            "batch_id": ("V16", np.void(uuid.uuid4().bytes)),
+            "donor_token": _tokens(len(order) if len(gifts.donors) else 0),
+        }
+        assert tuple(columns) == _COLUMNS
+        transactions.append(HEADER + binary_rows(len(order), columns) + TRAILER)
     return transactions
 
 
-def _field(name: str, kind: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (f"{name} length", ">i4"), (name, kind)
-
-
-def _tokens(count: int) -> NDArray[np.void]:
-    return np.frombuffer(secrets.token_bytes(_TOKEN_BYTES * count), dtype=f"V{_TOKEN_BYTES}")
+def _tokens(count: int) -> Column:
+    """Random ones, or empty ones."""
+    if not count:
+        return "V0", np.void(b"")
+    kind = f"V{_TOKEN_BYTES}"
+    return kind, np.frombuffer(secrets.token_bytes(_TOKEN_BYTES * count), dtype=kind)

@@ -86,33 +86,61 @@ async def _count(stub: "TotalsServiceAsyncStub") -> int:
     return sum(row.count for row in answer.rows)
 
 
-@asynccontextmanager
-async def open_site() -> AsyncIterator[Site]:
-    """Starts a mesh in a new folder of TMPDIR, with the server settings that the supervisor has.
+class Ground:
+    """A database server, and a folder, on which one mesh after another may run."""
 
-    The server is started here and not by the mesh, because the references need roles in it.
-    Raises RuntimeError if its settings are not durable, and MeshError.
+    def __init__(self, folder: Path, server: PostgresServer) -> None:
+        self._folder = folder
+        self._server = server
+        self._urls = {name: server.database(name) for name in _DATABASES}
+        self._occasion = make_occasion((datetime.now(UTC) - timedelta(days=1)).date())
+        self._is_open = False
+
+    @property
+    def ledger_owner_url(self) -> str:
+        """The ledger's database as its owner."""
+        return self._urls["ledger"].owner
+
+    @asynccontextmanager
+    async def open_site(self) -> AsyncIterator[Site]:
+        """Starts a mesh; the first one gets the catalog. Raises MeshError."""
+        with _environment(self._urls):
+            async with Mesh(self._folder / "mesh", make_platforms=make_keys) as mesh:
+                site = Site(
+                    mesh,
+                    self._urls["donations"].owner,
+                    self.ledger_owner_url,
+                    self._server.url(),
+                    self._occasion,
+                )
+                if not self._is_open:
+                    await open_occasion(self._occasion, site.access("donations", "operator"))
+                    self._is_open = True
+                yield site
+
+
+@asynccontextmanager
+async def open_ground() -> AsyncIterator[Ground]:
+    """Starts a server in a new folder of TMPDIR, with the settings that the supervisor has.
+
+    It is started here and not by the mesh, because the references need roles in it.
+    Raises RuntimeError if its settings are not durable.
     """
     with tempfile.TemporaryDirectory(prefix="watersmeet-bench-") as folder:
         server = PostgresServer(Path(folder) / "database")
         server.start()
         try:
             require_durable(server.url())
-            urls = {name: server.database(name) for name in _DATABASES}
-            occasion = make_occasion((datetime.now(UTC) - timedelta(days=1)).date())
-            with _environment(urls):
-                async with Mesh(Path(folder) / "mesh", make_platforms=make_keys) as mesh:
-                    site = Site(
-                        mesh,
-                        urls["donations"].owner,
-                        urls["ledger"].owner,
-                        server.url(),
-                        occasion,
-                    )
-                    await open_occasion(occasion, site.access("donations", "operator"))
-                    yield site
+            yield Ground(Path(folder), server)
         finally:
             server.stop()
+
+
+@asynccontextmanager
+async def open_site() -> AsyncIterator[Site]:
+    """Starts a mesh on ground of its own. Raises RuntimeError as `open_ground`, and MeshError."""
+    async with open_ground() as ground, ground.open_site() as site:
+        yield site
 
 
 def require_durable(url: str) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import time
 from typing import Any
 
-import psycopg
-
 from bench.ledger.calls import CallsJob, Posts, new_seed
 from bench.ledger.copying import ROWS, TransferCopyJob, make_reference_table
 from bench.ledger.entries import TRANSFERS, Entries
@@ -75,48 +73,3 @@ class Posting:
             elapsed = time.monotonic() - started
         self._copied += rows
         return rows / elapsed
-
-    async def fill(self, transfers: int) -> None:
-        """Puts transfers and their entries into the books, by SQL and unmeasured, until there are
-        so many. Their hashes are none, and no balance or total counts them: only the size of the
-        tables matters here.
-        """
-        await asyncio.to_thread(_fill, self._site.ledger_owner_url, transfers)
-
-
-def _fill(url: str, transfers: int) -> None:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT sequence FROM head FOR UPDATE").fetchone()
-        assert row is not None, "there is a head"
-        first, last = int(row[0]) + 1, transfers // TRANSFERS
-        connection.execute(_FILL_ENTRIES, {"first": first, "last": last})
-        connection.execute(_FILL_TRANSFERS, {"first": first, "last": last})
-        connection.execute("UPDATE head SET sequence = %s", [last])
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("ANALYZE entries, transfers")
-
-
-_FILL_ENTRIES = """
-    INSERT INTO entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,
-        recorded_time, metadata, previous_hash, hash, version, value_date, book_date)
-    SELECT n, gen_random_uuid(), sha256(n::text::bytea), 2, 'bench', h.recorded_time,
-        h.recorded_time, '{}', h.hash, h.hash, 2, h.recorded_time::date, h.recorded_time::date
-    FROM generate_series(%(first)s::bigint, %(last)s::bigint) n CROSS JOIN head h
-"""
-
-# Spread over the accounts that are open, as the measured entries are.
-_FILL_TRANSFERS = """
-    WITH named AS (
-        SELECT array_agg(id ORDER BY id) FILTER (WHERE code LIKE 'project/%%') AS funds,
-               array_agg(id ORDER BY id) FILTER (WHERE code LIKE '%%/claimed') AS claimed
-        FROM accounts
-    )
-    INSERT INTO transfers (sequence, position, debit_account_id, credit_account_id, amount_micros,
-        campaign, project, hour, count)
-    SELECT n, p, claimed[1 + n %% cardinality(claimed)], funds[1 + (n * 7) %% cardinality(funds)],
-        1000000, 'bench', 'project-1', date_trunc('hour', now()), 1
-    FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
-    CROSS JOIN generate_series(0, 1) p CROSS JOIN named
-    ORDER BY n, p
-"""

@@ -13,9 +13,9 @@ async def run(plan: Plan) -> Result:
     async with open_site() as site:
         bulk = Bulk(site, plan, ordered=True)
         await bulk.prepare(reference=False)
-        await bulk.fill(_FEW, reference=False)
+        await bulk.fill(_FEW)
         few = [await bulk.send(bulk.lots()) for _ in range(plan.repetitions)]
-        await bulk.fill(plan.growth - _FEW, reference=False)
+        await bulk.fill(plan.growth - _FEW)
         many = [await bulk.send(bulk.lots()) for _ in range(plan.repetitions)]
     config = {**bulk.config, "gifts_before": plan.growth, "reference_gifts_before": _FEW}
     return make_result(ROW.name, many, few, unit="gifts/s", n=bulk.gifts, config=config)

@@ -144,6 +144,7 @@ def _sides(where: str) -> str:
         f"""SELECT t.{side}_account_id AS account_id, {debits} AS debits, {credits_} AS credits
             FROM rolled CROSS JOIN transfers t JOIN entries e ON e.sequence = t.sequence
             WHERE t.sequence > rolled.last AND t.sequence <= :through
+              AND e.sequence > rolled.last AND e.sequence <= :through
               AND {VALUE_DATE} <= :value_date {where.format(side=side)}"""  # noqa: S608  constants
         for side, debits, credits_ in (
             ("debit", "t.amount_micros", "0"),
@@ -231,17 +232,18 @@ _BEGIN_ROLLUP = text("""
     RETURNING first_sequence
 """)
 
+# The bounds are told of both tables: of one alone, all entries there are would be looked through.
 _ROLL_UP = text(f"""
     INSERT INTO daily_turnovers (account_id, last_sequence, value_date, debits, credits)
     SELECT account_id, CAST(:last AS bigint), value_date, sum(debits), sum(credits) FROM (
         SELECT t.debit_account_id AS account_id, {VALUE_DATE} AS value_date,
                t.amount_micros AS debits, 0 AS credits
         FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last
+        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
         UNION ALL
         SELECT t.credit_account_id, {VALUE_DATE}, 0, t.amount_micros
         FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last
+        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
     ) AS sides
     GROUP BY account_id, value_date
 """)  # noqa: S608  made of constants

@@ -320,11 +320,11 @@ _WRONG_TURNOVERS = text(f"""
         SELECT t.debit_account_id AS account_id, {VALUE_DATE} AS value_date,
                t.amount_micros AS debits, 0 AS credits
         FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last
+        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
         UNION ALL
         SELECT t.credit_account_id, {VALUE_DATE}, 0, t.amount_micros
         FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last
+        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
     ), derived AS (
         SELECT account_id, value_date, sum(debits) AS debits, sum(credits) AS credits
         FROM sides GROUP BY account_id, value_date
