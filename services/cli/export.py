@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +14,7 @@ from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.exporting.writer import write_archive
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.runtime.errors import Fault
 
 _TIMEOUT_S = 24 * 3_600.0  # every entry there ever was is read
 
@@ -34,7 +36,8 @@ def ledger(
 ) -> None:
     """Write all entries, accounts and checkpoints of the ledger to DIR.
 
-    `watersmeet verify DIR` checks it without the mesh, and bean-check its ledger.beancount.
+    `watersmeet verify DIR` checks it without the mesh, and bean-check its ledger.beancount. DIR is
+    there when all of it is; an export that was cut off begins again from the first entry.
     """
     console = make_console()
     with asking(state, "ledger") as channel, _bar() as bar:
@@ -42,10 +45,22 @@ def ledger(
         parts = pb_grpc.LogServiceStub(channel).StreamArchive(
             pb.StreamArchiveRequest(), timeout=_TIMEOUT_S
         )
-        entries = write_archive(
-            folder, parts, lambda done, of: bar.update(task, completed=done, total=of)
-        )
+        try:
+            entries = write_archive(
+                folder,
+                parts,
+                lambda done, of: bar.update(task, completed=done, total=of),
+                lambda left: _say(f"An earlier export was cut off: {left} is written anew."),
+            )
+        except (grpc.RpcError, Fault, KeyboardInterrupt):
+            _say("The export was cut off, and nothing is left of it. Run the command again.")
+            raise
     console.print(f"{entries:,} entries are in {folder}.", soft_wrap=True, markup=False)
+
+
+def _say(text: str) -> None:
+    """On standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, style="yellow", markup=False)
 
 
 def _bar() -> Progress:

@@ -4,7 +4,6 @@ Everything goes into a folder beside the archive's place, which takes the archiv
 complete: what has the name is whole.
 """
 
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 from watersmeet.ledger.v1.ledger_service_pb2 import AccountKind
 
+from services.cli.exporting.place import whole_or_nothing
 from services.cli.verifying.beancount import HEAD, assertions, name_of, openings, transaction
 from services.cli.verifying.files import (
     Account,
@@ -44,30 +44,23 @@ Progress = Callable[[int, int], None]
 
 
 def write_archive(
-    folder: Path, parts: Iterable[pb.StreamArchiveResponse], progress: Progress
+    folder: Path,
+    parts: Iterable[pb.StreamArchiveResponse],
+    progress: Progress,
+    begins_anew: Callable[[Path], None] = lambda _left: None,
 ) -> int:
     """Writes the archive; returns how many entries it has.
 
-    Raises MeshError if the folder is there already or cannot be written, Fault(INTERNAL) for a
-    stream that does not come to its end, and whatever reading the parts raises. Leaves nothing
-    behind then.
+    begins_anew: told of what a killed export has left, which is thrown away.
+    Raises MeshError if the folder is there already, is being written or cannot be, Fault(INTERNAL)
+    for a stream that does not come to its end, and whatever reading the parts raises. Leaves
+    nothing behind then.
     """
-    if folder.exists():
-        raise MeshError(f"{folder} is there already; name a folder that is not")
-    partial = folder.with_name(folder.name + ".partial")
     try:
-        if partial.exists():
-            shutil.rmtree(partial)  # of an export that was killed
-        partial.mkdir(parents=True, mode=0o700)
-        try:
-            entries = _Writing(partial, progress).run(parts)
-            partial.rename(folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+        with whole_or_nothing(folder, begins_anew) as partial:
+            return _Writing(partial, progress).run(parts)
     except OSError as error:
         raise MeshError(f"{folder} cannot be written: {error}") from error
-    return entries
 
 
 class _Writing:

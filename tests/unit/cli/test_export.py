@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -182,5 +183,63 @@ def test_a_stream_that_breaks_off_leaves_nothing(
     result = export(serve_mesh, FakeLog(parts_of(sample())[:parts]), folder)
     assert isinstance(result.exception, Fault)
     assert result.exception.reason is Reason.INTERNAL
+    assert f"{left} is written anew" in result.stderr
+    assert "nothing is left of it. Run the command again." in result.stderr
     assert not folder.exists()
     assert not left.exists()
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from services.cli.exporting.writer import write_archive
+from tests.unit.verifying.archives import parts_of, sample
+
+def parts():
+    yield from parts_of(sample())[:3]
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_archive(Path(sys.argv[1]), parts(), lambda _done, _of: None)
+"""
+
+
+def test_what_a_killed_export_leaves_is_no_archive_and_is_written_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    left = tmp_path / "archive.partial"
+    killed = subprocess.run([sys.executable, "-c", _KILLED, folder], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not folder.exists()
+    assert list(left.iterdir())
+    report = verify(left)
+    assert report.exit_code == 1
+    assert "SHA256SUMS: it is missing" in report.output
+    told: list[Path] = []
+    write_archive(folder, parts_of(sample()), lambda _done, _of: None, told.append)
+    assert told == [left]
+    assert not left.exists()
+    assert verify(folder).exit_code == 0
+
+
+def test_two_exports_never_write_one_archive(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+
+    def parts() -> Iterator[pb.StreamArchiveResponse]:
+        with pytest.raises(MeshError, match="another process is writing"):
+            write_archive(folder, parts_of(sample()), lambda _done, _of: None)
+        yield from parts_of(sample())
+
+    write_archive(folder, parts(), lambda _done, _of: None)
+    assert verify(folder).exit_code == 0
+
+
+def test_an_archive_that_appears_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+
+    def parts() -> Iterator[pb.StreamArchiveResponse]:
+        yield from parts_of(sample())
+        folder.mkdir()
+
+    with pytest.raises(MeshError, match="has appeared meanwhile"):
+        write_archive(folder, parts(), lambda _done, _of: None)
+    assert list(folder.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
