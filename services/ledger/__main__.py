@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 from watersmeet.ledger.v1 import (
@@ -146,6 +147,7 @@ async def compose(
                 queue_transfers=settings.queue_transfers,
                 group_transfers=settings.group_transfers,
                 retry_s=settings.retry_s,
+                value_ahead=timedelta(days=settings.value_ahead_days),
             ),
             committed=committed,
         )

@@ -22,6 +22,9 @@ class Settings(ServerSettings, DatabaseSettings):
     group_transfers: int = Field(default=4_000, gt=0)
     # How long posting tries again while the database is away. Shorter than call_timeout_s.
     retry_s: float = Field(default=10.0, gt=0)
+    # How many days ahead of the clock an entry may count that is not of intake's. Room for bank
+    # days and a month's end, and none for a year that was misspelt.
+    value_ahead_days: int = Field(default=31, ge=1, le=3_660)
     # How long this process's right to write holds without being renewed, which it is four times as
     # often. Another ledger on the same database takes over at most this and a quarter after a kill.
     lease_s: float = Field(default=3.0, ge=0.2, le=60)

@@ -6,7 +6,7 @@ lock, plans, and hands the plan to the store.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -32,7 +32,7 @@ from services.ledger.journal import seal
 from services.ledger.journal.decisions import AccountDecision, account_decision_of
 from services.ledger.journal.group import Group, Prepared
 from services.ledger.journal.routes import Route, RouteSums
-from services.ledger.journal.rules import watermarks_of
+from services.ledger.journal.rules import too_far_ahead, watermarks_of
 from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
 from services.ledger.journal.totals import changes_of
@@ -126,15 +126,17 @@ def recorded_time(head: Head, now: datetime) -> datetime:
     return max(now, head.recorded_time or now)
 
 
-def plan_group(group: Group, books: Books, now: datetime) -> Plan:
+def plan_group(group: Group, books: Books, now: datetime, ahead: timedelta) -> Plan:
     """Plans the drafts in their order, each all or nothing.
+
+    ahead: how much later than now an entry may count that is not of intake's.
 
     Holds whose time is over end first, in an entry of the ledger's own. An entry id that is posted,
     or that an earlier draft of the group takes, is a replay or an ENTRY_CONFLICT. What the accounts
     or the transfers that it is about do not allow is refused.
     """
     sums = group.sums if cannot_refuse(group, books) else None
-    planning = _Planning(books, recorded_time(books.head, now), sums)
+    planning = _Planning(books, recorded_time(books.head, now), ahead, sums)
     planning.expire(books.due)
     for prepared in group.drafts:
         planning.take(prepared)
@@ -164,9 +166,13 @@ class _Planning:
     alone, else they are asked about each draft. Both come to the same.
     """
 
-    def __init__(self, books: Books, now: datetime, sums: RouteSums | None) -> None:
+    def __init__(
+        self, books: Books, now: datetime, ahead: timedelta, sums: RouteSums | None
+    ) -> None:
         self._first = books.head.sequence + 1
         self._now = now
+        self._ahead = ahead
+        self._latest = now + ahead
         self._sums = sums
         self._posted: dict[EntryId, Posted | Entry] = dict(books.posted)
         self._accounts = Accounts(books.turnovers, books.guards)
@@ -200,6 +206,9 @@ class _Planning:
             self._plan.outcomes.append(_repeated(prepared, before))
             return
         try:
+            # What intake counted has happened, whenever it says.
+            if draft.value_time > self._latest and draft.cause.kind is not CauseKind.INTAKE_BATCH:
+                raise too_far_ahead(self._ahead)
             dates = self._plan.periods.dates_of(draft, self._now)
             if self._sums is not None:
                 pass  # all at once, in the end

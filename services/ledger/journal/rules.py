@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -117,6 +117,17 @@ def require_postable(draft: EntryDraft) -> None:
         raise _invalid(
             "cause.kind", "is of a decision; decide on accounts and periods by their calls"
         )
+
+
+def too_far_ahead(ahead: timedelta) -> Fault:
+    """What a new entry is told that counts later than so far ahead of its recording. That is a
+    mistake, and would hide in a period that nobody looks at yet.
+    """
+    return _invalid(
+        "value_time",
+        f"lies more than {ahead.days} days ahead of the ledger's clock; check the year, or post "
+        "the entry when it is nearer",
+    )
 
 
 def watermarks_of(metadata: Mapping[str, str]) -> dict[str, datetime]:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import NamedTuple
 
@@ -47,11 +47,13 @@ _LONGEST_PAUSE_S = 1.0
 class WriterLimits:
     """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction, and
     more only where a single call has more. retry_s: how long a lost database is tried again.
+    value_ahead: how far ahead of the clock an entry may count, but for what intake counted.
     """
 
     queue_transfers: int = 200_000
     group_transfers: int = 4_000
     retry_s: float = 10.0
+    value_ahead: timedelta = timedelta(days=31)
 
 
 class _Job(NamedTuple):
@@ -279,7 +281,7 @@ class Writer:
                 if locked.periods_sequence != self._periods.sequence:
                     self._periods = await transaction.periods()
                 books = await _read(transaction, seen, group, now, self._periods)
-                plan = plan_group(group, books, now)
+                plan = plan_group(group, books, now, self._limits.value_ahead)
                 if plan.entries or plan.next_expiry != locked.next_expiry:
                     await transaction.append(plan)
         except OutcomeUnknown:

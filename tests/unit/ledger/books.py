@@ -1,7 +1,7 @@
 """Books in memory: what the store keeps, as dictionaries, to plan groups against."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.ledger.domain import (
     NO_HASH,
@@ -46,12 +46,13 @@ class MemoryBooks:
         self.next_expiry: datetime | None = None
         self.periods = Periods()
         self.late: list[Late] = []
+        self.ahead = timedelta(days=31)
 
     def post(self, group: Sequence[Prepared], now: datetime) -> list[Outcome]:
         """Plans the group and writes the plan down."""
         gathered = Group(group)
         books = self._books(gathered, recorded_time(self.head, now))
-        plan = plan_group(gathered, books, now)
+        plan = plan_group(gathered, books, now, self.ahead)
         self.head = plan.head
         self.entries += plan.entries
         self.turnovers |= plan.turnovers

@@ -13,12 +13,15 @@ from services.ledger.domain import (
     AccountLimit,
     AccountName,
     AccountState,
+    Cause,
+    CauseKind,
     Entry,
     EntryDraft,
     Posting,
     Sums,
 )
 from services.ledger.journal import plan, seal
+from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.group import Group, prepare
 from services.ledger.journal.plan import Books, Outcome
 from services.ledger.journal.standing import Guard, Turnover
@@ -220,3 +223,32 @@ def test_recording_times_never_run_backwards() -> None:
     books.post([prepare(draft())], NOON + timedelta(hours=1))
     times = [entry.recorded_time - NOON for entry in books.entries]
     assert times == [timedelta(0), timedelta(0), timedelta(hours=1)]
+
+
+def test_what_finance_posts_counts_no_later_than_a_month_ahead() -> None:
+    books = MemoryBooks()
+    month, moment = timedelta(days=31), timedelta(microseconds=1)
+    batch = Cause(CauseKind.INTAKE_BATCH, str(id_of(1)))
+    within, beyond = draft(value_time=NOON + month), draft(value_time=NOON + month + moment)
+    counted = draft(value_time=NOON + 2 * month, cause=batch)
+    opening = draft_of_account(
+        id_of(2),
+        AccountDecision(AccountName("charity/springs/bank", "CNY"), opens=True),
+        value_time=NOON + 2 * month,
+        by="finance/anna",
+        document="",
+    )
+    outcomes = books.post_all(within, beyond, counted, opening, now=NOON)
+    faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    assert [outcomes.index(fault) for fault in faults] == [1, 3]
+    for fault in faults:
+        assert fault.reason is Reason.FIELD_INVALID
+        assert fault.metadata["field"] == "value_time"
+        assert "31 days" in fault.message
+    assert_whole(books)
+    # What stands is answered as before, whatever the limit has become; later it is taken.
+    books.ahead = timedelta(days=1)
+    (again,) = books.post_all(within, now=NOON)
+    assert again == Posting(1, books.entries[0].hash, replayed=True)
+    (later,) = books.post_all(beyond, now=NOON + month)
+    assert isinstance(later, Posting)
