@@ -29,6 +29,7 @@ LATE = pb.LateArrival(
     name=ledger_pb.TransferName(sequence=12, position=1),
     value_date="2019-09-05",
     book_date="2019-10-01",
+    time_zone="Europe/London",
     transfer=ledger_pb.Transfer(
         debit_account="partner/weibo/claimed",
         credit_account="project/well/fund",
@@ -101,8 +102,8 @@ def test_late_gifts_are_exact_and_harmless(state: Path, fake: FakePeriods) -> No
     assert "1,500 " in shown.stdout
     written = run(state, "periods", "late", "--csv").stdout.splitlines()[1]
     assert written == (
-        "12,1,2019-09-05,2019-10-01,1970-01-01T00:00:00Z,partner/weibo/claimed,project/well/fund,"
-        "1500,JPY,'=evil,well,3"
+        "12,1,2019-09-05,2019-10-01,Europe/London,1970-01-01T00:00:00Z,partner/weibo/claimed,"
+        "project/well/fund,1500,JPY,'=evil,well,3"
     )
     assert fake.late_of == {"2019-09-05", ""}
 
