@@ -11,13 +11,13 @@ right authority that names no identity is answered with UNAUTHENTICATED, IDENTIT
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from pydantic import ValidationError
 
 from services.runtime import logs
@@ -50,6 +50,25 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     # Two servers on one port would each see half of the calls.
     ("grpc.so_reuseport", 0),
 )
+
+
+class _ByName:
+    """Takes the handlers that generated code adds to a server, to be found by a call's method.
+
+    That code adds each method a second time, "registered" for grpc's core. An aio server (grpcio
+    1.85) then waits for the next call of each method apart, and each call pays for as many futures
+    as there are methods; finding a handler by its name costs nothing, as the interceptor keeps it.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """The handlers of one service."""
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, _service: str, _handlers: Mapping[str, Any]) -> None:
+        """The same ones again."""
 
 
 class ServiceFailed(Exception):
@@ -86,6 +105,7 @@ class Server:
             ],
             options=_OPTIONS,
         )
+        self._by_name = _ByName(self._server)
         self._credentials = grpc.ssl_server_credentials(
             [(settings.key_file.read_bytes(), settings.certificate_file.read_bytes())],
             root_certificates=settings.ca_file.read_bytes(),
@@ -109,12 +129,12 @@ class Server:
 
     def add(
         self,
-        add_to_server: Callable[[Any, grpc.aio.Server], None],
+        add_to_server: Callable[[Any, Any], None],
         servicer: object,
         service_name: str,
     ) -> None:
         """Serves servicer, with the generated add_XServicer_to_server and its full proto name."""
-        add_to_server(servicer, self._server)
+        add_to_server(servicer, self._by_name)
         self._service_names.append(service_name)
 
     async def report(self, name: str, *, serving: bool) -> None:
@@ -151,9 +171,10 @@ class Server:
         Returns before that, as background tasks may be what ready waits for; without ready, health
         says SERVING on return. Raises OSError or RuntimeError if an address cannot be bound.
         """
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            [*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._by_name)
+        names = [*self._service_names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            reflection.aio.ReflectionServicer(names), self._by_name
         )
         await self._set_health(_NOT_SERVING)
         self._metrics = open_metrics(self._settings.metrics_listen)
