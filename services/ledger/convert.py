@@ -258,16 +258,28 @@ def account_message(account: Account) -> pb.Account:
 
 def balance_message(balance: Balance) -> pb.Balance:
     """A balance."""
+    message = pb.Balance()
+    put_balance(message, balance)
+    return message
+
+
+def put_balance(message: pb.Balance, balance: Balance) -> None:
+    """Writes a balance into a message, field by field: names take three times as long."""
     currency = balance.name.currency
-    return pb.Balance(
-        code=balance.name.code,
-        kind=ACCOUNT_KINDS[balance.kind],
-        debits=money(currency, balance.debits),
-        credits=money(currency, balance.credits),
-        balance=money(currency, balance.micros),
-        held=None if balance.held is None else money(currency, balance.held),
-        available=None if balance.available is None else money(currency, balance.available),
+    message.code = balance.name.code
+    message.kind = ACCOUNT_KINDS[balance.kind]
+    amounts = (
+        (message.debits, balance.debits),
+        (message.credits, balance.credits),
+        (message.balance, balance.micros),
     )
+    for amount, micros in amounts:
+        amount.currency_code = currency
+        amount.micros = micros
+    held, available = balance.held, balance.available
+    if held is not None and available is not None:
+        message.held.currency_code = message.available.currency_code = currency
+        message.held.micros, message.available.micros = held, available
 
 
 def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:

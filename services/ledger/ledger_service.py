@@ -143,9 +143,9 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
             balance, sequence = await self._history.balance(name, as_of, head)
         else:
             balance, sequence = await self._reader.balance(name)
-        return pb.GetBalanceResponse(
-            balance=convert.balance_message(balance), as_of_sequence=sequence
-        )
+        response = pb.GetBalanceResponse(as_of_sequence=sequence)
+        convert.put_balance(response.balance, balance)
+        return response
 
     async def GetTrialBalance(
         self, request: pb.GetTrialBalanceRequest, _context: Context

@@ -1,12 +1,15 @@
 """Balances now: one question to the books for all who ask in the same moment."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import chain
 
 from services.ledger.domain import AccountName, Balance
 
 Standing = tuple[Balance, int]
 """What an account holds, and the last entry that it counts."""
+
+_Answer = asyncio.Future[Standing | None]
 
 Read = Callable[[Collection[AccountName]], Awaitable[Mapping[AccountName, Standing]]]
 
@@ -21,17 +24,16 @@ class Balances:
     def __init__(self, read: Read) -> None:
         """read: those of the accounts that are open. What it raises, all that wait are told."""
         self._read = read
-        self._waiting: dict[AccountName, asyncio.Future[Standing | None]] = {}
+        self._waiting: dict[AccountName, list[_Answer]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def of(self, name: AccountName) -> Standing | None:
         """How an account stands; None if it is not open."""
-        answer = self._waiting.get(name)
-        if answer is None:
-            answer = self._waiting[name] = asyncio.get_running_loop().create_future()
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(name, []).append(answer)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_all())
-        return await asyncio.shield(answer)  # which others may wait for, too
+        return await answer
 
     async def _read_all(self) -> None:
         try:
@@ -41,15 +43,18 @@ class Balances:
         finally:
             self._reading = None
 
-    async def _tell(self, asked: Mapping[AccountName, asyncio.Future[Standing | None]]) -> None:
+    async def _tell(self, asked: Mapping[AccountName, Sequence[_Answer]]) -> None:
         try:
             found = await self._read(asked.keys())
         except BaseException as error:
-            for answer in asked.values():
-                answer.set_exception(error)
-                answer.exception()  # whoever asked may have left
+            for answer in chain.from_iterable(asked.values()):
+                if not answer.done():  # whoever asked may have left
+                    answer.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
-        for name, answer in asked.items():
-            answer.set_result(found.get(name))
+        for name, answers in asked.items():
+            standing = found.get(name)
+            for answer in answers:
+                if not answer.done():
+                    answer.set_result(standing)
