@@ -28,7 +28,6 @@ from services.ledger.domain import (
     Entry,
     EntryId,
     Purpose,
-    Sums,
     TotalsRow,
     TotalState,
     Transfer,
@@ -291,23 +290,28 @@ def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
 
 def cell_messages(rows: Iterable[TotalsRow]) -> list[pb.TotalCell]:
     """Cells of the totals, or changes of them."""
-    return [_cell_message(*row) for row in rows]
+    messages = []
+    for cell, (micros, tally) in rows:
+        message = pb.TotalCell()
+        message.CopyFrom(_empty_cell(cell))
+        message.amount.micros = micros
+        message.count = tally
+        messages.append(message)
+    return messages
 
 
-def _cell_message(cell: Cell, sums: Sums) -> pb.TotalCell:
-    # Field by field, which takes a third of the time that names take.
-    message = pb.TotalCell()
-    campaign, project, partner, hour, state, currency, purpose = cell
-    message.campaign = campaign
-    message.project = project
-    message.partner = partner
-    message.hour.CopyFrom(_hour_stamp(hour))
-    message.state = _TOTAL_STATES[state]
-    amount = message.amount
-    amount.currency_code = currency
-    amount.micros, message.count = sums
-    message.purpose = _PURPOSES[purpose]
-    return message
+@lru_cache(maxsize=16_384)
+def _empty_cell(cell: Cell) -> pb.TotalCell:
+    """A cell with nothing in it, that is only copied from: the same ones come again and again."""
+    return pb.TotalCell(
+        campaign=cell.campaign,
+        project=cell.project,
+        partner=cell.partner,
+        hour=_hour_stamp(cell.hour),
+        state=_TOTAL_STATES[cell.state],
+        amount=money(cell.currency, 0),
+        purpose=_PURPOSES[cell.purpose],
+    )
 
 
 def check_message(check: Check) -> audit_pb.AuditCheck:

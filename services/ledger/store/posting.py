@@ -257,12 +257,22 @@ class PostingTransaction:
     async def _add_to(self, statement: LiteralString, items: Sequence[_TotalsItem]) -> None:
         if not items:
             return
-        rows = [
-            (campaign, project, rfc3339(hour), partner, f"{state:d}", currency, *map(str, sums))
-            for (campaign, project, partner, hour, state, currency, _), sums in items
-        ]
-        columns = map(array, zip(*rows, strict=True))
-        await self._execute(statement, dict(zip(_TOTALS_COLUMNS, columns, strict=True)))
+        cells, sums = zip(*items, strict=True)
+        campaigns, projects, partners, hours, states, currencies, _ = zip(*cells, strict=True)
+        micros, counts = zip(*sums, strict=True)
+        await self._execute(
+            statement,
+            {
+                "campaigns": array(campaigns),
+                "projects": array(projects),
+                "hours": array(map(rfc3339, hours)),
+                "partners": array(partners),
+                "states": array(map(int, states)),
+                "currencies": array(currencies),
+                "micros": array(micros),
+                "counts": array(counts),
+            },
+        )
 
     async def _raise_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
         if not watermarks:
@@ -315,10 +325,6 @@ _DECIDE = """
     ) AS decided (account_id, state, account_limit)
     WHERE b.account_id = decided.account_id
 """
-
-_TOTALS_COLUMNS = (
-    *("campaigns", "projects", "hours", "partners", "states", "currencies", "micros", "counts"),
-)
 
 _ADDING = """
     INSERT INTO {totals} AS t (campaign, project, hour, partner, state, currency, micros, count)
