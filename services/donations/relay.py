@@ -2,6 +2,9 @@
 
 Posting is idempotent by that id, so a batch is posted until the ledger acknowledges it, however
 often either side fails on the way; only then it leaves the outbox.
+
+What this process has just recorded it posts from memory. The outbox is read for all else: what was
+there before, what others recorded, and whatever a failure left.
 """
 
 import asyncio
@@ -34,7 +37,9 @@ POLL_S = 1.0
 
 _BATCHES_AT_ONCE = 500
 _ENTRIES_MAX = 1_000  # of one call
-_GATHER_S = 0.1
+# Small batches share a post, for as long as they are few gifts.
+_GATHER_S = 0.25
+_GIFTS_ENOUGH = 1_000
 _MEASURE_S = 1.0
 _CALL_TIMEOUT_S = 20.0
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.1, 5.0
@@ -52,12 +57,26 @@ class Relay:
         self._clock = clock
         self._zones: Mapping[str, str] = {}
         self._told = asyncio.Event()
-        self._measured = float("-inf")
+        self._enough = asyncio.Event()
+        # What was recorded since the last look into the outbox or the last post.
+        self._handed: list[Batch] = []
+        self._handed_gifts = 0
+        self._must_look = True
+        self._looked = self._measured = float("-inf")
 
     def recorded(self, recorded: Recorded) -> None:
         """Told after each of the committer's transactions."""
-        if recorded.batch_id is not None:
-            self._told.set()
+        batch = recorded.batch
+        if batch is None:
+            return
+        if len(self._handed) == _BATCHES_AT_ONCE:
+            self._must_look = True  # which finds them all
+            self._handed.clear()
+        self._handed.append(batch)
+        self._handed_gifts += batch.gifts
+        self._told.set()
+        if self._handed_gifts >= _GIFTS_ENOUGH:
+            self._enough.set()
 
     async def run(self) -> None:
         """Posts for ever. A ledger or a database that is away is waited for."""
@@ -66,12 +85,11 @@ class Relay:
             self._told.clear()
             try:
                 await self._measure()
-                while await self.post_due() == _BATCHES_AT_ONCE:
-                    pass  # there is more
+                await self._post_what_waits()
                 pause = _BACKOFF_FIRST_S
-                # Batches that come meanwhile share the next call.
-                await asyncio.sleep(_GATHER_S)
+                await _wait(self._enough, _GATHER_S)
             except Exception as error:
+                self._must_look = True
                 fault = _fault_of(error)
                 if fault is None:
                     raise
@@ -83,23 +101,37 @@ class Relay:
                 # Where there is another ledger, it takes over within seconds.
                 pause = min(pause * 2, _BACKOFF_LAST_S if len(self._ledgers) == 1 else 1.0)
                 continue
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._told.wait()
-            except TimeoutError:
-                continue
+            await _wait(self._told, POLL_S)
 
     async def post_due(self) -> int:
         """Posts the oldest batches that are due; returns how many that were.
 
         Raises grpc.aio.AioRpcError if the ledger is away, and the database's errors.
         """
+        self._take()  # it is in the outbox, too
         due = await self._outbox.due(self._clock(), _BATCHES_AT_ONCE)
-        done = 0
-        for batches in _within_limits(due):
-            await self._post(batches)
-            done += len(batches)
-        return done
+        await self._post_all(due)
+        return len(due)
+
+    async def _post_what_waits(self) -> None:
+        """Posts what is in memory; and all that is due, now and then and where there is more."""
+        now = asyncio.get_running_loop().time()
+        if not self._must_look and now - self._looked < POLL_S:
+            await self._post_all(self._take())
+            return
+        self._looked, self._must_look = now, False
+        while await self.post_due() == _BATCHES_AT_ONCE:
+            pass  # there is more
+
+    def _take(self) -> list[Batch]:
+        """What was handed over, in the order of its ids."""
+        handed, self._handed, self._handed_gifts = self._handed, [], 0
+        self._enough.clear()
+        return sorted(handed, key=lambda batch: batch.id)
+
+    async def _post_all(self, batches: Sequence[Batch]) -> None:
+        for some in _within_limits(batches):
+            await self._post(some)
 
     async def _post(self, batches: Sequence[Batch]) -> None:
         zones = await self._zones_of(batches)
@@ -165,6 +197,15 @@ class Relay:
         metrics.OUTBOX_ROWS.set(rows)
         age = (self._clock() - oldest).total_seconds() if oldest else 0.0
         metrics.OUTBOX_AGE_SECONDS.set(max(age, 0.0))
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Waits for an event, but not longer than so."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 def _within_limits(batches: Sequence[Batch], lines_max: int = LINES_MAX) -> list[list[Batch]]:

@@ -39,14 +39,19 @@ _NO_OUTCOMES = np.empty(0, dtype=np.uint8)
 class Recorded:
     """What became of a group.
 
-    batch_id: None if nothing was accepted. outcomes: of its gifts, in key order.
+    batch: None if nothing was accepted. outcomes: of its gifts, in key order.
     results: one a submission. waiting: how many reports wait for others now.
     """
 
-    batch_id: UUID | None
+    batch: Batch | None
     outcomes: NDArray[np.uint8]
     results: Sequence[Committed]
     waiting: int = 0
+
+    @property
+    def batch_id(self) -> UUID | None:
+        """The batch's id; None if nothing was accepted."""
+        return None if self.batch is None else self.batch.id
 
     @property
     def repeats(self) -> int:
@@ -109,6 +114,7 @@ async def record(
         waiting += booked.waiting
     await claims.keep(driver, claimed, batch_id, now)
     seals_some = seals_some or bool(claimed)
+    batch = None
     if lines:
         transactions = [batch_id] if seals_some else []
         if carries:
@@ -120,7 +126,7 @@ async def record(
     elif seals_some:
         await sealing.loosen(driver, batch_id)
     await batches.advance(driver, _offsets(group))
-    made = batch_id if lines else None
+    made = None if batch is None else batch.id
     bought = list[Outcome]()
     if passing is not None:
         # What did not pass came with an order that is there already.
@@ -128,7 +134,7 @@ async def record(
         outcomes[passing] = passed
         bought = order_outcomes(group, order_fates, outcomes)
     results = _results(group, made, now, outcomes, fact_fates, bought)
-    return Recorded(made, outcomes, results, waiting)
+    return Recorded(batch, outcomes, results, waiting)
 
 
 async def _linked(

@@ -94,6 +94,46 @@ async def test_an_answer_that_got_lost_is_asked_for_again(
     assert ledger.ledger.posted == 4
 
 
+async def test_what_was_just_recorded_is_posted_without_reading_the_outbox(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.relay.POLL_S", 1e9)  # it looks once, at the start
+    parts.committer.on_recorded(relay.recorded)
+    batches = await record(parts, "before")
+    running = asyncio.create_task(relay.run())
+    try:
+        await eventually(lambda: list(ledger.ledger.entries) == batches)
+        looked = parts.outbox.due
+        monkeypatch.setattr(parts.outbox, "due", None)
+        batches += await record(parts, "a", "b")
+        await eventually(lambda: list(ledger.ledger.entries) == batches)
+
+        # What fails from memory is found in the outbox.
+        monkeypatch.setattr(parts.outbox, "due", looked)
+        ledger.ledger.forgets = 1
+        posted = ledger.ledger.posted
+        batches += await record(parts, "c")
+        await eventually(lambda: ledger.ledger.posted == posted + 2)
+        assert list(ledger.ledger.entries) == batches
+        while (await parts.outbox.backlog())[0]:  # noqa: ASYNC110  its answer is noted after it
+            await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_more_batches_than_are_kept_in_memory_are_read_from_the_outbox(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.relay.POLL_S", 1e9)
+    monkeypatch.setattr("services.donations.relay._BATCHES_AT_ONCE", 2)
+    parts.committer.on_recorded(relay.recorded)
+    await relay._post_what_waits()  # the look at the start
+    batches = await record(parts, "a", "b", "c")
+    await relay._post_what_waits()
+    assert list(ledger.ledger.entries) == batches
+
+
 async def test_a_batch_that_the_ledger_refuses_stays_and_holds_up_nobody(
     parts: Parts, relay: Relay, ledger: LedgerProcess, clock: FixedClock
 ) -> None:
