@@ -51,8 +51,7 @@ def rails_among(group: Group, rows: GiftRows, fates: NDArray[np.uint8]) -> Itera
     rails = [group.partner_ids[code] for code in RAILS if code in group.partner_ids]
     if not rails:
         return ()
-    return _keys(rows, np.flatnonzero((fates == gifts.NEW) & np.isin(rows.partner_ids, rails)))
-
-
-def _keys(rows: GiftRows, places: NDArray[np.int64]) -> list[Key]:
-    return [rows.key(place) for place in places.tolist()]
+    is_rail = np.zeros(len(rows), dtype=np.bool_)
+    for rail in rails:
+        is_rail |= rows.partner_ids == rail
+    return rows.keys(np.flatnonzero((fates == gifts.NEW) & is_rail))

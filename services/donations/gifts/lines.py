@@ -27,9 +27,11 @@ def gift_lines(rows: GiftRows, chosen: NDArray[np.bool_]) -> Iterable[Line]:
     keys = line_keys(rows)[places]
     order = np.argsort(keys, kind="stable")
     keys, places = keys[order], places[order]
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    is_first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
     sums = np.add.reduceat(rows.amounts_micros[places], starts)
-    counts = np.diff(np.r_[starts, len(places)])
+    counts = np.diff(starts, append=len(places))
     firsts = places[starts]
     hours = rows.event_times_micros[firsts] // HOUR_MICROS
     for target, suspended, hour, micros, count in zip(

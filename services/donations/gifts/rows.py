@@ -108,6 +108,12 @@ class GiftRows:
         external_id = self.external_ids[place].decode()
         return Key(int(self.buckets[place]), int(self.partner_ids[place]), external_id)
 
+    def keys(self, places: Ints) -> list[Key]:
+        """What names the rows at some places."""
+        ids = [external_id.decode() for external_id in self.external_ids[places].tolist()]
+        columns = (self.buckets[places].tolist(), self.partner_ids[places].tolist(), ids)
+        return list(map(Key, *columns))
+
     @property
     def suspended(self) -> NDArray[np.bool_]:
         """Which rows stand in suspense."""
@@ -138,21 +144,13 @@ def place(gifts: GiftColumns, standings: Sequence[Standing]) -> GiftRows:
     keys = keys[order]
     targets = gifts.target_indexes[order]
     times = gifts.event_times_micros[order]
-    reasons = np.select(
-        [
-            reasons[targets] != 0,
-            times >= closes[targets],
-            (times < starts[targets]) | (times >= ends[targets]),
-            ~_qualified([standing.qualified for standing in standings], targets, times),
-        ],
-        [
-            reasons[targets],
-            SuspenseReason.PROJECT_CLOSED,
-            SuspenseReason.CAMPAIGN_NOT_OPEN,
-            SuspenseReason.CHARITY_NOT_QUALIFIED,
-        ],
-        default=0,
-    )
+    # From the last that counts to the first.
+    qualified = _qualified([standing.qualified for standing in standings], targets, times)
+    is_out = (times < starts[targets]) | (times >= ends[targets])
+    suspense = np.where(qualified, 0, int(SuspenseReason.CHARITY_NOT_QUALIFIED))
+    suspense[is_out] = SuspenseReason.CAMPAIGN_NOT_OPEN
+    suspense[times >= closes[targets]] = SuspenseReason.PROJECT_CLOSED
+    reasons = np.where(reasons[targets] != 0, reasons[targets], suspense)
     attributed = reasons == 0
     is_repeat = np.zeros(len(gifts), dtype=np.bool_)
     is_repeat[1:] = keys[1:] == keys[:-1]

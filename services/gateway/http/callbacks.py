@@ -164,7 +164,7 @@ class Callbacks:
             headers = _headers(*key)
             if len(self._headers) < _ANSWERS_MAX:
                 self._headers[key] = headers
-        return web.Response(status=answer.http_status, body=answer.body, headers=headers.copy())
+        return web.Response(status=answer.http_status, body=answer.body, headers=headers)
 
 
 def _query(request: web.Request) -> str:

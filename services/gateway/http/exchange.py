@@ -8,7 +8,6 @@ send      within a time
 record    one log line, and the metrics                metrics
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import lru_cache
@@ -20,6 +19,7 @@ from uuid_utils import uuid4  # a tenth of the standard library's price
 
 from services.gateway.http.answers import fault_answer
 from services.gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from services.runtime.deadlines import Deadlines
 from services.runtime.errors import Fault, Reason
 from services.runtime.logs import log_request
 
@@ -60,7 +60,7 @@ class Exchange:
         platforms' notices out. answer_s: how long a client may take to take an answer.
         """
         self._requests_max = requests_max
-        self._answer_s = answer_s
+        self._sending: Deadlines[_Sending] = Deadlines(answer_s, _Sending.end)
         self._apart = apart
         self._requests = 0
 
@@ -104,17 +104,32 @@ class Exchange:
 
     async def _send(self, request: web.Request, answer: web.StreamResponse) -> bool:
         """Whether the client took the answer."""
+        sending = _Sending(request)
+        self._sending.add(sending)
         try:
-            async with asyncio.timeout(self._answer_s):
-                await answer.prepare(request)
-                await answer.write_eof()
+            await answer.prepare(request)
+            await answer.write_eof()
         except ConnectionError:
             return False
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            return False
-        return True
+        finally:
+            self._sending.discard(sending)
+        return not sending.is_late
+
+
+class _Sending:
+    """An answer on its way."""
+
+    __slots__ = ("is_late", "request")
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.is_late = False
+
+    def end(self) -> None:
+        """Its client takes too long: whoever waits for him learns that he is gone."""
+        self.is_late = True
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
 
 _HTTP_FAULTS: Mapping[int, tuple[Reason, str]] = {

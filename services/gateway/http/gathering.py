@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from services.runtime.company import Pause, await_company
+from services.runtime.deadlines import Deadlines
 from services.runtime.errors import Fault, Reason
 
 Item = TypeVar("Item")
@@ -60,6 +61,7 @@ class Gatherer(Generic[Item, Answer]):
         self._pause = pause
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._is_gathering = False
+        self._deadlines: Deadlines[_Waiting[Item, Answer]] = Deadlines(limits.timeout_s, _end)
         self._calls: set[asyncio.Task[None]] = set()
 
     async def pass_on(self, item: Item, size: int) -> Answer:
@@ -67,13 +69,11 @@ class Gatherer(Generic[Item, Answer]):
         waiting: _Waiting[Item, Answer] = _Waiting(item, size)
         self._waiting.append(waiting)
         self._begin()
-        timer = asyncio.get_running_loop().call_later(
-            self._limits.timeout_s, waiting.say, _too_late()
-        )
+        self._deadlines.add(waiting)
         try:
             answer = await waiting.answer
         finally:
-            timer.cancel()
+            self._deadlines.discard(waiting)
         if isinstance(answer, Fault):
             raise answer
         return answer
@@ -129,5 +129,5 @@ class Gatherer(Generic[Item, Answer]):
         return group
 
 
-def _too_late() -> Fault:
-    return Fault(Reason.DEADLINE_EXCEEDED, "there was no answer in time; send it again")
+def _end(waiting: _Waiting[Any, Any]) -> None:
+    waiting.say(Fault(Reason.DEADLINE_EXCEEDED, "there was no answer in time; send it again"))
