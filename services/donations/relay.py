@@ -135,40 +135,53 @@ class Relay:
 
     async def _post(self, batches: Sequence[Batch]) -> None:
         zones = await self._zones_of(batches)
-        entries = [(batch, entry) for batch in batches for entry in entries_of(batch, zones)]
+        entries = [(batch, entries_of(batch, zones)) for batch in batches]
+        posted: dict[UUID, int] = {}
+        refused: dict[UUID, str] = {}
         try:
-            results = await self._post_entries([entry for _, entry in entries])
+            await self._post_entries([(batch, its[0]) for batch, its in entries], posted, refused)
+            # The others only where the first stands as it is here. Under the batch's own id there
+            # may be all of it, by a process of the release before: they would count it twice.
+            await self._post_entries(
+                [(batch, one) for batch, its in entries if batch.id in posted for one in its[1:]],
+                posted,
+                refused,
+            )
         except grpc.aio.AioRpcError as error:
             fault = fault_from_rpc_error(error)
             if fault.reason is not Reason.MESSAGE_TOO_LARGE:
                 raise
             await self._post_apart(batches, fault)
             return
-        posted: dict[UUID, int] = {}
-        refused: dict[UUID, str] = {}
-        for (batch, _), result in zip(entries, results, strict=True):
-            if result.HasField("problem"):
-                reason = errors_pb2.ErrorReason.Name(result.problem.reason)
-                refused[batch.id] = _refusal(
-                    batch, reason.removeprefix("ERROR_REASON_"), result.problem.message
-                )
-            else:
-                posted.setdefault(batch.id, result.sequence)
         # Of a batch with several entries all must be there.
         await self._outbox.acknowledge(
             {batch_id: at for batch_id, at in posted.items() if batch_id not in refused}
         )
         await self._outbox.postpone(refused, self._clock() + _POSTPONED)
 
-    async def _post_entries(self, entries: Sequence[pb.EntryDraft]) -> Sequence[pb.PostResult]:
-        results: list[pb.PostResult] = []
+    async def _post_entries(
+        self,
+        entries: Sequence[tuple[Batch, pb.EntryDraft]],
+        posted: dict[UUID, int],
+        refused: dict[UUID, str],
+    ) -> None:
+        """Posts entries of batches, and notes by batch the first that stands, and what is refused.
+        Raises grpc.aio.AioRpcError.
+        """
         for start in range(0, len(entries), _ENTRIES_MAX):
+            some = entries[start : start + _ENTRIES_MAX]
             request = pb.PostEntriesRequest(
-                request_id=str(uuid4()), entries=entries[start : start + _ENTRIES_MAX]
+                request_id=str(uuid4()), entries=[entry for _, entry in some]
             )
             answer = await self._ledgers.current.PostEntries(request, timeout=_CALL_TIMEOUT_S)
-            results += answer.results
-        return results
+            for (batch, _), result in zip(some, answer.results, strict=True):
+                if result.HasField("problem"):
+                    reason = errors_pb2.ErrorReason.Name(result.problem.reason)
+                    refused[batch.id] = _refusal(
+                        batch, reason.removeprefix("ERROR_REASON_"), result.problem.message
+                    )
+                else:
+                    posted.setdefault(batch.id, result.sequence)
 
     async def _post_apart(self, batches: Sequence[Batch], fault: Fault) -> None:
         """What is too large to be posted must not hold up the others."""
