@@ -17,6 +17,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal.steps import Named
+from services.ledger.posting.calendars import calendar_facts
 from services.ledger.posting.writer import Writer
 from services.ledger.store.reading import ReadingStore
 from services.runtime.errors import Fault, Reason
@@ -83,5 +84,6 @@ class Holds:
         self, entry_id: EntryId, name: TransferName, transfer: Transfer, value_time: datetime
     ) -> Posting:
         cause = Cause(CauseKind.HOLD, str(name))
-        draft = EntryDraft(entry_id, cause, value_time, {}, (transfer,))
+        facts = await calendar_facts(self._store, name.sequence)
+        draft = EntryDraft(entry_id, cause, value_time, facts, (transfer,))
         return await self._writer.post_one(draft)

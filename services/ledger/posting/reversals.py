@@ -1,6 +1,6 @@
 """Reversals that people ask for: what of an entry is left to move back, as an entry of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ from services.ledger.domain import (
     Transfer,
     TransferName,
 )
-from services.ledger.journal.calendar import CALENDAR, calendar_of
 from services.ledger.journal.steps import Named
+from services.ledger.posting.calendars import calendar_facts
 from services.ledger.posting.writer import Writer
 from services.ledger.store.reading import ReadingStore
 from services.runtime.errors import Fault, Reason
@@ -83,17 +83,11 @@ class Reversals:
                 entry_id=entry_id,
                 cause=Cause(CauseKind.REVERSAL, document),
                 value_time=value_time,
-                metadata=await self._calendar(sequence),
+                metadata=await calendar_facts(self._store, sequence),
                 transfers=tuple(transfers),
                 reverses=sequence,
             )
         )
-
-    async def _calendar(self, sequence: int) -> Mapping[str, str]:
-        """What takes back counts in the calendar of what it takes back."""
-        entry = await self._store.entry_at(sequence)
-        calendar = calendar_of(entry.draft.metadata) if entry else ""
-        return {CALENDAR: calendar} if calendar else {}
 
 
 def _is_left(named: Named) -> bool:
