@@ -6,10 +6,6 @@ Shares no code with the ledger, so that a defect of the one does not hide in the
 from collections.abc import Sequence
 from hashlib import sha256
 
-import numpy as np
-
-_DIGEST = 32
-
 
 def leaf_of(data: bytes) -> bytes:
     """A leaf's hash."""
@@ -75,7 +71,8 @@ Subtree = tuple[int, bytes]
 
 def leaves_of(hashes: list[bytes]) -> list[bytes]:
     """The leaves' hashes of entries' hashes."""
-    return _hashes_of(0, hashes, 1)
+    zero = b"\x00"
+    return [sha256(zero + made).digest() for made in hashes]
 
 
 def subtrees_of(leaves: list[bytes], begin: int) -> list[Subtree]:
@@ -86,6 +83,7 @@ def subtrees_of(leaves: list[bytes], begin: int) -> list[Subtree]:
     left: list[Subtree] = []
     right: list[Subtree] = []
     level, hashes = 0, leaves
+    one = b"\x01"
     while hashes:
         if begin & 1:
             left.append((level, hashes[0]))
@@ -93,21 +91,13 @@ def subtrees_of(leaves: list[bytes], begin: int) -> list[Subtree]:
             begin += 1
         if len(hashes) & 1:
             right.append((level, hashes[-1]))
-            # It finds no partner, and is left out.
-            hashes = hashes[:-1]
-        hashes = _hashes_of(1, hashes, 2)
+        # An odd one at the end finds no partner, and is left out.
+        hashes = [
+            sha256(one + first + second).digest()
+            for first, second in zip(hashes[::2], hashes[1::2], strict=False)
+        ]
         level, begin = level + 1, begin >> 1
     return left + right[::-1]
-
-
-def _hashes_of(mark: int, hashes: list[bytes], together: int) -> list[bytes]:
-    """The hashes of so many each, one after the other behind a byte."""
-    rows = np.empty((len(hashes) // together, 1 + _DIGEST * together), dtype=np.uint8)
-    rows[:, 0] = mark
-    rows[:, 1:] = np.frombuffer(b"".join(hashes), dtype=np.uint8).reshape(rows[:, 1:].shape)
-    return [
-        hashed.digest() for hashed in map(sha256, rows.view(f"V{rows.shape[1]}")[:, 0].tolist())
-    ]
 
 
 class Roots:
