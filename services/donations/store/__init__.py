@@ -10,6 +10,7 @@ lives       all of that of one gift
 batches     a batch, its outbox row, and how far streams are durable
 claims      what conflicts with what is recorded
 reading     gifts, for those who ask
+moment      what is recorded at one moment, for long readings
 summary     batches added up again from their rows, for the audit
 outbox      what the relay has to post
 catalog     charities, projects, campaigns, partners

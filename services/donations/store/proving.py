@@ -17,6 +17,7 @@ from services.donations.pledges.pledge import SHARES_MAX, OrderSums, Pledge, Ple
 from services.donations.store import known
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.known import KnownGift
+from services.donations.store.moment import one_moment
 from services.donations.store.pledges import pledge_of
 from services.donations.store.sealing import SETS, Sealed
 
@@ -207,10 +208,7 @@ class ProofReader:
     @asynccontextmanager
     async def moment(self) -> AsyncIterator["Proof"]:
         """What is recorded now, until the block ends. Raises the database's errors."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+        async with one_moment(self._engine) as connection:
             yield Proof(connection, await driver_of(connection))
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donations.domain import Key
@@ -16,6 +15,7 @@ from services.donations.store import facts, known, links, positions
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.fragments import KEYS, transposed
 from services.donations.store.known import KnownGift
+from services.donations.store.moment import one_moment
 from services.donations.store.positions import StoredMove
 
 _PAGE_GIFTS = 1_000
@@ -103,10 +103,7 @@ class LifeReader:
 
     async def pages(self) -> AsyncIterator[Lives | Unreadable]:
         """Every gift that anything happened to. Raises the database's errors."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+        async with one_moment(self._engine) as connection:
             driver = await driver_of(connection)
             last = _BEFORE_ALL
             while True:

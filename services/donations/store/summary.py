@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import DIGEST_VERSION, BatchSummary, Seal, digest_of
 from services.donations.store import outbox_lines
+from services.donations.store.moment import one_moment
 from services.donations.store.outbox import parsed, zones_of_campaigns
 
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
@@ -116,10 +117,7 @@ class BatchReader:
         Rows of a batch that is not written down are a batch too: they are what an audit looks for.
         Raises the database's errors.
         """
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            await connection.execute(text("SET LOCAL statement_timeout = '10min'"))
+        async with one_moment(self._engine) as connection:
             zones = await zones_of_campaigns(connection)
             low: UUID | None = after or _FIRST
             while low is not None:
