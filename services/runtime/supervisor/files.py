@@ -1,4 +1,6 @@
-"""Files that nobody else may read, written whole or not at all."""
+"""Files that nobody else may read, written whole or not at all, and there after a power failure:
+some hold keys that cannot be made again.
+"""
 
 import os
 from pathlib import Path
@@ -12,4 +14,11 @@ def write_private(file: Path, content: bytes | str) -> None:
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
     new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
