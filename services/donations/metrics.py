@@ -25,6 +25,9 @@ STAGED_GROUPS = Counter(
     "watersmeet_commit_group_staged", "Groups committed through staging, as repeats were expected."
 )
 CONFLICTS = Counter("watersmeet_conflicts", "Reports of a known id with other content.")
+LINKS_REFUSED = Counter(
+    "watersmeet_links_refused", "Gifts that name a rail's report which too many others name."
+)
 WAITING_REPORTS = Gauge("watersmeet_waiting_reports", "Reports that wait for what they are about.")
 QUARANTINED = Counter(
     "watersmeet_quarantined", "Notices kept in quarantine.", ["platform", "reason"]

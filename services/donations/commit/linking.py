@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from services.donations import metrics
 from services.donations.commit.group import Group
 from services.donations.domain import Key, bucket_of
 from services.donations.gifts.rows import GiftRows
@@ -23,7 +24,8 @@ async def record_links(
     """Writes the links of gifts that are recorded, now or before, as the group says.
 
     Returns those that are new, by origin, and the gifts' fates: OTHER now also where a gift is
-    recorded with another rail.
+    recorded with another rail. Where too many others name the rail's report, a gift is recorded as
+    if it named none.
     """
     if not rows.rails:
         return {}, fates
@@ -37,13 +39,14 @@ async def record_links(
         origin = rows.key(place)
         named.setdefault(origin, key)
         wanted.append((place, origin, key))
-    stored = await links.add(driver, named, batch_id) if named else {}
+    new, stored = await links.add(driver, named, batch_id) if named else ((), {})
+    metrics.LINKS_REFUSED.inc(len(named) - len(new) - len(stored))
     standing = named | stored
     fates = fates.copy()
     for place, origin, key in wanted:
         if standing[origin] != key:
             fates[place] = gifts.OTHER
-    return {origin: named[origin] for origin in named.keys() - stored.keys()}, fates
+    return {origin: named[origin] for origin in new}, fates
 
 
 def rails_among(group: Group, rows: GiftRows, fates: NDArray[np.uint8]) -> Iterable[Key]:

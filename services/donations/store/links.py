@@ -1,9 +1,10 @@
 """Which gifts were paid on which rail under which id, as their origins say.
 
-A link is written once for each origin: its first report that names a rail stands.
+A link is written once for each origin: its first report that names a rail stands. What has to do
+with one rail's report is looked at and locked together, so there is an end to how many may name it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from services.donations.domain import Key
@@ -12,14 +13,29 @@ from services.donations.store.driver import Driver
 from services.donations.store.fragments import KEYS, transposed
 from services.donations.store.sealing import sealing
 
+ORIGINS_MAX = 100
+"""So many gifts may name one rail's report, and then no more; two transactions at once may each
+bring as many. One is right, a few are mistakes, and more name no payment at all: "0", say.
+"""
+
 _ADD = sealing(
     "links",
-    """
+    f"""
     INSERT INTO links (bucket, partner_id, external_id, rail_bucket, rail_partner_id,
                        rail_external_id, seal_id)
-    SELECT *, %s::uuid FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[],
-                                   %s::smallint[], %s::text[])
-    ON CONFLICT DO NOTHING""",
+    SELECT k.*, %s::uuid
+    FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::smallint[], %s::smallint[],
+                %s::text[])
+      AS k(bucket, partner_id, external_id, rail_bucket, rail_partner_id, rail_external_id)
+    WHERE (
+        SELECT count(*) FROM (
+            SELECT FROM links l
+            WHERE (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
+                = (k.rail_bucket, k.rail_partner_id, k.rail_external_id)
+            LIMIT {ORIGINS_MAX}
+        ) n
+    ) < {ORIGINS_MAX}
+    ON CONFLICT DO NOTHING""",  # noqa: S608  made of constants
     "bucket, partner_id, external_id",
 ).encode()
 
@@ -35,17 +51,26 @@ _OF_RAILS = f"""
        = (k.bucket, k.partner_id, k.external_id)"""  # noqa: S608
 
 
-async def add(driver: Driver, links: Mapping[Key, Key], batch_id: UUID) -> dict[Key, Key]:
-    """Adds links, by origin, to origins that have none; returns those that the others have.
+async def add(
+    driver: Driver, links: Mapping[Key, Key], batch_id: UUID
+) -> tuple[Collection[Key], dict[Key, Key]]:
+    """Adds links, by origin, to origins that have none; returns the origins that got theirs, and
+    the links that others had before. Those whose rail's report has ORIGINS_MAX are among neither.
 
     batch_id: this transaction's own, whether or not it comes to a batch.
     """
-    rows = sorted((*origin, *rail) for origin, rail in links.items())
+    origins: dict[Key, list[Key]] = {}
+    for origin, rail in sorted(links.items()):
+        origins.setdefault(rail, []).append(origin)
+    rows = sorted(
+        (*origin, *rail) for rail, of_rail in origins.items() for origin in of_rail[:ORIGINS_MAX]
+    )
     added = await driver.execute(_ADD, [batch_id, *transposed(rows, 6)])
-    known = links.keys() - {Key(*row) for row in await added.fetchall()}
+    new = {Key(*row) for row in await added.fetchall()}
+    known = links.keys() - new
     if not known:
-        return {}
-    return {link.origin: link.rail for link in await _find(driver, _OF_ORIGINS, known)}
+        return new, {}
+    return new, {link.origin: link.rail for link in await _find(driver, _OF_ORIGINS, known)}
 
 
 async def family_of(driver: Driver, keys: Iterable[Key]) -> Family:

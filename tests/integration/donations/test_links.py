@@ -11,6 +11,7 @@ from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, LineKind, Outcome, Rail
 from services.donations.gifts.columns import columns_of
 from services.donations.life.transitions import State
+from services.donations.store.links import ORIGINS_MAX
 from services.runtime.errors import Reason
 from tests.integration.donations.canonical import balances
 from tests.integration.donations.parts import Parts, outcomes_of, write
@@ -46,6 +47,31 @@ async def test_whichever_comes_first_the_origin_counts(
         ("bytedance", True),
         ("tencent", False),
     ]
+
+
+async def test_a_report_that_everybody_names_is_linked_to_no_more_than_some(parts: Parts) -> None:
+    many = [replace(ORIGIN, external_id=f"order-{n:04}") for n in range(1_200)]
+    for start in range(0, 250, 25):
+        small = Submission(gifts=many[start : start + 25])
+        recorded = await write(parts, parts.writers[start // 25 % 2], small)
+        assert set(outcomes_of(recorded)) == {Outcome.ACCEPTED}
+    bulk = Submission(columns=columns_of(many[250:]))
+    assert set(outcomes_of(await write(parts, parts.writers[0], bulk))) == {Outcome.ACCEPTED}
+    assert len(await parts.query("SELECT FROM links")) == ORIGINS_MAX
+    again = await write(parts, parts.writers[1], Submission(gifts=many[:250]))
+    assert set(outcomes_of(again)) == {Outcome.REPLAYED}
+    await write(parts, parts.writers[0], Submission(gifts=[RAIL]))
+    await parts.sweeper.sweep()
+    assert (await held(parts))["partner/bytedance/claimed CNY"] == 1_200 * 100
+    assert "partner/tencent/claimed CNY" not in await held(parts)
+    await parts.require_balanced()
+
+
+async def test_a_bulk_whose_rows_name_one_report_is_linked_to_no_more(parts: Parts) -> None:
+    many = [replace(ORIGIN, external_id=f"order-{n:04}") for n in range(300)]
+    await write(parts, parts.writers[0], Submission(columns=columns_of(many)))
+    assert len(await parts.query("SELECT FROM links")) == ORIGINS_MAX
+    await parts.require_balanced()
 
 
 async def test_both_in_one_transaction(parts: Parts) -> None:
