@@ -49,6 +49,7 @@ class Totals:
         self.as_of: AsOf = snapshot.as_of
         self.epoch = token_bytes(8)
         self._begin = snapshot.as_of.sequence
+        # In the order of their last change, the latest last: so a new view has its rows in it, too.
         self._cells: dict[Cell, _Sum] = {
             cell: _Sum(micros, gifts, self._begin) for cell, micros, gifts in snapshot.cells
         }
@@ -75,7 +76,7 @@ class Totals:
         self.require_counted(posting.previous_hash)
         cells = self._cells
         for cell, micros, gifts in posting.changes:
-            before = cells.get(cell, _NOTHING)
+            before = cells.pop(cell, _NOTHING)
             cells[cell] = _Sum(before.micros + micros, before.gifts + gifts, sequence)
         self.as_of = AsOf(
             sequence,
@@ -134,7 +135,7 @@ class Totals:
 
     def _new_view(self, query: Query) -> View:
         view = View(query, self.as_of.sequence)
-        for cell, total in sorted(self._cells.items(), key=_changed_at):
+        for cell, total in self._cells.items():
             view.add(cell, *total)
             if len(view) > ROWS_MAX:
                 raise _too_many()
@@ -150,10 +151,6 @@ class Totals:
 
 def _weight(posting: Posting) -> int:
     return 1 + len(posting.changes)  # one that changes nothing takes room, too
-
-
-def _changed_at(item: tuple[Cell, _Sum]) -> int:
-    return item[1].changed_at
 
 
 def _raised(
