@@ -5,7 +5,7 @@ from watersmeet.ledger.v1 import period_service_pb2 as pb
 
 from services.ledger.convert import entry_id_of, required_time, stamp_of, transfer_message
 from services.ledger.domain import EntryDraft
-from services.ledger.posting.periods import (
+from services.ledger.journal.periods import (
     Period,
     PeriodAction,
     PeriodDecision,

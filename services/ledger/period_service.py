@@ -6,7 +6,7 @@ from watersmeet.ledger.v1 import period_service_pb2 as pb
 from watersmeet.ledger.v1 import period_service_pb2_grpc as pb_grpc
 
 from services.ledger.convert_periods import decision_of, late_message, period_message
-from services.ledger.posting.periods import Late, period_of
+from services.ledger.journal.periods import Late, period_of
 from services.ledger.posting.writer import Writer
 from services.ledger.store.periods import PeriodStore
 from services.runtime.call import current_call

@@ -6,7 +6,7 @@ It looks at each entry as the chain check passes by.
 
 from services.ledger.audit.check import Check, Findings
 from services.ledger.domain import CauseKind, Entry
-from services.ledger.posting.periods import Late, Periods, period_decision_of
+from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.store.snapshot import Snapshot
 from services.runtime.errors import Fault
 

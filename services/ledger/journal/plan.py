@@ -31,12 +31,12 @@ from services.ledger.domain import (
 from services.ledger.journal import seal
 from services.ledger.journal.decisions import AccountDecision, account_decision_of
 from services.ledger.journal.group import Group, Prepared
+from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.journal.routes import Route, RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
 from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
 from services.ledger.journal.totals import changes_of
-from services.ledger.posting.periods import Late, Periods, period_decision_of
 from services.runtime.errors import Fault, Reason
 
 Outcome = Posting | Fault

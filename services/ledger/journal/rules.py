@@ -30,9 +30,9 @@ from services.ledger.journal.chart import (
     require_unit,
 )
 from services.ledger.journal.decisions import DECISIONS, account_decision_of
+from services.ledger.journal.periods import period_decision_of
 from services.ledger.journal.routes import Route
 from services.ledger.journal.totals import counted_of, movement_of
-from services.ledger.posting.periods import period_decision_of
 from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
 

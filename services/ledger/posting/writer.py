@@ -20,6 +20,7 @@ from services.ledger.domain import AccountName, EntryDraft, EntryId, Head, Posti
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import (
     Books,
     Outcome,
@@ -30,7 +31,6 @@ from services.ledger.journal.plan import (
 from services.ledger.journal.rules import require_postable
 from services.ledger.journal.standing import names_of
 from services.ledger.posting.leadership import Tenure, standing_by
-from services.ledger.posting.periods import Periods
 from services.ledger.store.posting import PostingStore, PostingTransaction, Seen
 from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock

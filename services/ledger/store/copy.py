@@ -11,9 +11,9 @@ from json import JSONEncoder
 from typing import NamedTuple
 
 from services.ledger.domain import AccountName, Cause, Dates, Entry, Step, Transfer
+from services.ledger.journal.periods import Late
 from services.ledger.journal.routes import Route
 from services.ledger.journal.seal import rfc3339
-from services.ledger.posting.periods import Late
 
 ENTRIES = (
     "COPY entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,"

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.domain import CauseKind, Transfer, TransferName
 from services.ledger.journal.calendar import OWN, calendar_of
-from services.ledger.posting.periods import Late, Periods, period_decision_of
+from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.steps import named_transfers
 

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.domain import AccountName, Cell, EntryId, Head, Purpose, Sums, TransferName
 from services.ledger.journal.decisions import AccountDecision
+from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Plan, Posted
 from services.ledger.journal.seal import rfc3339
 from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import Named
-from services.ledger.posting.periods import Periods
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.arrays import array

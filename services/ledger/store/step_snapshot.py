@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.domain import CauseKind
-from services.ledger.posting.periods import Late
+from services.ledger.journal.periods import Late
 from services.ledger.store.log_snapshot import Stream
 from services.ledger.store.step_faults import COUNT_STEPS, HELD, HOLD_FAULTS
 

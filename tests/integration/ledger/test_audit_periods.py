@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from services.ledger.domain import Cause, CauseKind
-from services.ledger.posting.periods import PeriodAction
+from services.ledger.journal.periods import PeriodAction
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.batches import batch
 from tests.integration.ledger.parts import Parts

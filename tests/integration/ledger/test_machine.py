@@ -37,7 +37,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
-from services.ledger.posting.periods import PeriodAction
+from services.ledger.journal.periods import PeriodAction
 from services.ledger.reading.history import AsOf
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY

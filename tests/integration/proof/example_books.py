@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from services.ledger.domain import AccountLimit, AccountState, Cause, CauseKind
-from services.ledger.posting.periods import PeriodAction
+from services.ledger.journal.periods import PeriodAction
 from tests.integration.ledger.log_parts import LogParts
 from tests.integration.ledger.parts import Parts
 from tests.unit.ledger.drafts import appealed, draft, gift, new_id, refund, suspended

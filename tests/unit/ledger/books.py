@@ -20,6 +20,7 @@ from services.ledger.domain import (
 from services.ledger.journal import seal
 from services.ledger.journal.calendar import calendar_of, day_of
 from services.ledger.journal.group import Group, Prepared, prepare
+from services.ledger.journal.periods import Late, Periods
 from services.ledger.journal.plan import (
     Books,
     Due,
@@ -30,7 +31,6 @@ from services.ledger.journal.plan import (
 )
 from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import End, Named
-from services.ledger.posting.periods import Late, Periods
 
 
 class MemoryBooks:

@@ -16,7 +16,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
-from services.ledger.posting.periods import (
+from services.ledger.journal.periods import (
     PeriodAction,
     PeriodDecision,
     draft_of_period,

@@ -6,7 +6,7 @@ import pytest
 
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, Posting
 from services.ledger.journal.group import prepare
-from services.ledger.posting.periods import (
+from services.ledger.journal.periods import (
     Late,
     PeriodAction,
     Periods,
