@@ -128,9 +128,10 @@ async def compose(
             changed=lambda writes: server.report(WRITER, serving=writes),
         )
         log_reading = LogStore(engines["reader"])
+        signers = signers_of(settings)
         log = Log(
             LogStore(engines["log"]),
-            signers_of(settings),
+            signers,
             clock,
             LogPace(entries=settings.log_entries, seconds=settings.log_s),
         )
@@ -189,6 +190,7 @@ async def compose(
             told.records,
             entries_of_batch,
             clock,
+            own_keys=[signer.verifier_key for signer in signers],
         )
 
         audits = AuditSchedule(

@@ -54,13 +54,17 @@ class Auditor:
         records: Records,
         entries_now: EntriesNow,
         clock: Clock,
+        *,
+        own_keys: Sequence[str],
     ) -> None:
+        """own_keys: the verifier keys that checkpoints are signed with now."""
         self._snapshots = snapshots
         self._summaries = summaries
         self._positions = positions
         self._records = records
         self._entries_now = entries_now
         self._clock = clock
+        self._own_keys = own_keys
 
     async def run(self) -> AsyncGenerator[Check | Report, None]:
         """Each check as it ends, and at last the report.
@@ -87,7 +91,7 @@ class Auditor:
         chain = Chain()
         return [
             ("chain", lambda: chain.check(books)),
-            ("log", lambda: check_log(books)),
+            ("log", lambda: check_log(books, self._own_keys)),
             ("balances", lambda: check_balances(books)),
             ("daily_balances", lambda: check_daily_balances(books)),
             ("trial_balance", lambda: check_trial_balance(books)),

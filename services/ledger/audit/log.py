@@ -1,9 +1,9 @@
 """The log check: the tree is made again from the entries' hashes, and every checkpoint is of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from services.ledger.audit.check import Check, Findings
-from services.ledger.log.note import Checkpoint, Unsigned, VerifierKeys, keys_of, opened
+from services.ledger.log.note import Checkpoint, Unsigned, VerifierKeys, keys_of, opened, signed_by
 from services.ledger.log.tree import Frontier, KeptNode, leaf_hash
 from services.ledger.store.log import HASH_BYTES
 from services.ledger.store.log_snapshot import LogSnapshot
@@ -12,16 +12,22 @@ from services.ledger.store.snapshot import Snapshot
 _PAGE_ENTRIES = 4_096
 
 
-async def check_log(books: Snapshot) -> Check:
-    """Derives the tree's kept nodes and roots, and verifies every signature."""
-    return await _Walk(books.log).check()
+async def check_log(books: Snapshot, own_keys: Sequence[str]) -> Check:
+    """Derives the tree's kept nodes and roots, and verifies every signature.
+
+    own_keys: the verifier keys that this ledger signs with now. From the first checkpoint that one
+    of them signed, all are: a key that somebody put on the list in the database signs nothing.
+    """
+    return await _Walk(books.log, keys_of(own_keys)).check()
 
 
 class _Walk:
     """One pass over the entries, with the checkpoints and the kept nodes in step beside it."""
 
-    def __init__(self, log: LogSnapshot) -> None:
+    def __init__(self, log: LogSnapshot, own_keys: VerifierKeys) -> None:
         self._log = log
+        self._own_keys = own_keys
+        self._is_own = False  # whether an own key has signed a checkpoint
         self._tree = Frontier(0, {})
         self._findings = Findings()
         self._keys: VerifierKeys = {}
@@ -91,6 +97,16 @@ class _Walk:
             )
         else:
             self._good_until = due.size
+            self._require_own(due)
+
+    def _require_own(self, due: Checkpoint) -> None:
+        if signed_by(due.note, self._own_keys):
+            self._is_own = True
+        elif self._is_own:
+            self._findings.add(
+                f"the checkpoint at {due.size} is signed by no key that this ledger signs with, "
+                "and an earlier one is"
+            )
 
 
 def _named(kept: KeptNode) -> str:

@@ -11,7 +11,7 @@ The key's name is the origin. A note may have several signatures, while a key is
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -97,9 +97,7 @@ def opened(note: str, verifier_keys: VerifierKeys) -> TreeHead:
     if form is None:
         raise Unsigned("it has not the form of a checkpoint")
     good = 0
-    for line in form["signatures"].splitlines():
-        _, name, text = line.split(" ")
-        blob = _decoded(text)
+    for name, blob in _signatures(form):
         key = verifier_keys.get((name, blob[:_ID_BYTES]))
         if key is None:
             raise Unsigned(f"it is signed by a key {name}+{blob[:_ID_BYTES].hex()} not on the list")
@@ -110,6 +108,21 @@ def opened(note: str, verifier_keys: VerifierKeys) -> TreeHead:
         good += 1
     assert good, "the form has at least one signature"
     return TreeHead(form["origin"], int(form["size"]), _decoded(form["root"]))
+
+
+def signed_by(note: str, verifier_keys: VerifierKeys) -> bool:
+    """Whether a note that `opened` opens has the signature of one of these keys."""
+    form = _FORM.fullmatch(note)
+    return form is not None and any(
+        (name, blob[:_ID_BYTES]) in verifier_keys for name, blob in _signatures(form)
+    )
+
+
+def _signatures(form: re.Match[str]) -> Iterator[tuple[str, bytes]]:
+    """Each signature: its key's name, and the key's id with the signature itself."""
+    for line in form["signatures"].splitlines():
+        _, name, text = line.split(" ")
+        yield name, _decoded(text)
 
 
 def keys_of(verifier_keys: Iterable[str]) -> VerifierKeys:

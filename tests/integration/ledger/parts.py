@@ -86,7 +86,12 @@ class Parts:
             found += page
         return found
 
-    async def audit(self, *summaries: BatchSummary, fault: Fault | None = None) -> Report:
+    async def audit(
+        self,
+        *summaries: BatchSummary,
+        fault: Fault | None = None,
+        own_keys: Sequence[str] = (),
+    ) -> Report:
         """The report of an audit. fault: what the donations service fails with after summaries."""
 
         async def stream() -> AsyncIterator[BatchSummary]:
@@ -95,9 +100,9 @@ class Parts:
             if fault is not None:
                 raise fault
 
-        return await self.audit_with(stream)
+        return await self.audit_with(stream, own_keys)
 
-    async def audit_with(self, stream: object) -> Report:
+    async def audit_with(self, stream: object, own_keys: Sequence[str] = ()) -> Report:
         """As audit, with a stream of the test's own."""
         auditor = Auditor(
             self.snapshots,
@@ -106,6 +111,7 @@ class Parts:
             nothing_recorded,
             self._entries_of,
             self.clock,
+            own_keys=own_keys,
         )
         results = [result async for result in auditor.run()]
         report = results.pop()

@@ -2,7 +2,9 @@
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.ledger.log.note import Signer
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import NEXT, SIGNER, LogParts
 from tests.integration.ledger.parts import Parts
@@ -114,3 +116,23 @@ async def test_books_that_were_written_anew_are_found_by_what_was_signed(
     failed = {check.name: check.detail for check in (await parts.audit()).checks if not check.ok}
     assert failed.keys() == {"log"}
     assert "an entry of 1 to 5 was changed after it was signed" in failed["log"]
+
+
+async def test_a_key_that_is_only_on_the_list_signs_nothing(parts: Parts, log: LogParts) -> None:
+    """Whoever may write to the database could put a key of his own there, and sign with it."""
+    await fill(parts, log)
+    own = [SIGNER.verifier_key, NEXT.verifier_key]
+    assert (await parts.audit(own_keys=own)).ok
+    await parts.post_all(draft())
+    await log.sign(301, Signer(SIGNER.origin, Ed25519PrivateKey.generate()))
+    report = await parts.audit(own_keys=own)
+    [failed] = [check for check in report.checks if not check.ok]
+    assert failed.name == "log"
+    assert "the checkpoint at 301 is signed by no key that this ledger signs with" in failed.detail
+
+
+async def test_a_key_is_changed_while_both_sign(parts: Parts, log: LogParts) -> None:
+    await fill(parts, log)
+    await parts.post_all(draft())
+    await log.sign(301, NEXT)
+    assert (await parts.audit(own_keys=[NEXT.verifier_key])).ok

@@ -26,7 +26,13 @@ def auditor_of(parts: Parts, *, is_away: bool = False) -> Auditor:
         return ()
 
     return Auditor(
-        parts.snapshots, summaries, nothing_happened, nothing_recorded, entries_now, parts.clock
+        parts.snapshots,
+        summaries,
+        nothing_happened,
+        nothing_recorded,
+        entries_now,
+        parts.clock,
+        own_keys=[],
     )
 
 

@@ -161,6 +161,7 @@ class Both:
             self._records,
             self._entries_of,
             self.parts.clock,
+            own_keys=[],
         )
         results = [result async for result in auditor.run()]
         report = results.pop()
