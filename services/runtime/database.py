@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 import sqlalchemy
@@ -36,6 +36,12 @@ NAMING_CONVENTION: Mapping[str, str] = {
 }
 """For every service's `MetaData(naming_convention=...)`: the names PostgreSQL itself would give."""
 
+# What is acknowledged is durable, whatever a role or a database has for a default. A server that
+# waits for a standby as well keeps its setting.
+_DURABLE = """
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'"""
+
 _CONNECT_TIMEOUT_S = 5
 _POOL_TIMEOUT_S = 5.0
 
@@ -66,7 +72,7 @@ def open_engine(
     statement_timeout for themselves.
     """
     options = f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
-    return create_async_engine(
+    engine = create_async_engine(
         database_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -81,6 +87,16 @@ def open_engine(
             **_SILENCE,
         },
     )
+    sqlalchemy.event.listen(engine.sync_engine, "connect", _make_durable)
+    return engine
+
+
+def _make_durable(connection: Any, _: object) -> None:
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute(_DURABLE)
+    cursor.close()
+    connection.autocommit = False
 
 
 def application_name(name: str) -> str:

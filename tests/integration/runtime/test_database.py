@@ -94,6 +94,21 @@ async def test_a_session_is_in_utc_and_has_a_name_and_a_limit(opened: Open) -> N
             assert (await connection.execute(text(f"SHOW {setting}"))).scalar_one() == value
 
 
+@pytest.mark.parametrize(("default", "ours"), [("off", "on"), ("remote_apply", "remote_apply")])
+async def test_what_is_committed_is_durable_whatever_the_default(
+    opened: Open, urls: DatabaseUrls, default: str, ours: str
+) -> None:
+    asking = text("SHOW synchronous_commit")
+    role = database_url(urls.owner).username
+    with psycopg.connect(urls.owner, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE {role} SET synchronous_commit = {default}".encode())
+        try:
+            async with transaction(opened()) as asked:
+                assert (await asked.execute(asking)).scalar_one() == ours
+        finally:
+            connection.execute(f"ALTER ROLE {role} RESET synchronous_commit".encode())
+
+
 async def test_a_transaction_is_all_or_nothing(opened: Open) -> None:
     engine = opened()
     await failure(engine, "INSERT INTO gifts VALUES (1)", "SELECT 1 / 0")
