@@ -10,7 +10,7 @@ from services.ledger import convert
 from services.ledger.convert_drafts import draft_of, put_result
 from services.ledger.convert_feed import checkpoint_message
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
-from services.ledger.journal.rules import ENTRIES_MAX
+from services.ledger.journal.rules import ENTRIES_MAX, intakes_fact
 from services.ledger.posting.writer import Writer
 from services.ledger.reading.feed import Feed, Posted
 from services.ledger.reading.history import History
@@ -201,11 +201,19 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
 
 def _allowed(draft: EntryDraft | Fault, of_service: bool) -> EntryDraft | Fault:
     """What intake counted is recorded whatever binds the accounts, so only services may say it."""
-    if isinstance(draft, Fault) or of_service or draft.cause.kind is not CauseKind.INTAKE_BATCH:
+    if isinstance(draft, Fault) or of_service:
         return draft
-    return Fault(
-        Reason.PERMISSION_DENIED,
-        "only a service posts what intake counted; name the document that the entry rests on, as "
-        "a manual cause",
-        field="cause.kind",
-    )
+    if draft.cause.kind is CauseKind.INTAKE_BATCH:
+        return Fault(
+            Reason.PERMISSION_DENIED,
+            "only a service posts what intake counted; name the document that the entry rests on, "
+            "as a manual cause",
+            field="cause.kind",
+        )
+    if key := intakes_fact(draft.metadata):
+        return Fault(
+            Reason.PERMISSION_DENIED,
+            f"only a service states {key}; leave it out",
+            field=f"metadata[{key}]",
+        )
+    return draft

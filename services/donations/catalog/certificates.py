@@ -7,10 +7,10 @@ raise funds publicly while one of its certificates holds; others are not bound b
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from services.donations.domain import micros_of
 from services.runtime.errors import Fault, Reason
+from services.runtime.zones import time_zone
 
 ALWAYS = (-(2**62),)
 """Qualified at every moment: not bound by the law."""
@@ -20,7 +20,7 @@ CERTIFICATES_MAX = 50
 
 _NUMBER_LENGTH_MAX = 64
 _YEARS = range(2000, 2200)
-_CHINA = ZoneInfo("Asia/Shanghai")
+_CHINA = time_zone("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True, order=True)

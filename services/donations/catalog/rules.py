@@ -1,13 +1,13 @@
 """What a charity, a project and a campaign must fulfil before they may be created."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from services.donations.catalog.credit_code import is_credit_code
 from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.domain import Purpose
 from services.donations.gifts.validation import require_code
 from services.runtime.errors import Fault, Reason
+from services.runtime.zones import time_zone
 
 NAME_LENGTH_MAX = 200
 
@@ -113,7 +113,7 @@ def _require_name(name: str, field: str) -> None:
 
 def _is_time_zone(name: str) -> bool:
     try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, or no name of a file at all
+        time_zone(name)
+    except ValueError:
         return False
     return True

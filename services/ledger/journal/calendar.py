@@ -9,9 +9,9 @@ no database of time zones to be read.
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from services.runtime.errors import Fault, Reason
+from services.runtime.zones import time_zone
 
 ZONE = timezone(timedelta(hours=8), "+08:00")
 """China Standard Time, of the ledger's own calendar."""
@@ -35,8 +35,8 @@ def zone_of(calendar: str) -> tzinfo:
     if not calendar:
         return ZONE
     try:
-        return ZoneInfo(calendar)
-    except (KeyError, ValueError, OSError):  # unknown, or no name of a file at all
+        return time_zone(calendar)
+    except ValueError:
         raise Fault(
             Reason.FIELD_INVALID,
             f"{calendar} is no IANA time zone such as Europe/London",

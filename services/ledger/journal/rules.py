@@ -18,7 +18,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal import seal
-from services.ledger.journal.calendar import calendar_of, zone_of
+from services.ledger.journal.calendar import CALENDAR, calendar_of, zone_of
 from services.ledger.journal.chart import (
     APPEAL_BANK,
     APPEAL_FUND,
@@ -117,6 +117,14 @@ def require_postable(draft: EntryDraft) -> None:
         raise _invalid(
             "cause.kind", "is of a decision; decide on accounts and periods by their calls"
         )
+
+
+def intakes_fact(metadata: Mapping[str, str]) -> str | None:
+    """The key of a fact that only intake knows: in which calendar its gifts count, until when they
+    are complete. Whoever else could state it would choose a period that is not closed.
+    """
+    known = (key for key in metadata if key == CALENDAR or key.startswith(COMPLETE_UNTIL))
+    return next(known, None)
 
 
 def too_far_ahead(ahead: timedelta) -> Fault:

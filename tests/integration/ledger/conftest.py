@@ -122,6 +122,12 @@ def ledger(connect: Connect) -> Any:
     return ledger_service_pb2_grpc.LedgerServiceStub(connect("finance", "local"))
 
 
+@pytest.fixture
+def intake(connect: Connect) -> Any:
+    """A stub with which intake calls."""
+    return ledger_service_pb2_grpc.LedgerServiceStub(connect("service", "donations"))
+
+
 @asynccontextmanager
 async def _serve_batches(batches: Batches, certificates: Certificates) -> AsyncIterator[str]:
     files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))

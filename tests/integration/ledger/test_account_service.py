@@ -70,7 +70,7 @@ async def test_a_frozen_account_refuses_postings_until_it_is_open(
 
 
 async def test_what_intake_counted_goes_into_a_frozen_account(
-    ledger: Any, accounts: Any, connect: Connect
+    ledger: Any, accounts: Any, intake: Any
 ) -> None:
     await ledger.PostEntries(posting(draft()))
     await accounts.ChangeAccount(change(state=ledger_pb.ACCOUNT_STATE_FROZEN))
@@ -79,9 +79,23 @@ async def test_what_intake_counted_goes_into_a_frozen_account(
     )
     (result,) = (await ledger.PostEntries(posting(counted))).results
     assert result.problem.reason == errors_pb2.ERROR_REASON_PERMISSION_DENIED
-    from_intake: Any = type(ledger)(connect("service", "donations"))
-    (result,) = (await from_intake.PostEntries(posting(counted))).results
+    (result,) = (await intake.PostEntries(posting(counted))).results
     assert result.sequence == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("time_zone", "PRC"), ("complete_until/alipay", "2999-01-01T00:00:00Z")]
+)
+async def test_what_only_intake_knows_nobody_else_states(
+    ledger: Any, intake: Any, key: str, value: str
+) -> None:
+    """Or a closed month would be open under its calendar's other name."""
+    stated = draft(metadata={key: value})
+    (result,) = (await ledger.PostEntries(posting(stated))).results
+    assert result.problem.reason == errors_pb2.ERROR_REASON_PERMISSION_DENIED
+    assert result.problem.metadata["field"] == f"metadata[{key}]"
+    (result,) = (await intake.PostEntries(posting(stated))).results
+    assert result.sequence == 1
 
 
 async def test_a_limit(ledger: Any, accounts: Any) -> None:

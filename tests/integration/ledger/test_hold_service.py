@@ -233,12 +233,14 @@ async def test_only_finance_ends_holds(pledged: Any, connect: Connect) -> None:
         assert (await fault_of(stub.CommitHold(commit(2)))).reason is Reason.PERMISSION_DENIED
 
 
-async def test_ends_count_in_the_calendar_of_their_hold(holds: Any, ledger: Any) -> None:
+async def test_ends_count_in_the_calendar_of_their_hold(
+    holds: Any, ledger: Any, intake: Any
+) -> None:
     """At three in the morning UTC it is still the day before in New York."""
     there = {"time_zone": "America/New_York"}
     early = stamp_of(NOON.replace(hour=3))
     pledged = draft(pledge(100))
-    await ledger.PostEntries(posting(pledged, draft(held(7), held(8), metadata=there)))
+    await intake.PostEntries(posting(pledged, draft(held(7), held(8), metadata=there)))
     committed = await holds.CommitHold(commit(2, value_time=early))
     voided = await holds.VoidHold(
         pb.VoidHoldRequest(request_id=str(uuid4()), name=name(2, 1), value_time=early)

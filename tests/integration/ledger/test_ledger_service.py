@@ -30,14 +30,16 @@ ID = "0190a5d0-ac96-774b-bcce-b302099a8057"
 TIMEOUT_S = 20.0
 
 
-async def test_an_entry_comes_back_as_it_was_posted(ledger: Any, clock: FixedClock) -> None:
+async def test_an_entry_comes_back_as_it_was_posted(
+    ledger: Any, intake: Any, clock: FixedClock
+) -> None:
     sent = draft(
         transfer(),
         transfer(amount=money(5, "USD"), hour=None, debit_account="charity/a/bank"),
         entry_id=ID.upper(),
         metadata={"gifts": "2", "complete_until/alipay": "2019-09-05T12:00:00Z"},
     )
-    (result,) = (await ledger.PostEntries(posting(sent))).results
+    (result,) = (await intake.PostEntries(posting(sent))).results
     assert (result.entry_id, result.sequence, result.replayed) == (ID.upper(), 1, False)
     assert not result.HasField("problem")
     entry = (await ledger.GetEntry(pb.GetEntryRequest(sequence=1))).entry
@@ -189,12 +191,12 @@ async def test_a_page_of_large_entries_ends_early(ledger: Any) -> None:
     assert len(pages) == 2
 
 
-async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
+async def test_totals_and_then_the_feed(intake: Any, connect: Connect) -> None:
     gateway: Any = pb_grpc.LedgerServiceStub(connect("service", "gateway"))
     (empty,) = [page async for page in gateway.ReadTotals(pb.ReadTotalsRequest())]
     assert empty == pb.ReadTotalsResponse(as_of_hash=NO_HASH)
     stated = {"complete_until/alipay": "2019-09-05T12:00:00Z"}
-    (stated_by,) = (await ledger.PostEntries(posting(draft(metadata=stated)))).results
+    (stated_by,) = (await intake.PostEntries(posting(draft(metadata=stated)))).results
     (page,) = [page async for page in gateway.ReadTotals(pb.ReadTotalsRequest())]
     cell = pb.TotalCell(
         campaign="95week",
@@ -216,7 +218,7 @@ async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
     stream = gateway.StreamEntries(pb.StreamEntriesRequest(after_sequence=1), timeout=TIMEOUT_S)
     first = await stream.read()
     assert first.checkpoint == pb.Checkpoint(sequence=1, time=stamp_of(NOON), hash=stated_by.hash)
-    await ledger.PostEntries(posting(draft()))
+    await intake.PostEntries(posting(draft()))
     while (news := await stream.read()).HasField("checkpoint"):
         pass
     assert news.posted.entry.sequence == 2
@@ -224,14 +226,14 @@ async def test_totals_and_then_the_feed(ledger: Any, connect: Connect) -> None:
     stream.cancel()
 
 
-async def test_totals_and_then_what_changed_them(ledger: Any, connect: Connect) -> None:
+async def test_totals_and_then_what_changed_them(intake: Any, connect: Connect) -> None:
     follower: Any = feed_grpc.FeedServiceStub(connect("service", "gateway"))
-    (begin,) = (await ledger.PostEntries(posting(draft()))).results
+    (begin,) = (await intake.PostEntries(posting(draft()))).results
     stream = follower.StreamTotals(feed_pb.StreamTotalsRequest(after_sequence=1), timeout=TIMEOUT_S)
     first = await stream.read()
     assert first.checkpoint == pb.Checkpoint(sequence=1, time=stamp_of(NOON), hash=begin.hash)
     metadata = {"complete_until/alipay": "2019-09-05T12:00:00Z"}
-    posted = await ledger.PostEntries(posting(draft(), draft(metadata=metadata)))
+    posted = await intake.PostEntries(posting(draft(), draft(metadata=metadata)))
     while not (news := await stream.read()).changes:
         assert news.HasField("checkpoint")
     stream.cancel()

@@ -166,7 +166,7 @@ async def test_what_was_signed_is_not_continued_with_other_books(
         await task
     assert metrics.LOG_BROKEN._value.get() == 1
     metrics.LOG_BROKEN.set(0)
-    assert told in capsys.readouterr().out
+    assert told in "".join(capsys.readouterr())
     assert len(await log.sizes()) == 1
 
 

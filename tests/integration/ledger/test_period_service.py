@@ -178,9 +178,7 @@ async def test_only_finance_decides(connect: Connect) -> None:
         assert fault.reason is Reason.PERMISSION_DENIED
 
 
-async def test_periods_of_a_campaigns_time_zone(
-    connect: Connect, periods: Any, ledger: Any
-) -> None:
+async def test_periods_of_a_campaigns_time_zone(periods: Any, ledger: Any, intake: Any) -> None:
     london = "2019-08@Europe/London"
     for action in (BEGIN, CLOSE):
         decided = await periods.DecidePeriod(decision(action, period=london))
@@ -195,7 +193,6 @@ async def test_periods_of_a_campaigns_time_zone(
 
     there, here = counted(AUGUST), counted(AUGUST)
     there.metadata["time_zone"] = "Europe/London"
-    intake: Any = type(ledger)(connect("service", "donations"))
     answer = await intake.PostEntries(posting(there, here))
     entries = [
         (await ledger.GetEntry(ledger_pb.GetEntryRequest(sequence=result.sequence))).entry
@@ -210,9 +207,9 @@ async def test_periods_of_a_campaigns_time_zone(
         assert [arrival.time_zone for arrival in late.arrivals] == ["Europe/London"] * found
 
 
-async def test_a_calendar_that_there_is_not(periods: Any, ledger: Any) -> None:
+async def test_a_calendar_that_there_is_not(periods: Any, intake: Any) -> None:
     fault = await fault_of(periods.DecidePeriod(decision(BEGIN, period="2019-08@Mars/Base")))
     assert (fault.reason, fault.metadata["field"]) == (Reason.FIELD_INVALID, "period")
     nowhere = draft(metadata={"time_zone": "Mars/Base"})
-    answer = await ledger.PostEntries(posting(nowhere))
+    answer = await intake.PostEntries(posting(nowhere))
     assert answer.results[0].problem.reason == errors_pb2.ERROR_REASON_FIELD_INVALID

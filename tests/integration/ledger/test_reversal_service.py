@@ -138,10 +138,12 @@ async def test_only_finance_reverses(given: Any, connect: Connect) -> None:
         assert fault.reason is Reason.PERMISSION_DENIED
 
 
-async def test_what_takes_back_counts_in_the_same_calendar(reversals: Any, ledger: Any) -> None:
+async def test_what_takes_back_counts_in_the_same_calendar(
+    reversals: Any, ledger: Any, intake: Any
+) -> None:
     """At noon UTC it is the same day nearly everywhere; at three in the morning it is not."""
     there = draft(transfer(amount=money(10), count=1), metadata={"time_zone": "America/New_York"})
-    await ledger.PostEntries(posting(there))
+    await intake.PostEntries(posting(there))
     early = NOON.replace(hour=3)
     answer = await reversals.ReverseEntry(reversal(value_time=stamp_of(early)))
     entry = (await ledger.GetEntry(ledger_pb.GetEntryRequest(sequence=answer.sequence))).entry
