@@ -34,6 +34,7 @@ from services.ledger.posting.leadership import Tenure, standing_by
 from services.ledger.store.posting import PostingStore, PostingTransaction, Seen
 from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock
+from services.runtime.company import Pause, await_company
 from services.runtime.database import OutcomeUnknown, fault_of
 from services.runtime.errors import Fault, Reason
 
@@ -41,6 +42,11 @@ _log = structlog.get_logger()
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+
+# A transaction costs as much as the entries of dozens of calls. Where several small calls wait, the
+# next ones are let in, too; who is alone is written at once, and so is what is large.
+_STEP_S = 0.001
+_ENOUGH_TRANSFERS = 256
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Writer:
         *,
         limits: WriterLimits | None = None,
         committed: Callable[[Head, TotalsChange | None], None] = lambda _, __: None,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         """committed: called after each transaction that moved the head, with the new head and what
         its entries change in the totals, as far as it is known which they are; it must not block.
@@ -83,6 +90,7 @@ class Writer:
         self._clock = clock
         self._limits = limits or WriterLimits()
         self._committed = committed
+        self._pause = pause
         self._jobs: deque[_Job] = deque()
         self._queued_transfers = 0
         self._arrived = asyncio.Event()
@@ -152,6 +160,13 @@ class Writer:
         try:
             while True:
                 await self._arrived.wait()
+                if len(self._jobs) > 1 and self._queued_transfers < _ENOUGH_TRANSFERS:
+                    await await_company(
+                        lambda: self._queued_transfers,
+                        self._pause,
+                        step_s=_STEP_S,
+                        enough=_ENOUGH_TRANSFERS,
+                    )
                 await self._finish(asyncio.ensure_future(self._serve(self._take())))
         finally:
             self._closed = True

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import chain
 
 from services.ledger.domain import AccountName, Balance
+from services.runtime.company import Pause, await_company
 
 Standing = tuple[Balance, int]
 """What an account holds, and the last entry that it counts."""
@@ -14,23 +15,32 @@ _Answer = asyncio.Future[Standing | None]
 Read = Callable[[Collection[AccountName]], Awaitable[Mapping[AccountName, Standing]]]
 
 
+# A question costs as much as answering it to dozens.
+_STEP_S = 0.002
+_ENOUGH = 64
+
+
 class Balances:
     """Reads balances for callers.
 
-    One question is out at a time, and whoever comes meanwhile is in the next one. So each is told
-    what was read after it asked, and many callers cost the database little more than one.
+    One question is out at a time, and whoever comes meanwhile is in the next one, which waits for
+    company as long as it comes. So each is told what was read after it asked, many callers cost
+    little more than one, and one who is alone is asked for at once.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, *, pause: Pause = asyncio.sleep) -> None:
         """read: those of the accounts that are open. What it raises, all that wait are told."""
         self._read = read
+        self._pause = pause
         self._waiting: dict[AccountName, list[_Answer]] = {}
+        self._callers = 0  # how many wait
         self._reading: asyncio.Task[None] | None = None
 
     async def of(self, name: AccountName) -> Standing | None:
         """How an account stands; None if it is not open."""
         answer: _Answer = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, []).append(answer)
+        self._callers += 1
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_all())
         return await answer
@@ -38,8 +48,12 @@ class Balances:
     async def _read_all(self) -> None:
         try:
             while self._waiting:
-                asked, self._waiting = self._waiting, {}
+                asked, self._waiting, self._callers = self._waiting, {}, 0
                 await self._tell(asked)
+                if self._waiting:
+                    await await_company(
+                        lambda: self._callers, self._pause, step_s=_STEP_S, enough=_ENOUGH
+                    )
         finally:
             self._reading = None
 

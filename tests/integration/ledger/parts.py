@@ -27,6 +27,7 @@ from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
 from services.runtime.clock import Clock
+from services.runtime.company import Pause
 from services.runtime.database import open_engine
 from services.runtime.errors import Fault
 
@@ -133,8 +134,12 @@ async def open_parts(
     limits: WriterLimits | None = None,
     pace: FeedPace = PACE,
     tenure: Tenure | None = None,
+    pause: Pause = asyncio.sleep,
 ) -> AsyncIterator[Parts]:
-    """A ledger whose writer runs until the block ends. tenure: in the first term if None."""
+    """A ledger whose writer runs until the block ends.
+
+    tenure: in the first term if None. pause: how the writer waits for company.
+    """
     writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
     engine = open_engine(url, name=name, pool_size=8)
     accounts = AccountIds.on(engine)
@@ -147,6 +152,7 @@ async def open_parts(
         clock,
         limits=limits,
         committed=lambda _, change: feed.committed(change),
+        pause=pause,
     )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)
     balance_store = BalanceStore(engine)

@@ -51,22 +51,6 @@ async def test_fifty_concurrent_posters(parts: Parts) -> None:
     await assert_in_order(parts)
 
 
-async def test_concurrent_calls_share_a_transaction(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    groups: list[int] = []
-    append = PostingTransaction.append
-
-    async def counted(self: PostingTransaction, plan: Plan) -> None:
-        groups.append(len(plan.entries))
-        await append(self, plan)
-
-    monkeypatch.setattr(PostingTransaction, "append", counted)
-    await asyncio.gather(*(parts.post_all(draft()) for _ in range(40)))
-    assert sum(groups) == 40
-    assert len(groups) <= 5
-
-
 async def test_a_repeated_call_is_answered_with_the_first_posting(parts: Parts) -> None:
     drafts = [draft(gift(1)), draft(suspended(2)), draft(gift(3, project="road"))]
     first = await parts.post_all(*drafts)

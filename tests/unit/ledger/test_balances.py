@@ -53,6 +53,24 @@ async def test_nobody_is_told_what_was_read_before_it_asked() -> None:
     assert await first == (Balance(ONE, AccountKind.ASSET, 1, 0), 1)
 
 
+async def test_who_comes_while_a_question_is_out_waits_for_company() -> None:
+    books = Books()
+    late: list[asyncio.Task[Standing | None]] = []
+
+    async def pause(_: float) -> None:
+        if not late:
+            late.append(asyncio.create_task(balances.of(NONE)))
+        await asyncio.sleep(0)
+
+    balances = Balances(books.read, pause=pause)
+    alone = asyncio.create_task(balances.of(ONE))
+    await books.began.wait()
+    assert not late
+    await balances.of(TWO)
+    await asyncio.gather(alone, *late)
+    assert books.asked == [[ONE], sorted([NONE, TWO])]
+
+
 async def test_a_failure_is_told_to_all_and_the_next_question_is_asked() -> None:
     books = Books()
     books.error = ZeroDivisionError()
