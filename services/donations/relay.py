@@ -29,6 +29,7 @@ from services.runtime.clock import Clock
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
+from services.runtime.waiting import wait_at_most
 
 _log = structlog.get_logger()
 
@@ -87,7 +88,7 @@ class Relay:
                 await self._measure()
                 await self._post_what_waits()
                 pause = _BACKOFF_FIRST_S
-                await _wait(self._enough, _GATHER_S)
+                await wait_at_most(self._enough, _GATHER_S)
             except Exception as error:
                 self._must_look = True
                 fault = _fault_of(error)
@@ -101,7 +102,7 @@ class Relay:
                 # Where there is another ledger, it takes over within seconds.
                 pause = min(pause * 2, _BACKOFF_LAST_S if len(self._ledgers) == 1 else 1.0)
                 continue
-            await _wait(self._told, POLL_S)
+            await wait_at_most(self._told, POLL_S)
 
     async def post_due(self) -> int:
         """Posts the oldest batches that are due; returns how many that were.
@@ -210,15 +211,6 @@ class Relay:
         metrics.OUTBOX_ROWS.set(rows)
         age = (self._clock() - oldest).total_seconds() if oldest else 0.0
         metrics.OUTBOX_AGE_SECONDS.set(max(age, 0.0))
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Waits for an event, but not longer than so."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
 
 
 def _within_limits(batches: Sequence[Batch], lines_max: int = LINES_MAX) -> list[list[Batch]]:

@@ -43,7 +43,9 @@ _FINGERPRINT = re.compile(r"(?:sha256 fingerprint=)?([0-9a-f]{2}(?::?[0-9a-f]{2}
 _log = structlog.get_logger()
 
 _Seen = tuple[int, int, int] | None
-"""What tells one version of a file from another: inode, size, time of change. None: no file."""
+"""What tells one version of a file from another: inode, size, and when it, its name or its rights
+changed. None: no file.
+"""
 
 
 class DeniedFileError(Exception):
@@ -57,6 +59,7 @@ class DeniedCertificates:
         """file: None for an empty list. Raises DeniedFileError."""
         self._file = file
         self._seen: _Seen = None
+        self._is_unread = False
         self._fingerprints: frozenset[bytes] = frozenset()
         if file is not None:
             self._seen = _version_of(file)
@@ -79,26 +82,34 @@ class DeniedCertificates:
             raise denied()
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """Reads the file again whenever it has changed, for ever. changed: called after that."""
+        """Reads the file again whenever it has changed, and until it can be read, for ever.
+
+        changed: called whenever the list was read again.
+        """
         assert self._file is not None, "there is a file to follow"
         while True:
             await asyncio.sleep(LOOK_S)
-            if await asyncio.to_thread(_version_of, self._file) != self._seen:
-                await self._read_again(self._file)
+            # Before it is read: what is written meanwhile is seen next time.
+            version = await asyncio.to_thread(_version_of, self._file)
+            is_new, self._seen = version != self._seen, version
+            if (is_new or self._is_unread) and await self._read_again(self._file, says=is_new):
                 changed()
 
-    async def _read_again(self, file: Path) -> None:
-        # Before it is read: what is written meanwhile is seen next time.
-        self._seen = await asyncio.to_thread(_version_of, file)
+    async def _read_again(self, file: Path, *, says: bool) -> bool:
+        """Whether it could be read. says: whether the log hears of it if not."""
         try:
             self._fingerprints = await asyncio.to_thread(read_fingerprints, file)
         except DeniedFileError as error:
+            self._is_unread = True
             UNREAD.set(1)
-            _log.error("denied certificates stay as they were", problem=str(error))
-            return
+            if says:
+                _log.error("denied certificates stay as they were", problem=str(error))
+            return False
+        self._is_unread = False
         UNREAD.set(0)
         DENIED_CERTIFICATES.set(len(self._fingerprints))
         _log.info("denied certificates were read again", certificates=len(self._fingerprints))
+        return True
 
 
 def read_fingerprints(file: Path) -> frozenset[bytes]:
@@ -141,7 +152,7 @@ def _version_of(file: Path) -> _Seen:
         found = os.stat(file)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_ctime_ns
 
 
 @lru_cache(maxsize=1024)

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+from services.runtime.deadlines import Deadlines
 from services.runtime.errors import Fault, Reason
+from services.runtime.waiting import wait_at_most
 
 
 class LiveCall:
     """One call. `ended_by` says why its task was cancelled, if we did it."""
 
-    __slots__ = ("_task", "certificate", "deadline", "ended_by", "is_endless")
+    __slots__ = ("_task", "certificate", "ended_by", "is_endless")
 
     def __init__(
         self,
@@ -17,12 +19,10 @@ class LiveCall:
         *,
         is_endless: bool,
         certificate: bytes | None,
-        deadline: float,
     ) -> None:
         self._task = task
         self.certificate = certificate
         self.is_endless = is_endless
-        self.deadline = deadline
         self.ended_by: Fault | None = None
 
     def end(self, fault: Fault) -> None:
@@ -44,10 +44,7 @@ class LiveCalls:
         self._limit = limit
         self._call_timeout_s = call_timeout_s
         self._calls: set[LiveCall] = set()
-        # Those with a deadline, in its order, as the time-out is the same for all. One timer for
-        # the first of them is a fifth of the price of a timer for each.
-        self._timed: dict[LiveCall, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines: Deadlines[LiveCall] = Deadlines(call_timeout_s, self._end_overdue)
         # Done when the server begins to stop.
         self.draining: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._idle = asyncio.Event()
@@ -68,33 +65,29 @@ class LiveCalls:
                 f"this server serves {self._limit} calls already; try again in a moment",
                 retry_after=0.5,
             )
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        task = asyncio.current_task()
         assert task is not None, "a handler runs in a task"
-        call = LiveCall(
-            task,
-            is_endless=is_endless,
-            certificate=certificate,
-            deadline=loop.time() + self._call_timeout_s,
-        )
+        call = LiveCall(task, is_endless=is_endless, certificate=certificate)
         self._calls.add(call)
         self._idle.clear()
         if certificate is None:
-            self._timed[call] = None
-            if self._timer is None:
-                self._timer = loop.call_at(call.deadline, self._end_overdue)
+            self._deadlines.add(call)
         return call
 
     def leave(self, call: LiveCall) -> None:
         """The call is over, however it went."""
         self._calls.discard(call)
-        self._timed.pop(call, None)
+        self._deadlines.discard(call)
         if not self._calls:
             self._idle.set()
 
     def end_streams(self, of: Callable[[bytes], bool], fault: Fault) -> int:
         """Ends the streams of the clients whose certificates are meant; returns how many."""
-        meant = [call for call in self._calls if call.certificate and of(call.certificate)]
+        meant = [
+            call
+            for call in self._calls
+            if call.ended_by is None and call.certificate and of(call.certificate)
+        ]
         for call in meant:
             call.end(fault)
         return len(meant)
@@ -115,31 +108,17 @@ class LiveCalls:
         for call in self._calls:
             if call.is_endless:
                 call.end(shutting_down())
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            pass  # the count says it
-        if self._timer is not None:
-            self._timer.cancel()
+        await wait_at_most(self._idle, seconds)
         return len(self._calls)
 
-    def _end_overdue(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._timer = None
-        while self._timed:
-            call = next(iter(self._timed))
-            if call.deadline > now:
-                self._timer = asyncio.get_running_loop().call_at(call.deadline, self._end_overdue)
-                return
-            del self._timed[call]
-            call.end(
-                Fault(
-                    Reason.DEADLINE_EXCEEDED,
-                    f"the call was given up after {self._call_timeout_s:g} s; "
-                    "repeat it with the same ids to learn its outcome",
-                )
+    def _end_overdue(self, call: LiveCall) -> None:
+        call.end(
+            Fault(
+                Reason.DEADLINE_EXCEEDED,
+                f"the call was given up after {self._call_timeout_s:g} s; "
+                "repeat it with the same ids to learn its outcome",
             )
+        )
 
 
 def shutting_down() -> Fault:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.runtime.supervisor.errors import MeshError
+from services.runtime.supervisor.files import flush
 
 SUFFIX = ".partial"
 
@@ -32,12 +33,12 @@ def whole_or_nothing(folder: Path, begins_anew: Callable[[Path], None]) -> Itera
         try:
             yield partial
             for path in partial.iterdir():
-                _flush(path)
-            _flush(partial)
+                flush(path)
+            flush(partial)
             if folder.exists():
                 raise MeshError(f"{folder} has appeared meanwhile; name another folder")
             partial.rename(folder)
-            _flush(folder.parent)
+            flush(folder.parent)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -57,14 +58,5 @@ def _only_writer(partial: Path) -> Iterator[None]:
         if not partial.is_dir() or not os.path.samestat(os.fstat(number), partial.stat()):
             raise MeshError(f"another process has just written {partial}; see what is there")
         yield
-    finally:
-        os.close(number)
-
-
-def _flush(path: Path) -> None:
-    """Brings a file, or a folder's list of names, to the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
     finally:
         os.close(number)

@@ -20,6 +20,7 @@ from services.donations.domain import Key, Outcome
 from services.donations.store.reading import Waiting
 from services.runtime.database import fault_of
 from services.runtime.errors import Fault
+from services.runtime.waiting import wait_at_most
 
 _log = structlog.get_logger()
 
@@ -70,11 +71,7 @@ class Sweeper:
                 _log.warning("what waits could not be booked", reason=fault.reason.value)
                 pause = fault.retry_after or POLL_S
             await asyncio.sleep(pause)
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._told.wait()
-            except TimeoutError:
-                continue
+            await wait_at_most(self._told, POLL_S)
 
     async def sweep(self) -> int:
         """Books all that can be booked now; returns of how many gifts.

@@ -29,7 +29,6 @@ def calendar_of(metadata: Mapping[str, str]) -> str:
     return "" if name == OWN else name
 
 
-@lru_cache(maxsize=1_024)
 def zone_of(calendar: str) -> tzinfo:
     """A calendar's time zone. Raises Fault(FIELD_INVALID) if there is none of this name."""
     if not calendar:

@@ -21,6 +21,7 @@ from services.ledger.store.entries import Unreadable
 from services.ledger.store.log import HASH_BYTES, Links, LogStore
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
+from services.runtime.waiting import wait_at_most
 
 _log = structlog.get_logger()
 
@@ -111,14 +112,8 @@ class Log:
                 waits_since = None
                 continue
             self._waits = waits_since is not None
-            await self._sleep(self._pace.seconds - (now - (waits_since or now)))
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            pass  # time to sign, or to look for what another process has written
+            # Then it is time to sign, or to look for what another process has written.
+            await wait_at_most(self._news, self._pace.seconds - (now - (waits_since or now)))
 
     async def _resume(self) -> _End:
         """Where the latest checkpoint left off, made again from the books. Raises Broken."""

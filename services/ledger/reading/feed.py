@@ -22,6 +22,7 @@ from services.ledger.reading.recent import Recent
 from services.ledger.store.reading import ReadingStore
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.waiting import wait_at_most
 
 _Item = TypeVar("_Item")
 
@@ -144,7 +145,7 @@ class Feed:
                 has_caught_up = has_caught_up or catches_up
                 checkpoint_due = monotonic() + self._pace.checkpoint_s
             if not page.more:
-                await _wait(committed, self._pace.poll_s)
+                await wait_at_most(committed, self._pace.poll_s)
 
     async def _entries(self, sent: int, limit: int | None = None) -> _Page[Entry]:
         page = await self._store.entries_after(sent, limit or self._pace.page_entries)
@@ -186,11 +187,3 @@ def _change(entries: Sequence[Entry]) -> TotalsChange:
         changes_to_totals(transfer for entry in entries for transfer in entry.draft.transfers),
         watermarks,
     )
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass  # time to look anyway

@@ -1,5 +1,6 @@
-"""Files that nobody else may read, written whole or not at all, and there after a power failure:
-some hold keys that cannot be made again.
+"""Files that nobody else may read, written whole or not at all, and there after a power failure.
+
+Some hold keys that cannot be made again.
 """
 
 import os
@@ -17,8 +18,13 @@ def write_private(file: Path, content: bytes | str) -> None:
         out.flush()
         os.fsync(out.fileno())
     new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    flush(file.parent)
+
+
+def flush(path: Path) -> None:
+    """Brings a file, or a folder's list of names, to the disk."""
+    number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(number)
     finally:
-        os.close(folder)
+        os.close(number)

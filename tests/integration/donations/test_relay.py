@@ -115,8 +115,9 @@ async def test_what_was_just_recorded_is_posted_without_reading_the_outbox(
         batches += await record(parts, "c")
         await eventually(lambda: ledger.ledger.posted == posted + 2)
         assert list(ledger.ledger.entries) == batches
-        while (await parts.outbox.backlog())[0]:  # noqa: ASYNC110  its answer is noted after it
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while (await parts.outbox.backlog())[0]:  # noqa: ASYNC110  it is noted after the answer
+                await asyncio.sleep(0.01)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -168,18 +168,18 @@ async def test_changes_say_what_their_entries_state(parts: Parts) -> None:
 
 async def test_many_small_groups_come_together(parts: Parts) -> None:
     feed = Feed(
-        parts.reading, parts.clock, replace(PACE, gather_s=0.3, poll_s=60.0, checkpoint_s=60.0)
+        parts.reading, parts.clock, replace(PACE, gather_s=1.0, poll_s=60.0, checkpoint_s=60.0)
     )
     parts.writer._committed = lambda _, change: feed.committed(change)
     async with asyncio.timeout(20), aclosing(feed.totals(0)) as news:
         assert await anext(news) == Checkpoint(0, parts.clock(), NO_HASH)
         first: asyncio.Task[object] = asyncio.ensure_future(_next(news))
-        await asyncio.sleep(0.01)
         await parts.post_all(draft())
         assert _spans(await first) == [(0, 1)]
+        following: asyncio.Task[object] = asyncio.ensure_future(_next(news))  # and gathers already
         for _ in range(3):
             await parts.post_all(draft())
-        assert _spans(await _next(news)) == [(1, 2), (2, 3), (3, 4)]
+        assert _spans(await following) == [(1, 2), (2, 3), (3, 4)]
 
 
 def _spans(news: object) -> list[tuple[int, int]]:

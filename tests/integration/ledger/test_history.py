@@ -181,6 +181,18 @@ async def test_a_statement_runs_from_page_to_page_and_stays_what_it_was(parts: P
     assert [page.opening for page in whole] == [first.opening, second.opening, third.opening]
 
 
+async def waits_for_another(task: asyncio.Task[bool], urls: DatabaseUrls) -> None:
+    """Returns once what a task does waits for the end of another's transaction."""
+    waiting = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    async with (
+        asyncio.timeout(10),
+        await psycopg.AsyncConnection.connect(urls.owner, autocommit=True) as watching,
+    ):
+        while not await (await watching.execute(waiting)).fetchall():
+            assert not task.done()
+            await asyncio.sleep(0.02)
+
+
 async def test_two_ledgers_that_roll_up_other_stretches_count_no_entry_twice(
     parts: Parts, urls: DatabaseUrls
 ) -> None:
@@ -188,12 +200,12 @@ async def test_two_ledgers_that_roll_up_other_stretches_count_no_entry_twice(
     async with await psycopg.AsyncConnection.connect(urls.owner) as other:
         await other.execute("INSERT INTO rollups (last_sequence, first_sequence) VALUES (5, 1)")
         rolling_up = asyncio.create_task(parts.past.roll_up(4))
-        await asyncio.wait({rolling_up}, timeout=0.3)  # it waits for the other's end
+        await waits_for_another(rolling_up, urls)
         await other.rollback()
         assert await rolling_up
         await other.execute("INSERT INTO rollups (last_sequence, first_sequence) VALUES (9, 5)")
         rolling_up = asyncio.create_task(parts.past.roll_up(8))
-        await asyncio.wait({rolling_up}, timeout=0.3)
+        await waits_for_another(rolling_up, urls)
         await other.commit()
         assert not await rolling_up
 

@@ -1,6 +1,6 @@
 """Changes one value of one row by hand, or takes a row away, and puts it back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -118,6 +118,27 @@ def changed(url: str, metadata: MetaData, place: Place, other: str) -> Iterator[
                 f"UPDATE {table.name} SET {place.column} = %s WHERE ctid = %s".encode(),
                 [_given(table.columns[place.column], before), changed_row],
             )
+
+
+def each_changed(
+    url: str, metadata: MetaData, proved: Mapping[Place, frozenset[str]]
+) -> Iterator[tuple[Tampered, frozenset[str]]]:
+    """Every column that checks prove, with those checks, while one row has another value there."""
+    for place, checks in proved.items():
+        if not checks:
+            continue
+        tried = 0
+        for other in others_of(metadata, place):
+            with changed(url, metadata, place, other) as tampered:
+                if tampered is not None:
+                    tried += 1
+                    yield tampered, checks
+        assert tried, place
+
+
+def checks_of(proved: Mapping[Place, frozenset[str]], table: str) -> frozenset[str]:
+    """All checks that prove a column of a table."""
+    return frozenset[str]().union(*(proved[place] for place in proved if place.table == table))
 
 
 @contextmanager

@@ -12,7 +12,13 @@ from tests.integration.donations.parts import open_parts
 from tests.integration.ledger.parts import open_parts as open_ledger
 from tests.integration.proof.document import documented
 from tests.integration.proof.example import Both, fill_intake, post
-from tests.integration.proof.tampering import Tampered, changed, others_of, places, removed
+from tests.integration.proof.tampering import (
+    Tampered,
+    checks_of,
+    each_changed,
+    places,
+    removed,
+)
 from tests.support.clock import FixedClock
 
 PROVED = documented("donations service's")
@@ -43,18 +49,9 @@ async def test_whatever_is_changed_is_found_and_named(
     both: Both, donations_urls: DatabaseUrls
 ) -> None:
     missed = []
-    for place, checks in PROVED.items():
-        if not checks:
-            continue
-        tried = 0
-        for other in others_of(metadata, place):
-            with changed(donations_urls.owner, metadata, place, other) as tampered:
-                if tampered is None:
-                    continue
-                tried += 1
-                found = [check for check in await both.checks() if not check.ok]
-                missed += _missed(found, checks, tampered)
-        assert tried, place
+    for tampered, checks in each_changed(donations_urls.owner, metadata, PROVED):
+        found = [check for check in await both.checks() if not check.ok]
+        missed += _missed(found, checks, tampered)
     assert missed == []
     assert (await both.audit()).ok
 
@@ -65,13 +62,11 @@ async def test_whatever_is_taken_away_is_found_and_named(
     missed = []
     tables = {place.table for place, checks in PROVED.items() if checks}
     for table in sorted(tables - {"quarantine"}):  # which may be removed, whole
-        checks = frozenset[str]().union(
-            *(PROVED[place] for place in PROVED if place.table == table)
-        )
         with removed(donations_urls.owner, metadata, table) as tampered:
             report = await both.audit()
             assert not report.ok, tampered
-            missed += _missed([c for c in report.checks if not c.ok], checks, tampered)
+            found = [check for check in report.checks if not check.ok]
+            missed += _missed(found, checks_of(PROVED, table), tampered)
     assert missed == []
     with removed(donations_urls.owner, metadata, "quarantine"):
         assert (await both.audit()).ok

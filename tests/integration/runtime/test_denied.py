@@ -136,6 +136,27 @@ async def test_a_file_with_a_fault_changes_nothing(
     assert await answer_of(weibo) is not None
 
 
+async def test_a_file_that_could_not_be_read_is_tried_again(
+    server: Server,
+    connect: Connect,
+    certificates: Certificates,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its rights may be mended, or what failed may be over, without another word in it."""
+    weibo = connect(server, "partner", "weibo")
+
+    def fails(file: Path) -> frozenset[bytes]:
+        raise DeniedFileError(f"{file} cannot be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(denied, "read_fingerprints", fails)
+        write(file, fingerprint(certificates))
+        await until(lambda: _reads(1))
+        assert await answer_of(weibo) is None
+    await until(lambda: _refused(weibo))
+
+
 async def test_a_file_with_a_fault_ends_the_service_at_its_start(
     make_server: MakeServer, file: Path
 ) -> None:
