@@ -22,5 +22,5 @@ async def await_company(
         before = waiting()
         await pause(step_s)
         now = waiting()
-        if now >= enough or (now - before) * _SHARE < before:
+        if now >= enough or (now - before) * _SHARE < max(before, 1):
             return

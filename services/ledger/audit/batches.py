@@ -118,12 +118,7 @@ async def check_batches(books: Snapshot, summaries: Summaries, entries_now: Entr
         await comparison.compare(chunk)
         await comparison.finish()
     except Fault as fault:
-        return Check(
-            NAME,
-            ok=False,
-            covered=comparison.covered,
-            detail=f"could not be made to the end: {fault.reason}: {fault.message}",
-        )
+        return comparison.unfinished(fault)
     return comparison.check()
 
 
@@ -150,6 +145,10 @@ class _Comparison:
                 f"{self._pending:,} more are not posted yet"
             )
         return self._findings.check(NAME, self.covered, told)
+
+    def unfinished(self, fault: Fault) -> Check:
+        """What was found before a fault ended it."""
+        return self._findings.unfinished(NAME, self.covered, fault)
 
     async def compare(self, chunk: Sequence[BatchSummary]) -> None:
         """Compares the next batches with the entries up to the last of them."""

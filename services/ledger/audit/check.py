@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from services.runtime.errors import Fault
+
 _TOLD_MAX = 5
 
 
@@ -32,6 +34,15 @@ class Findings:
         """The check that ended. in_order: what to say if nothing was found."""
         if self._count == 0:
             return Check(name, ok=True, covered=covered, detail=in_order)
-        more = self._count - len(self._told)
-        detail = "; ".join(self._told) + (f"; and {more:,} more" if more else "")
+        return Check(name, ok=False, covered=covered, detail=self._in_words())
+
+    def unfinished(self, name: str, covered: int, fault: Fault) -> Check:
+        """The check that a fault ended; what was found until then is told, too."""
+        detail = f"could not be made to the end: {fault.reason}: {fault.message}"
+        if self._count:
+            detail += f"; until then: {self._in_words()}"
         return Check(name, ok=False, covered=covered, detail=detail)
+
+    def _in_words(self) -> str:
+        more = self._count - len(self._told)
+        return "; ".join(self._told) + (f"; and {more:,} more" if more else "")

@@ -30,7 +30,6 @@ async def check_positions(positions: Positions) -> Check:
             for difference in part.differences:
                 findings.add(difference)
     except Fault as fault:
-        detail = f"could not be made to the end: {fault.reason}: {fault.message}"
-        return Check(NAME, ok=False, covered=covered, detail=detail)
+        return findings.unfinished(NAME, covered, fault)
     told = f"all {covered:,} gifts that anything happened to are booked as their reports say"
     return findings.check(NAME, covered, told)

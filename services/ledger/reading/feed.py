@@ -110,15 +110,15 @@ class Feed:
         Changes come as they were committed, many entries in each, or as they were read; never
         none. Checkpoints and errors as of `entries`.
         """
-        async with aclosing(self._follow(after, self._changes)) as pages:
+        gather_s = self._pace.gather_s
+        async with aclosing(self._follow(after, self._changes, gather_s)) as pages:
             async for page in pages:
                 yield page
-                if not isinstance(page, Checkpoint):
-                    await asyncio.sleep(self._pace.gather_s)
 
     async def _follow(
-        self, after: int, read: Callable[[int], Awaitable[_Page[_Item]]]
+        self, after: int, read: Callable[[int], Awaitable[_Page[_Item]]], gather_s: float = 0.0
     ) -> AsyncGenerator[Sequence[_Item] | Checkpoint, None]:
+        """gather_s: how long one who has all there is waits at least for more."""
         head = await self._store.head()
         if after > head.sequence:
             raise Fault(
@@ -145,6 +145,8 @@ class Feed:
                 has_caught_up = has_caught_up or catches_up
                 checkpoint_due = monotonic() + self._pace.checkpoint_s
             if not page.more:
+                if page.end is not None:
+                    await asyncio.sleep(gather_s)
                 await wait_at_most(committed, self._pace.poll_s)
 
     async def _entries(self, sent: int, limit: int | None = None) -> _Page[Entry]:

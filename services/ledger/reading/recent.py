@@ -23,10 +23,11 @@ class Recent:
     def add(self, change: TotalsChange) -> None:
         """A change that is committed.
 
-        If there is a gap before it (another process wrote meanwhile, or a commit's outcome was
-        not known at first), what came before is forgotten.
+        If it does not follow on the last one (another process wrote meanwhile, a commit's outcome
+        was not known at first, or a database took over that lacks the last entries), what came
+        before is forgotten.
         """
-        if self._changes and change.after != self._changes[-1].sequence:
+        if self._changes and change.previous_hash != self._changes[-1].hash:
             self._changes.clear()
             self._weight = 0
         self._changes.append(change)

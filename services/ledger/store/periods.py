@@ -44,8 +44,7 @@ class PeriodStore:
         calendar: only of its days; of all calendars if None.
         """
         parameters = {
-            "calendar": calendar,
-            "own": ["", OWN],
+            "calendars": None if calendar is None else [calendar] if calendar else ["", OWN],
             "start": start,
             "end": end,
             "value_date": after.value_date,
@@ -87,9 +86,8 @@ _LATE = text("""
     SELECT l.sequence, l.position, l.value_date, e.book_date, e.recorded_time, e.metadata
     FROM late_arrivals l JOIN entries e USING (sequence)
     WHERE l.value_date >= :start AND l.value_date < :end
-    AND (CAST(:calendar AS text) IS NULL OR CASE CAST(:calendar AS text)
-         WHEN '' THEN coalesce(e.metadata ->> 'time_zone', '') = ANY(CAST(:own AS text[]))
-         ELSE e.metadata ->> 'time_zone' = CAST(:calendar AS text) END)
+    AND (CAST(:calendars AS text[]) IS NULL
+         OR coalesce(e.metadata ->> 'time_zone', '') = ANY(CAST(:calendars AS text[])))
     AND (l.value_date, l.sequence, l.position) > (:value_date, :sequence, :position)
     ORDER BY l.value_date, l.sequence, l.position LIMIT :limit
 """)

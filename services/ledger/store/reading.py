@@ -1,6 +1,6 @@
 """What the service reads for its callers. Every method is one look at the books."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
@@ -55,6 +55,11 @@ class ReadingStore:
     async def entry_at(self, sequence: int) -> Entry | None:
         """The entry with this sequence."""
         return await self._one_entry(sequence)
+
+    async def facts_of(self, sequence: int) -> Mapping[str, str]:
+        """The metadata of the entry with this sequence; none if there is no such entry."""
+        async with self._engine.connect() as connection:
+            return await connection.scalar(_FACTS, {"sequence": sequence}) or {}
 
     async def entry_of(self, entry_id: EntryId) -> Entry | None:
         """The entry with this id."""
@@ -175,6 +180,8 @@ def _balance(name: AccountName, row: Row[Any]) -> Balance:
 
 
 _HEAD = text("SELECT sequence, hash, recorded_time FROM head")
+
+_FACTS = text("SELECT metadata FROM entries WHERE sequence = :sequence")
 
 _SEQUENCE_OF = text("SELECT sequence FROM entries WHERE entry_id = CAST(:entry_id AS uuid)")
 

@@ -14,8 +14,10 @@ ROW = TotalsRow(
 )
 
 
-def change(after: int, entries: int, rows: int = 1) -> TotalsChange:
-    return TotalsChange(after, after + entries, b"", b"", NOW, [ROW] * rows, {})
+def change(after: int, entries: int, rows: int = 1, history: str = "") -> TotalsChange:
+    """Of entries whose hashes say where they are, and in which history."""
+    hashes = (f"{history}{sequence}".encode() for sequence in (after, after + entries))
+    return TotalsChange(after, after + entries, *hashes, NOW, [ROW] * rows, {})
 
 
 def spans(recent: Recent, after: int) -> list[tuple[int, int]]:
@@ -40,6 +42,15 @@ def test_what_is_not_there_is_not_guessed() -> None:
     recent.add(change(8, 1))
     assert spans(recent, 3) == spans(recent, 5) == []
     assert spans(recent, 8) == [(8, 9)]
+
+
+def test_what_follows_on_other_entries_goes_on_from_there() -> None:
+    """A database that took over may lack the last entries, and others have their numbers by now."""
+    recent = Recent()
+    recent.add(change(3, 2))
+    recent.add(change(5, 1, history="other "))
+    assert spans(recent, 3) == []
+    assert spans(recent, 5) == [(5, 6)]
 
 
 def test_it_says_from_where_on_it_goes_on() -> None:

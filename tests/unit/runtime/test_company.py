@@ -27,3 +27,13 @@ async def test_it_waits_while_company_comes(arrivals: list[int], waits: int) -> 
 
     await await_company(lambda: waiting, pause, step_s=0.5, enough=64)
     assert paused == [0.5] * waits
+
+
+async def test_what_weighs_nothing_waits_one_step() -> None:
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    await await_company(lambda: 0, pause, step_s=0.5, enough=64)
+    assert paused == [0.5]
