@@ -27,7 +27,7 @@ DOMAIN = (
 STORE_ROOMS = re.compile(r"^(models\w*|__main__)\.py$|^(store|migrations)/")
 # Where protobuf meets the domain: handlers and converters, and the clients of other services.
 WIRE_ROOMS = re.compile(
-    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit/donations|callbacks|log_http)\.py$"
+    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit/donations|http/notices|log_http)\.py$"
 )
 
 

@@ -17,6 +17,7 @@ from services.gateway.catalog.listing import Listing
 from services.gateway.follower import Follower, Ledger
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.log_http import LogOverHttp
+from services.gateway.http.notices import Notices
 from services.gateway.http.server import HttpServer, application
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import publish_totals
@@ -34,7 +35,7 @@ class Gateway(NamedTuple):
     server: Server
     http: HttpServer
     live: LiveTotals
-    callbacks: Callbacks
+    notices: Notices
     listing: Listing
 
 
@@ -48,16 +49,16 @@ def wire(
         live,
         silence_s_max=settings.ledger_silence_s,
     )
-    callbacks = Callbacks(
+    notices = Notices(
         notification_grpc.NotificationServiceStub(donations),
         at_once_max=settings.callbacks_max,
-        body_s=settings.http_body_s,
         timeout_s=settings.callback_timeout_s,
     )
+    callbacks = Callbacks(notices, body_s=settings.http_body_s)
     listing = Listing()
     catalog = CatalogFollower(catalog_grpc.CatalogServiceStub(donations), listing)
     log = LogOverHttp([log_grpc.LogServiceStub(ledger) for ledger in ledgers])
-    http = HttpServer(application(live, listing, callbacks, log, settings), settings)
+    http = HttpServer(application(live, listing, callbacks, log, settings), notices, settings)
     server = Server("gateway", settings)
     server.add(
         totals_grpc.add_TotalsServiceServicer_to_server,
@@ -73,7 +74,7 @@ def wire(
     server.add_background(live.pulse, "pulse")
     server.add_background(lambda: publish_totals(live), "metrics")
     server.add_background(http.run, "http")
-    return Gateway(server, http, live, callbacks, listing)
+    return Gateway(server, http, live, notices, listing)
 
 
 async def main() -> None:

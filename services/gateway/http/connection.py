@@ -12,6 +12,9 @@ from services.runtime.errors import Fault, Reason
 
 _log = structlog.get_logger()
 
+LINE_BYTES_MAX = 8_190
+HEADERS_MAX = 100
+
 
 class Connection(web.RequestHandler):
     """aiohttp's connection, which says less of what it could not read.

@@ -47,7 +47,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 
 _METHODS = frozenset({"GET", "HEAD", "POST"})
-_CLIENT_WENT = 499  # no answer was sent; the code that proxies write into their logs for it
+CLIENT_WENT = 499
+"""No answer was sent; the code that proxies write into their logs for it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -69,7 +70,7 @@ class Exchange:
         """From a request's headers to the last byte of its answer."""
         started = time.perf_counter()
         request[REQUEST_ID] = str(uuid4())
-        status = _CLIENT_WENT
+        status = CLIENT_WENT
         counted = _route(request) not in self._apart
         self._requests += counted
         try:
@@ -81,7 +82,9 @@ class Exchange:
             return answer
         finally:
             self._requests -= counted
-            _record(request, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            fault = request.get(FAULT)
+            record(request.method, _route(request), status, seconds, request[REQUEST_ID], fault)
 
     async def _answer(
         self, request: web.Request, handler: Handler, *, counted: bool
@@ -152,16 +155,17 @@ def _http_answer(request: web.Request, error: web.HTTPException) -> web.Response
     return answer
 
 
-def _record(request: web.Request, status: int, seconds: float) -> None:
-    """One line: no query string, no body, no address of a person."""
-    route = _route(request)
-    method = request.method if request.method in _METHODS else "other"
+def record(
+    method: str, route: str, status: int, seconds: float, request_id: str, fault: Fault | None
+) -> None:
+    """One line, and the metrics: no query string, no body, no address of a person.
+
+    status: CLIENT_WENT if no answer was sent.
+    """
+    method = method if method in _METHODS else "other"
     _counter(route, method, status).inc()
     _observe(route)(seconds)
-    fault = request.get(FAULT)
-    log_request(
-        method, route, status, fault.reason.value if fault else "OK", seconds, request[REQUEST_ID]
-    )
+    log_request(method, route, status, fault.reason.value if fault else "OK", seconds, request_id)
 
 
 def _route(request: web.Request) -> str:

@@ -33,16 +33,15 @@ class GatherLimits:
 
 
 class _Waiting(Generic[Item, Answer]):
-    __slots__ = ("answer", "item", "size")
+    __slots__ = ("answered", "is_over", "item", "size")
 
-    def __init__(self, item: Item, size: int) -> None:
+    def __init__(
+        self, item: Item, size: int, answered: Callable[[Answer | BaseException], None]
+    ) -> None:
         self.item = item
         self.size = size
-        self.answer: asyncio.Future[Answer | Fault] = asyncio.get_running_loop().create_future()
-
-    def say(self, answer: Answer | Fault) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)
+        self.answered = answered
+        self.is_over = False
 
 
 class Gatherer(Generic[Item, Answer]):
@@ -61,22 +60,39 @@ class Gatherer(Generic[Item, Answer]):
         self._pause = pause
         self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._is_gathering = False
-        self._deadlines: Deadlines[_Waiting[Item, Answer]] = Deadlines(limits.timeout_s, _end)
+        self._deadlines: Deadlines[_Waiting[Item, Answer]] = Deadlines(limits.timeout_s, self._end)
         self._calls: set[asyncio.Task[None]] = set()
 
     async def pass_on(self, item: Item, size: int) -> Answer:
         """Sends one item on; returns its answer. Raises its Fault, or Fault(DEADLINE_EXCEEDED)."""
-        waiting: _Waiting[Item, Answer] = _Waiting(item, size)
-        self._waiting.append(waiting)
-        self._begin()
-        self._deadlines.add(waiting)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def answered(what: Answer | BaseException) -> None:
+            if isinstance(what, BaseException):
+                answer.set_exception(what)
+            else:
+                answer.set_result(what)
+
+        waiting = self._put(item, size, answered)
         try:
-            answer = await waiting.answer
+            return await answer
         finally:
-            self._deadlines.discard(waiting)
-        if isinstance(answer, Fault):
-            raise answer
-        return answer
+            self._finish(waiting)  # who waits no longer is told nothing
+
+    def put(
+        self, item: Item, size: int, answered: Callable[[Answer | BaseException], None]
+    ) -> None:
+        """Sends one item on, and calls answered once: with its answer, or what `pass_on` raises."""
+        self._put(item, size, answered)
+
+    def _put(
+        self, item: Item, size: int, answered: Callable[[Answer | BaseException], None]
+    ) -> _Waiting[Item, Answer]:
+        waiting: _Waiting[Item, Answer] = _Waiting(item, size, answered)
+        self._waiting.append(waiting)
+        self._deadlines.add(waiting)
+        self._begin()
+        return waiting
 
     def _begin(self) -> None:
         """Begins to gather for another call, if there is need and room for one."""
@@ -106,20 +122,19 @@ class Gatherer(Generic[Item, Answer]):
             answers = await self._call([waiting.item for waiting in group])
         except BaseException as error:
             for waiting in group:
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(error)
+                self._say(waiting, error)
             if not isinstance(error, Exception):
                 raise
             return
         for waiting, answer in zip(group, answers, strict=True):
-            waiting.say(answer)
+            self._say(waiting, answer)
 
     def _take(self) -> list[_Waiting[Item, Answer]]:
         """What one call carries of what still waits for its answer."""
         group: list[_Waiting[Item, Answer]] = []
         size = 0
         while self._waiting and len(group) < self._limits.items:
-            if self._waiting[0].answer.done():  # too late, or its sender left
+            if self._waiting[0].is_over:  # too late, or its sender left
                 self._waiting.popleft()
                 continue
             size += self._waiting[0].size
@@ -128,6 +143,16 @@ class Gatherer(Generic[Item, Answer]):
             group.append(self._waiting.popleft())
         return group
 
+    def _say(self, waiting: _Waiting[Item, Answer], answer: Answer | BaseException) -> None:
+        if not waiting.is_over:
+            self._finish(waiting)
+            waiting.answered(answer)
 
-def _end(waiting: _Waiting[Any, Any]) -> None:
-    waiting.say(Fault(Reason.DEADLINE_EXCEEDED, "there was no answer in time; send it again"))
+    def _finish(self, waiting: _Waiting[Item, Answer]) -> None:
+        waiting.is_over = True
+        self._deadlines.discard(waiting)
+
+    def _end(self, waiting: _Waiting[Any, Any]) -> None:
+        self._say(
+            waiting, Fault(Reason.DEADLINE_EXCEEDED, "there was no answer in time; send it again")
+        )

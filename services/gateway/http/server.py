@@ -9,9 +9,11 @@ from aiohttp import web
 from services.gateway.catalog.listing import Listing
 from services.gateway.http.answers import json_answer
 from services.gateway.http.callbacks import Callbacks
-from services.gateway.http.connection import Connection, Refused
+from services.gateway.http.connection import HEADERS_MAX, LINE_BYTES_MAX, Connection, Refused
+from services.gateway.http.door import Door, Doors
 from services.gateway.http.exchange import Exchange
 from services.gateway.http.log_http import LogOverHttp
+from services.gateway.http.notices import ROUTE, Notices
 from services.gateway.http.page import Page
 from services.gateway.http.projects_http import ProjectsOverHttp
 from services.gateway.http.totals_http import TotalsOverHttp
@@ -21,10 +23,6 @@ from services.runtime.settings import split_address
 
 _log = structlog.get_logger()
 
-_NOTICES = "/callbacks/{platform}"
-
-_LINE_BYTES_MAX = 8_190
-_HEADERS_MAX = 100
 _LINGER_S = 5.0
 _BACKLOG = 512
 
@@ -40,7 +38,7 @@ def application(
     exchange = Exchange(
         requests_max=settings.http_requests_max,
         answer_s=settings.http_answer_s,
-        apart=(_NOTICES,),
+        apart=(ROUTE,),
     )
     totals = TotalsOverHttp(live)
     projects = ProjectsOverHttp(listing)
@@ -55,8 +53,8 @@ def application(
     app.router.add_get("/v1/projects", projects.get)
     log.add_routes(app.router)
     app.router.add_get("/healthz", health)
-    app.router.add_get(_NOTICES, callbacks.accept, allow_head=False)
-    app.router.add_post(_NOTICES, callbacks.accept)
+    app.router.add_get(ROUTE, callbacks.accept, allow_head=False)
+    app.router.add_post(ROUTE, callbacks.accept)
     for path in page.paths:
         app.router.add_get(path, page.get)
     return app
@@ -65,9 +63,15 @@ def application(
 class HttpServer:
     """Listens on settings.http_listen for as long as `run` runs."""
 
-    def __init__(self, app: web.Application, settings: Settings) -> None:
+    def __init__(self, app: web.Application, notices: Notices, settings: Settings) -> None:
         self._settings = settings
         self._runner = web.AppRunner(app, shutdown_timeout=settings.drain_s)
+        self._doors = Doors(
+            notices,
+            self._connection,
+            idle_s=settings.http_idle_s,
+            answer_s=settings.http_answer_s,
+        )
         self._listener: asyncio.Server | None = None
         self.listening = asyncio.Event()
         self.port = 0
@@ -90,7 +94,7 @@ class HttpServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._connection, sock=listening)
+        self._listener = await loop.create_server(self._door, sock=listening)
         self.port = listening.getsockname()[1]
         self.listening.set()
         _log.info("http started", address=f"{host}:{self.port}")
@@ -99,13 +103,18 @@ class HttpServer:
         """Takes no more connections, lets requests under way finish, closes all others."""
         if self._listener is not None:
             self._listener.close()
-        await self._runner.cleanup()
+        await asyncio.gather(self._doors.close(self._settings.drain_s), self._runner.cleanup())
 
-    def _connection(self) -> asyncio.BaseProtocol:
+    def _door(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None, "it listens only between setup and cleanup"
-        if len(server.connections) >= self._settings.http_connections_max:
+        if len(server.connections) + len(self._doors) >= self._settings.http_connections_max:
             return Refused()
+        return Door(self._doors)
+
+    def _connection(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None, "doors are closed before it goes"
         return Connection(
             server,
             loop=asyncio.get_running_loop(),
@@ -113,7 +122,7 @@ class HttpServer:
             auto_decompress=False,  # a signature covers the bytes as they came
             keepalive_timeout=self._settings.http_idle_s,
             lingering_time=_LINGER_S,
-            max_line_size=_LINE_BYTES_MAX,
-            max_field_size=_LINE_BYTES_MAX,
-            max_headers=_HEADERS_MAX,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=LINE_BYTES_MAX,
+            max_headers=HEADERS_MAX,
         )

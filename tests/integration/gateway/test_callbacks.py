@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from watersmeet.donations.v1 import notification_service_pb2 as pb
 from yarl import URL
 
-from services.gateway.http.callbacks import BODY_BYTES_MAX
+from services.gateway.http.notices import BODY_BYTES_MAX
 from services.runtime.errors import Fault, Reason
 from tests.integration.gateway.conftest import Mesh, StartMesh
 
@@ -264,7 +264,7 @@ async def test_notices_that_wait_share_a_call_and_each_has_its_own_answer(mesh: 
     bodies = [b"forged" if n % 3 == 1 else b"%d" % n for n in range(9)]
     rest = [asyncio.create_task(post(body)) for body in bodies]
     async with asyncio.timeout(5):
-        while mesh.gateway.callbacks.under_way < 12:  # noqa: ASYNC110  nothing else tells
+        while mesh.gateway.notices.under_way < 12:  # noqa: ASYNC110  nothing else tells
             await asyncio.sleep(0.01)
     go_on.set()
     for body, (status, answer) in zip(bodies, await asyncio.gather(*rest), strict=True):

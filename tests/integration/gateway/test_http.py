@@ -269,7 +269,7 @@ async def test_requests_at_once_are_bounded_and_notices_apart(start_mesh: StartM
     http = await mesh.http()
     reader, writer = await asyncio.open_connection("127.0.0.1", mesh.gateway.http.port)
     writer.write(b"POST /callbacks/alipay HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
-    await until(lambda: mesh.gateway.callbacks.under_way == 1)  # it waits for its body
+    await until(lambda: mesh.gateway.notices.under_way == 1)  # it waits for its body
     async with http.get("/v1/totals") as answer:
         assert answer.status == 200
 
