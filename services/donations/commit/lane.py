@@ -72,7 +72,8 @@ class LaneWriter:
                 if fault is None:
                     raise
                 if isinstance(error, OutcomeUnknown):
-                    doubtful = recorded
+                    # Of this one there is nothing to know where it only looked for the one before.
+                    doubtful = recorded or doubtful
                 pause = next(pauses, None)
                 if pause is None:
                     if doubtful is not None:

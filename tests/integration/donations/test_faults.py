@@ -98,6 +98,24 @@ async def test_a_commit_whose_answer_was_lost_is_recognised(parts: Parts) -> Non
 
 
 @pytest.mark.usefixtures("quick")
+async def test_a_commit_is_recognised_though_the_answer_to_the_look_is_lost_too(
+    parts: Parts,
+) -> None:
+    lane = FailingLane(parts.engine)
+
+    async def lose_the_next_as_well(driver: Driver) -> None:
+        lane.after = lose_the_answer
+        await lose_the_answer(driver)
+
+    lane.after = lose_the_next_as_well
+    writer = LaneWriter(lane, parts.clock, parts.writers[0]._make_id)
+    recorded = await writer.write(await gather([both], parts.catalog))
+    assert recorded.results[0].outcomes.tolist() == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert [batch.id for batch in await parts.summaries()] == [recorded.batch_id]
+    await writer.close()
+
+
+@pytest.mark.usefixtures("quick")
 async def test_what_stays_unknown_is_said_and_resolved_by_a_repeat(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
