@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from services.donations.commit.claiming import gift_claims
 from services.donations.commit.fact_recording import record_facts
-from services.donations.commit.group import OUTCOME_OF_FATE, Group
+from services.donations.commit.group import LINES_MAX, OUTCOME_OF_FATE, Group
 from services.donations.commit.linking import rails_among, record_links
 from services.donations.commit.order_recording import (
     order_claims,
@@ -31,6 +31,7 @@ from services.donations.gifts.rows import GiftRows
 from services.donations.store import batches, claims, gifts, links, positions, sealing
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
+from services.runtime.errors import Fault, Reason
 
 _NO_OUTCOMES = np.empty(0, dtype=np.uint8)
 
@@ -74,6 +75,7 @@ async def record(
     staged: whether to expect repeats among the gifts. If not, and there is one, raises
     store.gifts.RepeatFound; the transaction must then be rolled back and begun anew.
     carries: whether the batch is to carry loose seals.
+    Raises Fault(BATCH_SIZE_INVALID) for a submission that alone comes to more than LINES_MAX lines.
     """
     rows, claimed = group.gifts, list[Claim]()
     outcomes, gifts_digest = _NO_OUTCOMES, EMPTY_DIGEST
@@ -121,7 +123,8 @@ async def record(
             transactions += await sealing.carry(driver, batch_id)
         seals = await sealing.seals_of(driver, transactions) if transactions else []
         digest = digest_of(gifts_digest, now, accepted, seals)
-        batch = _batch(group, batch_id, now, accepted, digest, summed(lines), max(events))
+        lines = _within_limit(summed(lines))
+        batch = _batch(group, batch_id, now, accepted, digest, lines, max(events))
         await batches.write(driver, batch)
     elif seals_some:
         await sealing.loosen(driver, batch_id)
@@ -148,6 +151,17 @@ async def _linked(
     rails = rails_among(group, rows, fates)
     named = (await links.family_of_rails(driver, rails)).members if rails else frozenset()
     return named | linked.keys()
+
+
+def _within_limit(lines: list[Line]) -> list[Line]:
+    """What the ledger takes as one batch; of a larger one it would never get the gifts."""
+    if len(lines) > LINES_MAX:
+        raise Fault(
+            Reason.BATCH_SIZE_INVALID,
+            f"what came together sums up by hour, campaign and project to {len(lines):,} lines, "
+            f"above {LINES_MAX:,}; nothing of it is recorded; send it in parts",
+        )
+    return lines
 
 
 def _batch(

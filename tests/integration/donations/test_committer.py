@@ -199,6 +199,21 @@ async def test_a_batch_has_no_more_lines_than_the_ledger_takes(
     await parts.require_balanced()
 
 
+async def test_what_alone_has_more_lines_than_the_ledger_takes_is_refused(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donations.commit.recording.LINES_MAX", 5)
+    now, hour = a_gift().event_time_micros, 3_600_000_000
+    spread = [a_gift(f"{n}", event_time_micros=now - n * hour) for n in range(6)]
+    with pytest.raises(Fault) as raised:
+        await parts.committer.commit(Submission(gifts=spread))
+    assert raised.value.reason is Reason.BATCH_SIZE_INVALID
+    assert await parts.query("SELECT FROM donations") == []
+    await parts.committer.commit(Submission(gifts=spread[1:]))
+    assert [len(batch) for batch in await parts.pending()] == [5]
+    await parts.require_balanced()
+
+
 async def test_a_batch_sums_up_to_no_more_than_an_entry_can_carry(
     parts: Parts, urls: DatabaseUrls
 ) -> None:
