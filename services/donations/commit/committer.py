@@ -48,7 +48,6 @@ class Limits:
     while much goes on coming.
     """
 
-    lanes: int = 2
     group_rows: int = 40_000
     queue_rows: int = 200_000
     stream_share: float = 0.8
@@ -203,8 +202,11 @@ class Committer:
             recorded = await lane.writer.write(gathered)
         except Exception as error:  # noqa: BLE001  handed to whoever waits for it
             if len(group) > 1 and fault_of(error) is None:
-                # One submission's defect must not fail the others.
-                _log.exception("a group failed; committing its parts one by one", parts=len(group))
+                # What is wrong with one submission must not fail the others.
+                if not isinstance(error, Fault):
+                    _log.exception(
+                        "a group failed; committing its parts one by one", parts=len(group)
+                    )
                 await self._commit_apart(lane, group)
             else:
                 for queued in group:

@@ -46,7 +46,8 @@ class Together:
             elif len(share) == 1 or fault_of(fate) is not None:
                 fates += [fate] * len(share)  # the database's doing
             else:
-                _log.error("a call's reports failed; each goes by itself", exc_info=fate)
+                if not isinstance(fate, Fault):
+                    _log.error("a call's reports failed; each goes by itself", exc_info=fate)
                 fates += await self._apart(share)
         return fates
 
