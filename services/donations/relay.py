@@ -72,7 +72,7 @@ class Relay:
             return
         if len(self._handed) == _BATCHES_AT_ONCE:
             self._must_look = True  # which finds them all
-            self._handed.clear()
+            self._take()
         self._handed.append(batch)
         self._handed_gifts += batch.gifts
         self._told.set()

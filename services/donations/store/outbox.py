@@ -37,11 +37,13 @@ _POSTPONE = text(
     UPDATE outbox SET problem = :problem, retry_time = :retry_time WHERE batch_id = :batch_id"""
 )
 
+# Ids ascend with the time of recording, so that one look finds the oldest.
 _BACKLOG = text(
     """
-    SELECT count(*), min(b.recorded_time) FROM outbox o JOIN batches b ON b.id = o.batch_id"""
+    SELECT (SELECT count(*) FROM outbox), (
+        SELECT b.recorded_time FROM outbox o JOIN batches b ON b.id = o.batch_id
+        ORDER BY o.batch_id LIMIT 1)"""
 )
-
 
 _ZONES = text("SELECT code, nullif(time_zone, :home) AS time_zone FROM campaigns")
 

@@ -128,9 +128,11 @@ async def test_more_batches_than_are_kept_in_memory_are_read_from_the_outbox(
 ) -> None:
     monkeypatch.setattr("services.donations.relay.POLL_S", 1e9)
     monkeypatch.setattr("services.donations.relay._BATCHES_AT_ONCE", 2)
+    monkeypatch.setattr("services.donations.relay._GIFTS_ENOUGH", 3)
     parts.committer.on_recorded(relay.recorded)
     await relay._post_what_waits()  # the look at the start
     batches = await record(parts, "a", "b", "c")
+    assert not relay._enough.is_set()  # what is no longer in memory is no reason to hurry
     await relay._post_what_waits()
     assert list(ledger.ledger.entries) == batches
 
