@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from services.donations.donors.donor import DonorKey, Erased, Reading, Sealed, WrappedKey
 from services.donations.store.sealing import sealing
 from services.runtime import database
+from services.runtime.errors import Fault, Reason
 
 Kept = Sealed | Erased | None
 """What is kept of a donor; None if nothing ever was."""
@@ -74,6 +75,12 @@ _READ = text(
     )
 )
 
+_READING = text(
+    f"""
+    SELECT reader, purpose, case_reference FROM donor_readings
+    WHERE {_KEY} AND request_id = CAST(:request_id AS uuid)"""  # noqa: S608  made of constants
+)
+
 _KEY_ID_AFTER = text("SELECT min(key_id) FROM donors WHERE key_id > :key_id")
 
 _WRAPPED_BY = text(
@@ -128,7 +135,11 @@ class DonorStore:
             return _kept(await _one(connection, text(_FIND), donor))
 
     async def read(self, donor: DonorKey, reading: Reading, now: datetime) -> Kept:
-        """As `donor`, and writes down who read it, if there is a contact to read."""
+        """As `donor`, and writes down who read it, if there is a contact to read.
+
+        Raises Fault(FIELD_INVALID) if another reading of this donor has the request id: this one
+        would be written down nowhere.
+        """
         async with database.transaction(self._engine) as connection:
             kept = _kept(await _one(connection, text(_FIND), donor))
             if isinstance(kept, Sealed):
@@ -141,7 +152,8 @@ class DonorStore:
                     "now": now,
                     "seal_id": uuid7(),
                 }
-                await connection.execute(_READ, values)
+                if (await connection.execute(_READ, values)).one_or_none() is None:
+                    _require_same(reading, (await connection.execute(_READING, values)).one())
             return kept
 
     async def erase(self, donor: DonorKey, by: str, now: datetime) -> datetime:
@@ -196,6 +208,15 @@ class DonorStore:
 async def _one(connection: AsyncConnection, query: Any, donor: DonorKey) -> Row[Any] | None:
     row: Row[Any] | None = (await connection.execute(query, _values(donor))).one_or_none()
     return row
+
+
+def _require_same(reading: Reading, row: Row[Any]) -> None:
+    if (reading.reader, reading.purpose, reading.case_reference) != tuple(row):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "this request_id is that of another reading of this donor; make a new one for each",
+            field="request_id",
+        )
 
 
 def _values(donor: DonorKey) -> dict[str, object]:

@@ -165,6 +165,28 @@ async def test_finance_reads_for_a_stated_reason_which_is_written_down(
     assert len(rows(urls, "donor_readings")) == 1
 
 
+@pytest.mark.parametrize(
+    ("reader", "changes"),
+    [
+        ("local", {"case_reference": "RCPT-2026-00018"}),
+        ("local", {"purpose": pb.READING_PURPOSE_LEGAL}),
+        ("other", {}),
+    ],
+)
+async def test_a_request_id_hides_no_other_reading(
+    connect: Connect, urls: DatabaseUrls, weibo: Any, reader: str, changes: dict[str, Any]
+) -> None:
+    await weibo.PutDonor(put(), timeout=5)
+    request = for_receipt()
+    finance: Any = DonorServiceStub(connect("finance", "local"))
+    await finance.GetDonor(request, timeout=5)
+    again: Any = DonorServiceStub(connect("finance", reader))
+    other = for_receipt(request_id=request.request_id, **changes)
+    fault = await fault_of(again.GetDonor(other, timeout=5))
+    assert (fault.reason, fault.metadata["field"]) == (Reason.FIELD_INVALID, "request_id")
+    assert len(rows(urls, "donor_readings")) == 1
+
+
 async def test_partners_know_only_their_own_donors(connect: Connect, weibo: Any) -> None:
     await weibo.PutDonor(put(), timeout=5)
     xiaomi = DonorServiceStub(connect("partner", "xiaomi"))
