@@ -1,9 +1,10 @@
 """Pledges in memory: a batch of orders costs the database one look at most, and mostly none.
 
-There may be millions of pledges, so those that orders name are kept, up to a bound, and the ones
-that were longest not named are forgotten. What is known of a pledge is read again after a minute;
-that is soon enough, because whatever changes what orders come to is known a quarter of an hour
-before (rules.LEAD). What is not known is looked up each time: a first version holds at once.
+There may be millions of pledges, so those that orders name are kept, up to so many versions in all,
+and the ones that were longest not named are forgotten. What is known of a pledge is read again
+after a minute; that is soon enough, because whatever changes what orders come to is known a quarter
+of an hour before (rules.LEAD). What is not known is looked up each time: a first version holds at
+once.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import NamedTuple, Protocol
 from services.donations.pledges.pledge import Pledge
 
 FRESH_S = 60.0
-CODES_MAX = 50_000
+VERSIONS_MAX = 50_000
 """Some 40 MB of them."""
 
 
@@ -40,13 +41,14 @@ class PledgeBook:
         reader: PledgeReader,
         clock: Callable[[], float] | None = None,
         *,
-        codes_max: int = CODES_MAX,
+        versions_max: int = VERSIONS_MAX,
     ) -> None:
         """clock: seconds, monotonic; the running loop's if None."""
         self._reader = reader
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._codes_max = codes_max
+        self._versions_max = versions_max
         self._known: OrderedDict[tuple[int, str], _Known] = OrderedDict()
+        self._kept = 0  # versions
 
     async def versions(
         self, partner: str, partner_id: int, codes: Iterable[str]
@@ -68,14 +70,18 @@ class PledgeBook:
         if missing:
             read = await self._reader.versions(partner, partner_id, sorted(missing))
             found.update(read)
+            self.forget(partner_id, read)
             for code, versions in read.items():
                 self._known[partner_id, code] = _Known(now, versions)
-                self._known.move_to_end((partner_id, code))
-            while len(self._known) > self._codes_max:
-                self._known.popitem(last=False)
+                self._kept += len(versions)
+            while self._kept > self._versions_max:
+                _, forgotten = self._known.popitem(last=False)
+                self._kept -= len(forgotten.versions)
         return found
 
     def forget(self, partner_id: int, codes: Iterable[str]) -> None:
         """Reads these codes again when they are named next: what this process changed itself."""
         for code in codes:
-            self._known.pop((partner_id, code), None)
+            forgotten = self._known.pop((partner_id, code), None)
+            if forgotten is not None:
+                self._kept -= len(forgotten.versions)

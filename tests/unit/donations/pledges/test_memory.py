@@ -12,12 +12,14 @@ class Store:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.versions_of_each = 1
 
     async def versions(
         self, _partner: str, _partner_id: int, codes: Sequence[str]
     ) -> Mapping[str, Sequence[Pledge]]:
         self.asked.append(list(codes))
-        return {code: [a_pledge(code)] for code in codes if code != "nobody"}
+        known = [code for code in codes if code != "nobody"]
+        return {code: [a_pledge(code)] * self.versions_of_each for code in known}
 
 
 class Seconds:
@@ -58,12 +60,27 @@ async def test_partners_are_kept_apart() -> None:
 
 async def test_what_was_longest_not_named_is_forgotten_first() -> None:
     store = Store()
-    book = PledgeBook(store, Seconds(), codes_max=2)
+    book = PledgeBook(store, Seconds(), versions_max=2)
     for codes in (["a"], ["b"], ["a"], ["c"], ["a"]):
         await book.versions("weibo", 1, codes)
     assert store.asked == [["a"], ["b"], ["c"]]
     await book.versions("weibo", 1, ["b"])
     assert store.asked[-1] == ["b"]
+
+
+async def test_so_many_versions_are_kept_in_all() -> None:
+    store = Store()
+    book = PledgeBook(store, Seconds(), versions_max=10)
+    store.versions_of_each = 4
+    for codes in (["a"], ["b"], ["c"], ["b"], ["a"]):
+        await book.versions("weibo", 1, codes)
+    assert store.asked == [["a"], ["b"], ["c"], ["a"]]
+    store.versions_of_each = 11  # more than it keeps at all
+    assert len((await book.versions("weibo", 1, ["d"]))["d"]) == 11
+    store.versions_of_each = 1
+    for codes in (["d"], ["e"], ["d", "e"]):
+        await book.versions("weibo", 1, codes)
+    assert store.asked[4:] == [["d"], ["d"], ["e"]]
 
 
 async def test_what_was_changed_here_is_read_again() -> None:
