@@ -28,9 +28,10 @@ POLL_S = 2.0
 """How often it looks without being told to: another process may have recorded either side."""
 
 PAUSE_S = 0.02
-# Reports whose gift never comes are looked at each time; however many there are, looking for their
-# gifts may take only so much of the database's time.
+# Reports whose gift never comes are looked at each time. However many there are, looking for their
+# gifts may take only so much of the database's time; and no pair is to wait longer than this.
 _BUSY_SHARE = 0.1
+_REST_MAX_S = 60.0
 
 PAGE = 500
 """The most gifts that are booked in one transaction."""
@@ -63,7 +64,7 @@ class Sweeper:
             self._told.clear()
             try:
                 await self.sweep()
-                pause = min(max(PAUSE_S, self._looked_s / _BUSY_SHARE - self._looked_s), POLL_S)
+                pause = rest_s(self._looked_s)
             except Exception as error:
                 fault = error if isinstance(error, Fault) else fault_of(error)
                 if fault is None:
@@ -108,3 +109,8 @@ class Sweeper:
         new = (recorded.outcomes == Outcome.ACCEPTED) | (recorded.outcomes == Outcome.SUSPENDED)
         if recorded.waiting or (self._waiting and new.any()):
             self._told.set()
+
+
+def rest_s(looked_s: float) -> float:
+    """How long to leave the database alone after looking took so long."""
+    return min(max(PAUSE_S, looked_s / _BUSY_SHARE - looked_s), _REST_MAX_S)
