@@ -204,7 +204,7 @@ def _row_problem(outcome: Outcome, refusal: Refusal) -> errors_pb2.Problem | Non
         explanation = EXPLANATIONS[refusal]
         return problem(explanation.reason, explanation.message, explanation.metadata)
     if outcome is Outcome.CONFLICTING:
-        return problem(Reason.DONATION_CONFLICT, GIFT_CONFLICT, {})
+        return problem(Reason.DONATION_CONFLICT, GIFT_CONFLICT)
     return None
 
 
@@ -231,10 +231,21 @@ def acknowledged(
     )
 
 
-def problem(reason: Reason, message: str, metadata: Any) -> errors_pb2.Problem:
+def problem(
+    reason: Reason, message: str, metadata: Mapping[str, str] | None = None
+) -> errors_pb2.Problem:
     """What is wrong with one item of a call."""
-    value = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
-    return errors_pb2.Problem(reason=value, message=message, metadata=metadata)
+    return errors_pb2.Problem(reason=reason_value(reason), message=message, metadata=metadata)
+
+
+def problem_of(fault: Fault) -> errors_pb2.Problem:
+    """The same of a fault."""
+    return problem(fault.reason, fault.message, fault.metadata)
+
+
+def reason_value(reason: Reason) -> errors_pb2.ErrorReason.ValueType:
+    """A reason on the wire."""
+    return errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
 
 
 def money(currency: str, micros: int) -> money_pb2.Money:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from watersmeet.donations.v1 import donor_service_pb2 as pb
 
-from services.donations.convert import micros_of_timestamp, timestamp_of
+from services.donations.convert import required_micros, timestamp_of
 from services.donations.domain import moment_of
 from services.donations.donors.donor import Contact, PutOutcome, Sealed
 from services.runtime.errors import Fault, Reason
@@ -20,9 +20,7 @@ def contact_of(request: pb.PutDonorRequest) -> Contact:
 
 def update_time_of(request: pb.PutDonorRequest) -> datetime:
     """When the partner learned of it. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    if not request.HasField("update_time"):
-        raise Fault(Reason.FIELD_REQUIRED, "update_time is required", field="update_time")
-    return moment_of(micros_of_timestamp(request.update_time, "update_time"))
+    return moment_of(required_micros(request, "update_time"))
 
 
 def outcome_value(outcome: PutOutcome) -> pb.PutDonorOutcome.ValueType:

@@ -3,12 +3,12 @@
 from watersmeet.donations.v1 import batch_service_pb2
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import life_service_pb2 as life_pb
-from watersmeet.errors.v1 import errors_pb2
 
 from services.donations.commit.submission import Fate
 from services.donations.convert import (
     money,
     outcome_value,
+    problem,
     required_amount,
     required_micros,
     timestamp_of,
@@ -24,6 +24,10 @@ from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Stag
 from services.runtime.errors import Fault, Reason
 
 CONFLICTS = {
+    Reason.REFUND_CONFLICT: (
+        "this refund id was recorded before with other content; the first report stands, and this "
+        "one is kept as a claim; a new refund needs an id of its own"
+    ),
     Reason.DISPUTE_CONFLICT: (
         "this status of this dispute was recorded before with other content; the first report "
         "stands, and this one is kept as a claim"
@@ -73,11 +77,11 @@ def stage_of(event: life_pb.StageEvent) -> StageEvent:
 
 def stage_result_message(fate: Fate) -> life_pb.StageResult:
     """What became of an event."""
-    problem = None
-    if fate.reason is not None:
-        value = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{fate.reason}")
-        problem = errors_pb2.Problem(reason=value, message=CONFLICTS[fate.reason])
-    return life_pb.StageResult(outcome=outcome_value(fate.outcome), problem=problem)
+    reason = fate.reason
+    return life_pb.StageResult(
+        outcome=outcome_value(fate.outcome),
+        problem=None if reason is None else problem(reason, CONFLICTS[reason]),
+    )
 
 
 def donation_message(recorded: RecordedGift) -> pb.Donation:

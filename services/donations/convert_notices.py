@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from google.protobuf.duration_pb2 import Duration
 from watersmeet.donations.v1 import notification_service_pb2 as pb
 
-from services.donations.convert import outcome_value, problem
+from services.donations.convert import outcome_value, problem_of
 from services.donations.notices import Accepted
 from services.donations.platforms.protocol import Notice
 from services.runtime.errors import Fault, Reason
@@ -52,7 +52,7 @@ def _result(result: Accepted | Fault) -> pb.NotificationResult:
     if isinstance(result, Fault):
         return pb.NotificationResult(
             refusal=pb.NotificationRefusal(
-                problem=problem(result.reason, result.message, result.metadata),
+                problem=problem_of(result),
                 retry_delay=_duration(result.retry_after),
             )
         )

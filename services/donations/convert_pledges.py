@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import pledge_service_pb2 as pb
-from watersmeet.errors.v1 import errors_pb2
-from watersmeet.type.v1 import money_pb2
 
 from services.donations.commit.submission import Committed
 from services.donations.convert import (
     micros_of_timestamp,
+    money,
     outcome_value,
+    problem_of,
+    required_micros,
     timestamp_of_micros,
 )
 from services.donations.domain import Outcome
@@ -75,9 +76,7 @@ def _draft_of(draft: pb.PledgeDraft, partner: str, tokens: DonorTokens) -> Pledg
 
 def end_of(request: pb.EndPledgeRequest) -> int:
     """When a pledge ends. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    if not request.HasField("end_time"):
-        raise _required("end_time")
-    return micros_of_timestamp(request.end_time, "end_time")
+    return required_micros(request, "end_time")
 
 
 def fate_message(fate: PledgeFate) -> pb.PledgeResult:
@@ -85,7 +84,7 @@ def fate_message(fate: PledgeFate) -> pb.PledgeResult:
     return pb.PledgeResult(
         outcome=outcome_value(fate.outcome),
         version=fate.version,
-        problem=_problem(fate.problem) if fate.problem else None,
+        problem=problem_of(fate.problem) if fate.problem else None,
     )
 
 
@@ -161,7 +160,7 @@ def recorded_message(batch: Evaluated, committed: Committed | None) -> pb.Record
             rows[row] = intake_pb.RowResult(
                 index=row,
                 outcome=outcome_value(outcome),
-                problem=_problem(_ORDER_CONFLICT) if conflicts else None,
+                problem=problem_of(_ORDER_CONFLICT) if conflicts else None,
             )
     counted: Mapping[Outcome, int] = {kind: outcomes.count(kind) for kind in set(outcomes)}
     suspended = counted.get(Outcome.SUSPENDED, 0)
@@ -180,7 +179,7 @@ def recorded_message(batch: Evaluated, committed: Committed | None) -> pb.Record
 
 def _refused(row: int, fault: Fault) -> intake_pb.RowResult:
     return intake_pb.RowResult(
-        index=row, outcome=intake_pb.OUTCOME_REFUSED, problem=_problem(fault)
+        index=row, outcome=intake_pb.OUTCOME_REFUSED, problem=problem_of(fault)
     )
 
 
@@ -202,19 +201,6 @@ def order_message(order: PledgedOrder, pledge: Pledge) -> pb.GetOrderResponse:
             )
             for part in parts_of(pledge, order.given_micros)
         ],
-    )
-
-
-def money(currency: str, micros: int) -> money_pb2.Money:
-    """An amount on the wire."""
-    return money_pb2.Money(currency_code=currency, micros=micros)
-
-
-def _problem(fault: Fault) -> errors_pb2.Problem:
-    return errors_pb2.Problem(
-        reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{fault.reason}"),
-        message=fault.message,
-        metadata=fault.metadata,
     )
 
 

@@ -7,12 +7,14 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import review_service_pb2 as pb
-from watersmeet.errors.v1 import errors_pb2
 from watersmeet.type.v1 import money_pb2
 
 from services.donations.convert import (
     micros_of_timestamp,
+    money,
     outcome_value,
+    problem,
+    reason_value,
     timestamp_of,
     timestamp_of_micros,
 )
@@ -25,7 +27,6 @@ from services.donations.review.reviewed import (
     WholeNotice,
     Window,
 )
-from services.runtime.errors import Reason
 
 
 def window_of(request: Any) -> Window:
@@ -46,7 +47,7 @@ def conflict_message(conflict: Conflict) -> pb.Conflict:
         partner=conflict.partner,
         external_id=conflict.external_id,
         refund_id=conflict.refund_id,
-        reason=_reason(conflict.reason),
+        reason=reason_value(conflict.reason),
         received_time=timestamp_of(conflict.received_time),
         claim=_content(conflict.claim),
         gift=_content(conflict.gift),
@@ -64,7 +65,7 @@ def notice_message(notice: Quarantined) -> pb.QuarantinedNotice:
     return pb.QuarantinedNotice(
         id=notice.digest.hex(),
         platform=notice.platform,
-        reason=_reason(notice.reason),
+        reason=reason_value(notice.reason),
         message=notice.message,
         received_time=timestamp_of(notice.received_time),
         body_bytes=notice.body_bytes,
@@ -87,15 +88,13 @@ def whole_message(notice: WholeNotice) -> pb.GetQuarantinedResponse:
 
 def replay_message(replay: Replay) -> pb.Replay:
     """What a replay came to."""
-    problem = None
-    if replay.reason is not None:
-        problem = errors_pb2.Problem(reason=_reason(replay.reason), message=replay.message)
+    reason = replay.reason
     return pb.Replay(
         request_id=replay.request_id,
         caller=replay.caller,
         replay_time=timestamp_of(replay.replay_time),
         outcomes=map(outcome_value, replay.outcomes),
-        problem=problem,
+        problem=None if reason is None else problem(reason, replay.message),
     )
 
 
@@ -123,10 +122,4 @@ def _content(content: Content | None) -> pb.ReportedContent | None:
 
 
 def _money(content: Content, micros: int | None) -> money_pb2.Money | None:
-    return (
-        None if micros is None else money_pb2.Money(currency_code=content.currency, micros=micros)
-    )
-
-
-def _reason(reason: Reason) -> errors_pb2.ErrorReason.ValueType:
-    return errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
+    return None if micros is None else money(content.currency, micros)

@@ -141,7 +141,7 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         committed = await self._committer.commit(Submission(refunds=(refund,)))
         fate = committed.refunds[0]
         if fate.reason is not None:
-            raise Fault(fate.reason, _REFUND_CONFLICTS[fate.reason])
+            raise Fault(fate.reason, convert_life.CONFLICTS[fate.reason])
         recorded = RecordedRefund(
             refund.refund_id,
             refund.amount_micros,
@@ -180,17 +180,6 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         if recorded is None:
             raise Fault(Reason.DONATION_NOT_FOUND, f"{partner} has reported no such gift")
         return recorded
-
-
-_REFUND_CONFLICTS = {
-    Reason.REFUND_CONFLICT: (
-        "this refund id was recorded before with other content; the first report stands, and this "
-        "one is kept as a claim; a new refund needs an id of its own"
-    ),
-    Reason.CURRENCY_MISMATCH: (
-        "the refund names another currency than its gift has; it is kept as a claim and not booked"
-    ),
-}
 
 
 async def _opening(requests: AsyncIterator[pb.StreamDonationsRequest]) -> pb.StreamOpening:

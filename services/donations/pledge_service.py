@@ -6,6 +6,7 @@ from watersmeet.donations.v1 import pledge_service_pb2 as pb
 from watersmeet.donations.v1 import pledge_service_pb2_grpc as pb_grpc
 
 from services.donations import convert_pledges as convert
+from services.donations.convert import money
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.pledging import Pledging
 from services.runtime.call import current_call, partner_of
@@ -82,5 +83,5 @@ class PledgeService(pb_grpc.PledgeServiceServicer):
             partner, request.code, request.version
         )
         return pb.GiveRemainderResponse(
-            given=convert.money(pledge.currency, given), account=convert.account_message(account)
+            given=money(pledge.currency, given), account=convert.account_message(account)
         )

@@ -172,13 +172,10 @@ def require_gift(gift: Gift, now: datetime, *, project_required: bool = True) ->
 
 def require_refund(refund: Refund, now: datetime) -> Refund:
     """Returns the refund if it may be recorded; raises Fault otherwise, as for a gift."""
-    if not refund.external_id:
-        _require(Refusal.EXTERNAL_ID_MISSING)
-    if not is_external_id(refund.external_id):
-        _require(Refusal.EXTERNAL_ID_MALFORMED)
+    require_external_id(refund.external_id)
     _require_id(refund.refund_id, "refund_id", "refund")
     _require(_money_refusal(refund.amount_micros, refund.currency))
-    _require(_time_refusal(refund.event_time_micros, latest_micros(now)))
+    require_event_time(refund.event_time_micros, latest_micros(now))
     return refund
 
 
@@ -187,7 +184,7 @@ def require_dispute(dispute: Dispute, now: datetime) -> Dispute:
     require_external_id(dispute.external_id)
     _require_id(dispute.dispute_id, "dispute_id", "dispute")
     _require(_money_refusal(dispute.amount_micros, dispute.currency))
-    _require(_time_refusal(dispute.event_time_micros, latest_micros(now)))
+    require_event_time(dispute.event_time_micros, latest_micros(now))
     return dispute
 
 
@@ -195,7 +192,7 @@ def require_stage(event: StageEvent, now: datetime) -> StageEvent:
     """Returns the event if it may be recorded; raises Fault otherwise, as for a gift."""
     require_external_id(event.external_id)
     _require_id(event.event_id, "event_id", "event")
-    _require(_time_refusal(event.event_time_micros, latest_micros(now)))
+    require_event_time(event.event_time_micros, latest_micros(now))
     return event
 
 
@@ -211,6 +208,11 @@ def require_external_id(text: str) -> str:
     if not is_external_id(text):
         _require(Refusal.EXTERNAL_ID_MALFORMED if text else Refusal.EXTERNAL_ID_MISSING)
     return text
+
+
+def require_event_time(micros: int, latest: int) -> None:
+    """Raises Fault unless something may have happened at a moment. latest: see latest_micros."""
+    _require(_time_refusal(micros, latest))
 
 
 def require_code(text: str, field: str) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from services.donations.gifts.validation import is_external_id
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
 from services.donations.platforms.form import Fields, optional_field, read_form, required_field
@@ -141,7 +142,7 @@ def _gift(fields: Fields, trade: str) -> GiftReport:
 def _refund(fields: Fields, trade: str, refunded: int) -> RefundReport:
     refund_time = required_field(fields, "gmt_refund")
     request = optional_field(fields, "out_biz_no")
-    if not reading.is_identifier(request):
+    if not is_external_id(request):
         request = "refund-" + "".join(filter(str.isdigit, refund_time))
     return RefundReport(
         external_id=trade,

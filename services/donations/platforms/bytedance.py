@@ -38,6 +38,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from services.donations.domain import Rail
+from services.donations.gifts.validation import is_external_id
 from services.donations.platforms import reading
 from services.donations.platforms.configuration import Section
 from services.donations.platforms.protocol import (
@@ -151,7 +152,7 @@ def _payment(message: Json) -> list[Report]:
 def _rail(message: Json) -> Rail | None:
     way, number = message.get("way"), message.get("channel_no")
     rail = RAILS_BY_WAY.get(str(way))
-    if rail is None or not isinstance(number, str) or not reading.is_identifier(number):
+    if rail is None or not isinstance(number, str) or not is_external_id(number):
         return None
     return Rail(rail, number)
 

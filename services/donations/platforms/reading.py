@@ -9,6 +9,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from urllib.parse import parse_qsl, unquote
 
+from services.donations.gifts.validation import (
+    DONOR_REFERENCE_BYTES_MAX,
+    is_code,
+    is_external_id,
+)
 from services.donations.platforms.protocol import BODY_LIMIT_BYTES, Notice
 from services.runtime.errors import Fault, Reason
 
@@ -22,8 +27,6 @@ _MICROS = 1_000_000
 _MICROS_PER_FEN = 10_000
 _DECIMAL = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,6}))?")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,14}")
-_IDENTIFIER = re.compile(r"[!-~]{1,64}")
-_CODE = re.compile(r"[a-z0-9._-]{1,64}")
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -32,7 +35,6 @@ _SHANGHAI_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]
 # Eleven digits are a number of milliseconds, or no time at all.
 _UNIX_TIME_END = 10**10
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")
-_DONOR_REFERENCE_MAX_BYTES = 128
 _ATTRIBUTION_MAX_PARTS = 32
 _KEPT_TEXT_MAX = 256
 
@@ -116,14 +118,9 @@ def whole_number(name: str, text: str) -> int:
     return int(text)
 
 
-def is_identifier(text: str) -> bool:
-    """Whether text can be an id here: 1 to 64 printable ASCII characters without spaces."""
-    return _IDENTIFIER.fullmatch(text) is not None
-
-
 def identifier(name: str, text: str) -> str:
     """text, if it can be an id here."""
-    if not is_identifier(text):
+    if not is_external_id(text):
         raise malformed(f"{name} is not 1 to 64 printable ASCII characters without spaces")
     return text
 
@@ -183,7 +180,7 @@ _kept_attribution = lru_cache(maxsize=4_096)(_attribution)
 
 def code_or_nothing(text: str) -> str:
     """text if it can be the code of a project or a campaign, else ""."""
-    return text if _CODE.fullmatch(text) else ""
+    return text if is_code(text) else ""
 
 
 def _code(name: str, pairs: list[tuple[str, str]]) -> str:
@@ -194,5 +191,5 @@ def _code(name: str, pairs: list[tuple[str, str]]) -> str:
 
 def donor_reference(text: str) -> str:
     """The platform's id of the payer, or "" if there is none that can be kept."""
-    usable = text.isascii() and text.isprintable() and len(text) <= _DONOR_REFERENCE_MAX_BYTES
+    usable = text.isascii() and text.isprintable() and len(text) <= DONOR_REFERENCE_BYTES_MAX
     return text if usable else ""

@@ -9,8 +9,8 @@ from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import (
     AMOUNT_MICROS_MAX,
     DONOR_REFERENCE_BYTES_MAX,
-    EARLIEST_MICROS,
     is_external_id,
+    require_event_time,
 )
 from services.donations.pledges.evaluation import gift_id, given_micros, parts_of
 from services.donations.pledges.pledge import (
@@ -156,16 +156,7 @@ def _checked_moment(order: IncomingOrder, latest: int) -> int:
     moment = order.event_time_micros
     if moment is None:
         raise Fault(Reason.FIELD_REQUIRED, "say when the receipt was confirmed", field="event_time")
-    if moment < EARLIEST_MICROS:
-        raise Fault(
-            Reason.FIELD_INVALID, "event_time must not lie before the year 2000", field="event_time"
-        )
-    if moment > latest:
-        raise Fault(
-            Reason.EVENT_TIME_IN_FUTURE,
-            "event_time is more than ten minutes ahead of the server's clock; check yours",
-            field="event_time",
-        )
+    require_event_time(moment, latest)
     reference = order.shopper_reference
     # A character has at most four bytes, so most need not be encoded to be counted.
     is_long = len(reference) * 4 > DONOR_REFERENCE_BYTES_MAX

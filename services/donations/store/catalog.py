@@ -1,6 +1,6 @@
 """Charities, projects, campaigns and partners."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -101,7 +101,7 @@ class CatalogStore:
         async with database.transaction(self._engine) as connection:
             row, _ = await _create(connection, charities, values, select(charities))
             _require_same(_charity(row), charity)
-            return _charity(row, await _certificates(connection, row.id))
+            return _charity(row, await _certificates(connection, [row.id]))
 
     async def add_certificate(self, code: str, certificate: Certificate, now: datetime) -> Charity:
         """Adds a certificate to a charity, unless it has it. Returns the charity.
@@ -114,7 +114,7 @@ class CatalogStore:
             if row is None:
                 raise _no_charity()
             await connection.execute(select(func.pg_advisory_xact_lock(_CERTIFYING, row.id)))
-            held = (await _certificates(connection, row.id)).get(row.id, ())
+            held = (await _certificates(connection, [row.id])).get(row.id, ())
             if is_new(certificate, held, row.credit_code):
                 values = {
                     "charity_id": row.id,
@@ -125,7 +125,7 @@ class CatalogStore:
                     "seal_id": uuid7(),
                 }
                 await connection.execute(sealed_insert(insert(certificates).values(**values), "id"))
-            return _charity(row, await _certificates(connection, row.id))
+            return _charity(row, await _certificates(connection, [row.id]))
 
     async def create_project(self, project: Project, now: datetime) -> None:
         """Creates a project. Raises Fault(CHARITY_NOT_FOUND) if its charity is not there."""
@@ -188,7 +188,7 @@ class CatalogStore:
             row = found.one_or_none()
             if row is None:
                 raise _no_charity()
-            return _charity(row, await _certificates(connection, row.id))
+            return _charity(row, await _certificates(connection, [row.id]))
 
     async def project(self, code: str) -> Project:
         """Raises Fault(PROJECT_NOT_FOUND)."""
@@ -209,7 +209,7 @@ class CatalogStore:
         page = select(charities).where(charities.c.code > after).order_by(charities.c.code)
         async with self._engine.connect() as connection:
             rows = (await connection.execute(page.limit(limit))).all()
-            held = await _certificates(connection, *(row.id for row in rows))
+            held = await _certificates(connection, [row.id for row in rows])
         return [_charity(row, held) for row in rows]
 
     async def projects(self, after: str, limit: int) -> list[Project]:
@@ -282,11 +282,11 @@ def _require_same(kept: Charity | Project | Campaign, given: Charity | Project |
 
 
 async def _certificates(
-    connection: AsyncConnection, *charity_ids: int
+    connection: AsyncConnection, charity_ids: Sequence[int] | None = None
 ) -> dict[int, tuple[Certificate, ...]]:
-    """The certificates of these charities, or of all, in the order of days; by charity id."""
+    """The certificates of these charities, all if None, in the order of days; by charity id."""
     query = select(certificates)
-    if charity_ids:
+    if charity_ids is not None:
         query = query.where(certificates.c.charity_id.in_(charity_ids))
     held: dict[int, tuple[Certificate, ...]] = {}
     for row in await connection.execute(query):
