@@ -36,6 +36,10 @@ CONFLICTS = {
         "this event id was recorded before with other content; the first report stands, and this "
         "one is kept as a claim"
     ),
+    Reason.REPORTS_EXCEEDED: (
+        "of this gift so many refunds, disputes or events are recorded that no more are taken; the "
+        "report is kept as a claim; check what is sent under this gift's id"
+    ),
     Reason.CURRENCY_MISMATCH: (
         "the report names another currency than its gift has; it is kept as a claim and not booked"
     ),

@@ -27,9 +27,9 @@ async def record_facts(
     first: dict[FactKey, Fact] = {}
     for key, fact in group.facts:
         first.setdefault(facts.key_of(key, fact), fact)
-    stored = await facts.add(driver, first, batch_id, now) if first else {}
-    new = {key for key, fact in group.facts if facts.key_of(key, fact) not in stored}
-    booked = await book(driver, new | group.awaited | set(touched), batch_id)
+    new, stored = await facts.add(driver, first, batch_id, now) if first else ((), {})
+    told = {key for key, fact in group.facts if facts.key_of(key, fact) in new}
+    booked = await book(driver, told | group.awaited | set(touched), batch_id)
     if not group.facts:
         return [], booked
     about = {key for key, _ in group.facts}
@@ -40,7 +40,10 @@ async def record_facts(
     fates = []
     for key, fact in group.facts:
         name = facts.key_of(key, fact)
-        fate = _fate(fact, first[name], stored.get(name), currencies.get(key))
+        if name in new or name in stored:
+            fate = _fate(fact, first[name], stored.get(name), currencies.get(key))
+        else:
+            fate = Fate(Outcome.CONFLICTING, reason=Reason.REPORTS_EXCEEDED)
         if fate.reason is not None and fate.reason is not Reason.CURRENCY_MISMATCH:
             booked.claims.append(fact_claim(key, fact, fate.reason))
         elif isinstance(fact, Refund):

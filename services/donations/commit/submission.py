@@ -85,8 +85,8 @@ class Fate(NamedTuple):
     """What became of one refund, dispute or stage.
 
     outcome: ACCEPTED, WAITING, REPLAYED or CONFLICTING. batch_id: the batch that booked it, if any.
-    reason: why it conflicts: REFUND_CONFLICT, DISPUTE_CONFLICT, STAGE_CONFLICT or
-    CURRENCY_MISMATCH.
+    reason: why it conflicts: REFUND_CONFLICT, DISPUTE_CONFLICT, STAGE_CONFLICT,
+    CURRENCY_MISMATCH or REPORTS_EXCEEDED.
     """
 
     outcome: Outcome

@@ -2,12 +2,14 @@
 
 A fact is a row by its gift's key and its own identity; the first report of an identity stands. A
 fact may come before its gift. Rows are never changed, but that a refund learns which batch booked
-it.
+it. Whatever happens to a gift is booked by all that is kept of it, so there is an end to how much
+may be.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby, islice
 from uuid import UUID
 
 from services.donations.domain import Key, Refund, micros_of, moment_of
@@ -16,6 +18,11 @@ from services.donations.life.transitions import State
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import KEYS, transposed
 from services.donations.store.sealing import sealing
+
+FACTS_MAX = 1_000
+"""So many refunds of one gift are kept, as many disputes and as many stages, and then no more; two
+transactions may each bring as many. A gift has a few.
+"""
 
 FactKey = tuple[object, ...]
 """bucket, partner id, the gift's id, and the fact's identity."""
@@ -44,7 +51,10 @@ class _Table:
         return sealing(
             self.name,
             f"INSERT INTO {self.name} ({self.columns}, recorded_time, seal_id) "  # noqa: S608
-            f"SELECT k.*, %s, %s::uuid FROM unnest({self._unnested(kinds)}) k "
+            f"SELECT k.*, %s, %s::uuid FROM unnest({self._unnested(kinds)}) k({self.columns}) "
+            f"WHERE (SELECT count(*) FROM (SELECT FROM {self.name} f "
+            "WHERE (f.bucket, f.partner_id, f.external_id) "
+            f"= (k.bucket, k.partner_id, k.external_id) LIMIT {FACTS_MAX}) n) < {FACTS_MAX} "
             "ON CONFLICT DO NOTHING",
             key,
         )
@@ -111,18 +121,22 @@ def key_of(key: Key, fact: Fact) -> FactKey:
 
 async def add(
     driver: Driver, facts: Mapping[FactKey, Fact], batch_id: UUID, now: datetime
-) -> dict[FactKey, Fact]:
-    """Inserts facts whose keys are new; returns what is recorded under the other keys.
+) -> tuple[set[FactKey], dict[FactKey, Fact]]:
+    """Inserts facts whose keys are new; returns the keys that were, and what is recorded under the
+    others. Those of gifts that have FACTS_MAX are among neither.
 
     batch_id: this transaction's own, whether or not it comes to a batch.
-    Of what is returned the partner is left out, as the key names it.
+    Of what is recorded the partner is left out, as the key names it.
     """
-    stored: dict[FactKey, Fact] = {}
+    new, stored = set[FactKey](), dict[FactKey, Fact]()
     for kind in (Refund, Dispute, StageEvent):
         rows = {key: fact for key, fact in facts.items() if isinstance(fact, kind)}
         if rows:
-            stored |= await _add(driver, _table_of(kind), rows, batch_id, now)
-    return stored
+            table = _table_of(kind)
+            added = await _insert(driver, table, rows, batch_id, now)
+            new |= added
+            stored |= await _find(driver, table, rows.keys() - added)
+    return new, stored
 
 
 async def read(driver: Driver, keys: Iterable[Key]) -> dict[Key, Told]:
@@ -158,17 +172,25 @@ async def refund_batches(driver: Driver, keys: Iterable[Key]) -> dict[FactKey, U
     return {tuple(key): batch_id for *key, batch_id in await rows.fetchall()}
 
 
-async def _add(
+async def _insert(
     driver: Driver, table: _Table, facts: Mapping[FactKey, Fact], batch_id: UUID, now: datetime
-) -> dict[FactKey, Fact]:
-    width = 3 + len(table.identity)
-    rows = [(*key, *_content(fact)) for key, fact in sorted(facts.items())]
-    columns = transposed(rows, width + len(table.content))
+) -> set[FactKey]:
+    """The statement counts what was there before it; of its own rows it takes as many."""
+    rows = [
+        (*key, *_content(facts[key]))
+        for _, of_gift in groupby(sorted(facts), key=lambda key: key[:3])
+        for key in islice(of_gift, FACTS_MAX)
+    ]
+    columns = transposed(rows, 3 + len(table.identity) + len(table.content))
     inserted = await driver.execute(table.insert.encode(), [now, batch_id, *columns])
-    known = sorted(facts.keys() - {tuple(row) for row in await inserted.fetchall()})
-    if not known:
+    return {tuple(row) for row in await inserted.fetchall()}
+
+
+async def _find(driver: Driver, table: _Table, keys: Collection[FactKey]) -> dict[FactKey, Fact]:
+    if not keys:
         return {}
-    found = await driver.execute(table.find.encode(), transposed(known, width))
+    width = 3 + len(table.identity)
+    found = await driver.execute(table.find.encode(), transposed(sorted(keys), width))
     return {tuple(row[:width]): _fact(table, "", row[2], row[3:]) for row in await found.fetchall()}
 
 
