@@ -141,8 +141,7 @@ async def _page(
     """One page, and the token of the next one."""
     after = ""
     if request.page_token:
-        [code] = position_of(request.page_token, method)
-        after = str(code)
+        after = position_of(request.page_token, method).text()
     size = page_size(request.page_size)
     # One more than asked for says whether there is another page.
     found = await fetch(after, size + 1)

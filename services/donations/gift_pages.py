@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from services.donations.catalog.memory import Catalog
-from services.donations.domain import bucket_of
+from services.donations.domain import BUCKETS, bucket_of
 from services.runtime.call import current_call, partner_of
 from services.runtime.paging import page_size, position_of, token_after
 
@@ -55,8 +55,8 @@ async def gift_page(
     size = page_size(asked.page_size)
     after = None
     if asked.page_token:
-        bucket, external_id = position_of(asked.page_token, *scope)
-        after = int(bucket), str(external_id)
+        ended = position_of(asked.page_token, *scope)
+        after = ended.number(BUCKETS - 1), ended.text()
     partner_id = await catalog.known_partner_id(partner)
     if partner_id is None:
         return (), ""

@@ -10,7 +10,7 @@ from services.donations.convert import money
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.pledging import Pledging
 from services.runtime.call import current_call, partner_of
-from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.paging import INTEGER_MAX, page_size, position_of, token_after
 from services.runtime.quotas.quotas import Quotas
 
 
@@ -51,8 +51,8 @@ class PledgeService(pb_grpc.PledgeServiceServicer):
         size = page_size(request.page_size)
         after = "", 0
         if request.page_token:
-            code, version = position_of(request.page_token, *scope)
-            after = str(code), int(version)
+            ended = position_of(request.page_token, *scope)
+            after = ended.text(), ended.number(INTEGER_MAX)
         # One more than asked for says whether there is another page.
         found = await self._pledging.page(partner, after, size + 1)
         token = ""

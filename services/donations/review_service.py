@@ -7,15 +7,17 @@ from watersmeet.donations.v1 import review_service_pb2_grpc as pb_grpc
 
 from services.donations import convert_review
 from services.donations.catalog.memory import Catalog
-from services.donations.domain import Key, micros_of, moment_of
+from services.donations.domain import BUCKETS, Key, micros_of, moment_of
 from services.donations.gifts.validation import require_code
 from services.donations.review.reviewed import Window, require_notice_id, require_window
 from services.donations.review_desk import ReviewDesk
-from services.donations.store.conflicts import ConflictPlace, ConflictStore
+from services.donations.store.conflicts import LAST, ConflictPlace, ConflictStore
 from services.donations.store.review import NoticePlace, ReviewStore
 from services.runtime.call import current_call, partner_of
 from services.runtime.identity import Role
-from services.runtime.paging import Position, page_size, position_of, token_after
+from services.runtime.paging import SMALLINT_MAX, page_size, position_of, token_after
+
+_LAST_MICROS = micros_of(LAST)
 
 
 class ReviewService(pb_grpc.ReviewServiceServicer):
@@ -49,7 +51,7 @@ class ReviewService(pb_grpc.ReviewServiceServicer):
         found = await self._conflicts.conflicts(partner_id, window, after, size + 1)
         token = ""
         if len(found) > size:
-            token = token_after(_position(found[size - 1][0]), *scope)
+            token = token_after(_parts(found[size - 1][0]), *scope)
         return pb.ListConflictsResponse(
             conflicts=[convert_review.conflict_message(conflict) for _, conflict in found[:size]],
             next_page_token=token,
@@ -66,8 +68,8 @@ class ReviewService(pb_grpc.ReviewServiceServicer):
         size = page_size(request.page_size)
         after = None
         if request.page_token:
-            micros, digest = position_of(request.page_token, *scope)
-            after = NoticePlace(moment_of(int(micros)), bytes.fromhex(str(digest)))
+            ended = position_of(request.page_token, *scope)
+            after = NoticePlace(moment_of(ended.number(_LAST_MICROS)), ended.digest())
         found = await self._store.notices(
             request.platform,
             window,
@@ -104,16 +106,16 @@ def _told(window: Window) -> tuple[str, str]:
     return (start.isoformat() if start else "", end.isoformat() if end else "")
 
 
-def _position(place: ConflictPlace) -> Position:
+def _parts(place: ConflictPlace) -> list[str | int]:
     micros = micros_of(place.received_time)
     return [micros, *place.key, place.refund_id, place.claim_hash.hex()]
 
 
 def _conflict_place(token: str, scope: tuple[str, ...]) -> ConflictPlace:
-    micros, bucket, partner_id, external_id, refund_id, claim_hash = position_of(token, *scope)
+    ended = position_of(token, *scope)
     return ConflictPlace(
-        moment_of(int(micros)),
-        Key(int(bucket), int(partner_id), str(external_id)),
-        str(refund_id),
-        bytes.fromhex(str(claim_hash)),
+        moment_of(ended.number(_LAST_MICROS)),
+        Key(ended.number(BUCKETS - 1), ended.number(SMALLINT_MAX), ended.text()),
+        ended.text(),
+        ended.digest(),
     )

@@ -7,7 +7,7 @@ from services.ledger import convert
 from services.ledger.convert_holds import amount_of, hold_message, transfer_name_of
 from services.ledger.domain import TransferName
 from services.ledger.posting.holds import Holds
-from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.paging import INTEGER_MAX, page_size, position_of, token_after
 from services.runtime.served import Context
 
 
@@ -58,8 +58,8 @@ class HoldService(pb_grpc.HoldServiceServicer):
         size = page_size(request.page_size)
         after = TransferName(0, 0)
         if request.page_token:
-            sequence, position = map(int, position_of(request.page_token, *scope))
-            after = TransferName(sequence, position)
+            ended = position_of(request.page_token, *scope)
+            after = TransferName(ended.number(), ended.number(INTEGER_MAX))
         holds = await self._holds.of_account(
             account, open_only=request.open_only, after=after, limit=size + 1
         )

@@ -60,8 +60,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         size = page_size(request.page_size)
         after = None
         if request.page_token:
-            code, currency = map(str, position_of(request.page_token, *scope))
-            after = AccountName(code, currency)
+            ended = position_of(request.page_token, *scope)
+            after = AccountName(ended.text(), ended.text())
         accounts = await self._reader.accounts(
             prefix=request.code_prefix, after=after, limit=size + 1
         )
@@ -113,7 +113,8 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         scope = ("ListEntries", request.account, *map(str, (*(cause or ()), start, end)))
         size_max = page_size(request.page_size)
         if request.page_token:
-            after, through = map(int, position_of(request.page_token, *scope))
+            ended = position_of(request.page_token, *scope)
+            after, through = ended.number(), ended.number()
         else:
             after, through = await self._history.span(start, end, INT64_MAX)
         page = await self._reader.entries(

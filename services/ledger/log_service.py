@@ -37,7 +37,7 @@ class LogService(pb_grpc.LogServiceServicer):
         scope = ("ListCheckpoints", str(request.after_size))
         after = _size(request.after_size, "after_size")
         if request.page_token:
-            after = int(position_of(request.page_token, *scope)[0])
+            after = position_of(request.page_token, *scope).number()
         size = page_size(request.page_size)
         found = await self._proofs.checkpoints(after, size + 1)
         response = pb.ListCheckpointsResponse(checkpoints=map(checkpoint_message, found[:size]))

@@ -10,7 +10,7 @@ from services.ledger.journal.periods import Late, period_of
 from services.ledger.posting.writer import Writer
 from services.ledger.store.periods import PeriodStore
 from services.runtime.call import current_call
-from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.paging import INTEGER_MAX, page_size, position_of, token_after
 from services.runtime.served import Context
 
 
@@ -49,7 +49,7 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         size = page_size(request.page_size)
         after = ""
         if request.page_token:
-            after = str(position_of(request.page_token, "ListPeriods")[0])
+            after = position_of(request.page_token, "ListPeriods").text()
         periods = await self._store.periods()
         names = sorted(name for name in periods.states if name > after)
         response = pb.ListPeriodsResponse(
@@ -70,8 +70,9 @@ class PeriodService(pb_grpc.PeriodServiceServicer):
         size = page_size(request.page_size)
         after = Late(0, 0, start)
         if request.page_token:
-            day, sequence, position = position_of(request.page_token, *scope)
-            after = Late(int(sequence), int(position), date.fromisoformat(str(day)))
+            ended = position_of(request.page_token, *scope)
+            day = ended.day()
+            after = Late(ended.number(), ended.number(INTEGER_MAX), day)
         found = await self._store.late_arrivals(start, end, calendar, after, size + 1)
         response = pb.ListLateArrivalsResponse(arrivals=map(late_message, found[:size]))
         if len(found) > size:

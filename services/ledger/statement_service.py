@@ -10,7 +10,7 @@ from services.ledger import convert, convert_statement
 from services.ledger.domain import TransferName
 from services.ledger.reading.history import History, end_of
 from services.ledger.reading.reader import Reader, SumsByCurrency
-from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.paging import INTEGER_MAX, page_size, position_of, token_after
 from services.runtime.served import Context
 
 LINES_A_MESSAGE = 1_000
@@ -32,8 +32,9 @@ class StatementService(pb_grpc.StatementServiceServicer):
         scope = ("GetStatement", *name, str(start), str(end))
         size = page_size(request.page_size)
         if request.page_token:
-            sequence, position, through = map(int, position_of(request.page_token, *scope))
-            after = TransferName(sequence, position)
+            ended = position_of(request.page_token, *scope)
+            after = TransferName(ended.number(), ended.number(INTEGER_MAX))
+            through = ended.number()
         else:
             head = await self._reader.head_sequence()
             sequence, through = await self._history.span(start, end, head)

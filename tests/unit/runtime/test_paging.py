@@ -1,19 +1,66 @@
 """Page tokens are bound to what they were issued for."""
 
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.runtime.errors import Fault, Reason
-from services.runtime.paging import page_size, position_of, token_after
+from services.runtime.paging import Position, page_size, position_of, token_after
 
-_positions = st.lists(st.one_of(st.text(), st.integers()), max_size=3)
+# What databases take: no NUL, no halves of surrogate pairs.
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+_numbers = st.integers(0, 2**63 - 1)
+_positions = st.lists(_texts | _numbers, max_size=3)
 
 
 @given(_positions, st.text())
 def test_a_token_gives_its_position_back(position: list[str | int], partner: str) -> None:
     token = token_after(position, "ListDonations", partner)
-    assert position_of(token, "ListDonations", partner) == position
+    ended = position_of(token, "ListDonations", partner)
+    read = [ended.text() if isinstance(part, str) else ended.number() for part in position]
+    assert read == position
+
+
+@given(st.dates(), st.binary())
+def test_days_and_digests_come_back(day: date, digest: bytes) -> None:
+    ended = position_of(token_after([day.isoformat(), digest.hex()], "L"), "L")
+    assert (ended.day(), ended.digest()) == (day, digest)
+
+
+@pytest.mark.parametrize(
+    ("read", "parts"),
+    [
+        (Position.number, ["1", 1.0, True, None, [1], {}, -1, 2**63]),
+        (lambda ended: ended.number(7), [8, 2**31]),
+        (Position.text, [1, None, ["a"], "a\0", "\ud800"]),
+        (Position.day, [20190905, "", "2019-09-31", "1\0", "9-5-2019"]),
+        (Position.digest, [12, "1", "0g", "\ud800"]),
+    ],
+)
+def test_a_part_is_what_it_is_read_as(
+    read: Callable[[Position], object], parts: list[object]
+) -> None:
+    for given_parts in [[], *([part] for part in parts)]:
+        ended = position_of(token_after(given_parts, "L"), "L")  # type: ignore[arg-type]  # forged
+        with pytest.raises(Fault) as raised:
+            read(ended)
+        assert raised.value.reason is Reason.PAGE_TOKEN_INVALID
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"7", b"{}", b"\xff", b"[" * 200_000, b"[" + b"9" * 5_000 + b"]"]
+)
+def test_what_checks_and_is_no_list_is_no_token(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr("services.runtime.paging._check", lambda *_: bytes(8))
+    with pytest.raises(Fault) as raised:
+        position_of(urlsafe_b64encode(bytes(8) + body).decode(), "L")
+    assert raised.value.reason is Reason.PAGE_TOKEN_INVALID
 
 
 @given(_positions, st.text(), st.text())
