@@ -45,7 +45,8 @@ def check(environment: Mapping[str, str]) -> str:
         for name in ("CA_FILE", "KEY_FILE", "CERTIFICATE_FILE")
     )
     credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    with grpc.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
+    options = (("grpc.enable_http_proxy", 0),)
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

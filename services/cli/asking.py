@@ -23,7 +23,10 @@ def asking(
     mesh = MeshState.load(state)
     ca, certificate, key = mesh.credentials(role, name)
     credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    options = (("grpc.max_receive_message_length", TRANSPORT_BYTES_MAX),)
+    options = (
+        ("grpc.max_receive_message_length", TRANSPORT_BYTES_MAX),
+        ("grpc.enable_http_proxy", 0),  # it is on this machine
+    )
     with grpc.secure_channel(mesh.address(service), credentials, options=options) as channel:
         try:
             yield channel

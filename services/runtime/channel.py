@@ -20,6 +20,8 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     # Services restart in any order: ask again soon, but not in step.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # The mesh is not reached through a proxy that the environment names for the world outside.
+    ("grpc.enable_http_proxy", 0),
     # Retries are the callers' business: they know which ids make a call safe to repeat.
     ("grpc.enable_retries", 0),
 )

@@ -24,7 +24,7 @@ import grpc
 from services.runtime.denied import DeniedCertificates
 from services.runtime.errors import Fault
 from services.runtime.faults import fault_of
-from services.runtime.live_calls import LiveCalls, shutting_down
+from services.runtime.live_calls import LiveCall, LiveCalls, shutting_down
 from services.runtime.quotas.quotas import PartnerQuotas, Quotas
 from services.runtime.requests import Requests
 from services.runtime.served import Context, Handler, Method, Served
@@ -89,13 +89,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     async def _handle(self, served: Served, request: Any) -> Any:
         caller = served.admit(self._trust_domain, self._denied)
-        if served.method.is_health:
+        if served.method.is_health and served.method.is_unary:
             return await self._answer(served, request, None)
-        served.live = self._live.enter(
-            is_endless=served.method.only_sends,
-            # Only streams last so long that their certificate may be withdrawn meanwhile.
-            certificate=None if served.method.is_unary else served.certificate,
-        )
+        served.live = self._enter(served)
         is_stream = served.method.receives_stream
         quotas = self._quotas.of_caller(caller)
         try:
@@ -108,6 +104,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 quotas.end(is_stream=is_stream)
         finally:
             self._live.leave(served.live)
+
+    def _enter(self, served: Served) -> LiveCall:
+        if served.method.is_health:
+            return self._live.enter_health_watch(served.certificate)
+        return self._live.enter(
+            is_endless=served.method.only_sends,
+            # Only streams last so long that their certificate may be withdrawn meanwhile.
+            certificate=None if served.method.is_unary else served.certificate,
+        )
 
     async def _answer(self, served: Served, request: Any, quotas: PartnerQuotas | None) -> Any:
         if not served.method.receives_stream:

@@ -40,10 +40,11 @@ class LiveCalls:
     """
 
     def __init__(self, *, limit: int, call_timeout_s: float) -> None:
-        """limit: calls at once, streams included. Needs a running event loop."""
+        """limit: calls at once, streams included; and as many watches of health. Needs a running event loop."""
         self._limit = limit
         self._call_timeout_s = call_timeout_s
         self._calls: set[LiveCall] = set()
+        self._health_watches: set[LiveCall] = set()
         self._deadlines: Deadlines[LiveCall] = Deadlines(call_timeout_s, self._end_overdue)
         # Done when the server begins to stop.
         self.draining: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,23 +60,23 @@ class LiveCalls:
         """
         if self.draining.done():
             raise shutting_down()
-        if len(self._calls) >= self._limit:
-            raise Fault(
-                Reason.QUEUE_FULL,
-                f"this server serves {self._limit} calls already; try again in a moment",
-                retry_after=0.5,
-            )
-        task = asyncio.current_task()
-        assert task is not None, "a handler runs in a task"
-        call = LiveCall(task, is_endless=is_endless, certificate=certificate)
-        self._calls.add(call)
+        call = self._add(self._calls, is_endless=is_endless, certificate=certificate)
         self._idle.clear()
         if certificate is None:
             self._deadlines.add(call)
         return call
 
+    def enter_health_watch(self, certificate: bytes) -> LiveCall:
+        """Counts the running task's watch of health in. It is bounded and can be ended as any other
+        stream is, but keeps no other call out, and goes on while the server stops, to say so.
+
+        certificate: of its client. Raises Fault(QUEUE_FULL) at the limit, which is its own.
+        """
+        return self._add(self._health_watches, is_endless=True, certificate=certificate)
+
     def leave(self, call: LiveCall) -> None:
         """The call is over, however it went."""
+        self._health_watches.discard(call)
         self._calls.discard(call)
         self._deadlines.discard(call)
         if not self._calls:
@@ -85,7 +86,7 @@ class LiveCalls:
         """Ends the streams of the clients whose certificates are meant; returns how many."""
         meant = [
             call
-            for call in self._calls
+            for call in self._calls | self._health_watches
             if call.ended_by is None and call.certificate and of(call.certificate)
         ]
         for call in meant:
@@ -110,6 +111,21 @@ class LiveCalls:
                 call.end(shutting_down())
         await wait_at_most(self._idle, seconds)
         return len(self._calls)
+
+    def _add(
+        self, calls: set[LiveCall], *, is_endless: bool, certificate: bytes | None
+    ) -> LiveCall:
+        if len(calls) >= self._limit:
+            raise Fault(
+                Reason.QUEUE_FULL,
+                f"this server serves {self._limit} calls already; try again in a moment",
+                retry_after=0.5,
+            )
+        task = asyncio.current_task()
+        assert task is not None, "a handler runs in a task"
+        call = LiveCall(task, is_endless=is_endless, certificate=certificate)
+        calls.add(call)
+        return call
 
     def _end_overdue(self, call: LiveCall) -> None:
         call.end(

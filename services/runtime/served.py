@@ -53,7 +53,8 @@ class Method:
         self.sends_stream = handler.response_streaming
         self.is_unary = not handler.request_streaming and not handler.response_streaming
         self.only_sends = handler.response_streaming and not handler.request_streaming
-        # Asked every second by everybody: no log line, no limit.
+        # Asked every second by everybody: no log line but of what is refused, and no limit but of
+        # its watches.
         self.is_health = name.startswith("/grpc.health.v1.Health/")
         behavior = (
             handler.unary_unary
@@ -147,7 +148,7 @@ class Served:
         """The call's one log line and its metrics."""
         seconds = time.perf_counter() - self._start
         self.method.metrics.ended(self.code, seconds)
-        if self.method.is_health:
+        if self.method.is_health and self.reason is None:
             return
         streams = self.method.receives_stream or self.method.sends_stream
         log_call(

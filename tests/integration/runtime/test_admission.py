@@ -324,3 +324,32 @@ async def test_more_calls_than_may_be_are_told_to_wait(serve: Serve, connect: Co
     assert fault.retry_after is not None
     assert fault.retry_after > 0
     watch.cancel()
+
+
+async def test_watches_of_health_are_bounded_and_keep_no_call_out(
+    serve: Serve, connect: Connect
+) -> None:
+    server = await serve(intake=Intake(), max_concurrent_calls=1)
+    channel = connect(server, "partner", "alipay")
+    stub = health_pb2_grpc.HealthStub(channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
+    await watch.read()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Watch(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S).read()
+    assert fault_from_rpc_error(caught.value).reason is Reason.QUEUE_FULL
+    await intake_stub(channel).RecordDonation(
+        intake_pb.RecordDonationRequest(request_id=str(uuid4())), timeout=TIMEOUT_S
+    )
+    watch.cancel()
+
+
+async def test_no_proxy_is_asked_for_the_way(
+    server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    await intake_stub(connect(server, "partner", "alipay")).RecordDonation(
+        intake_pb.RecordDonationRequest(request_id=str(uuid4())), timeout=TIMEOUT_S
+    )

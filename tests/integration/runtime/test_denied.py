@@ -9,6 +9,7 @@ import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from watersmeet.gateway.v1 import totals_service_pb2 as totals_pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
@@ -19,7 +20,7 @@ from services.runtime.errors import Fault, Reason
 from services.runtime.identity import Caller, Role
 from services.runtime.server import Server
 from services.runtime.status import code_of, fault_from_rpc_error
-from tests.integration.runtime.conftest import Connect, MakeServer, Serve
+from tests.integration.runtime.conftest import Connect, Log, MakeServer, Serve
 from tests.integration.runtime.servicers import Totals
 from tests.support.identities import Certificates
 
@@ -119,6 +120,22 @@ async def test_its_streams_are_ended(
     assert fault_from_rpc_error(ended.value).reason is Reason.CERTIFICATE_DENIED
     assert not tencent.done()
     tencent.cancel()
+
+
+async def test_its_watch_of_health_is_ended(
+    server: Server, connect: Connect, certificates: Certificates, file: Path, log: Log
+) -> None:
+    """Which is a stream as any other, although it is nothing to wait for at a stop."""
+    watch = health_pb2_grpc.HealthStub(connect(server, "partner", "weibo")).Watch(
+        health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S
+    )
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    write(file, fingerprint(certificates))
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await watch.read()
+    assert fault_from_rpc_error(ended.value).reason is Reason.CERTIFICATE_DENIED
+    line = await log.line("call")
+    assert (line["caller"], line["reason"]) == ("partner/weibo", "CERTIFICATE_DENIED")
 
 
 async def test_a_file_with_a_fault_changes_nothing(
