@@ -17,6 +17,8 @@ from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Column, Sheet
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 30.0
@@ -27,8 +29,17 @@ review = typer.Typer(
 )
 
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest first.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Platform = Annotated[str | None, typer.Option(metavar="CODE", help="Only this platform's notices.")]
+
+_CONFLICTS = (
+    Column("received"),
+    Column("partner"),
+    Column("gift"),
+    Column("refund"),
+    Column("claims"),
+    Column("stands"),
+    Column("reason"),
+)
 
 
 @review.command()
@@ -39,30 +50,20 @@ def conflicts(
     limit: Limit = 100,
     state: StateDirectory = DEFAULT_STATE,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
 ) -> None:
     """List claims that contradict what is recorded, with what stands."""
     with asking(state, "donations", role="finance") as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         found = list(_conflicts(stub, partner or "", limit))
-    if as_json:
-        print_json({"conflicts": [_conflict_document(conflict) for conflict in found]})
-    elif not found:
-        make_console().print("No conflicts.")
-    else:
-        table = Table()
-        for column in ("received", "partner", "gift", "refund", "claims", "stands", "reason"):
-            table.add_column(column, overflow="fold")
-        for one in found:
-            table.add_row(
-                moment(one.received_time),
-                one.partner,
-                one.external_id,
-                one.refund_id,
-                _told(one.claim),
-                _stands(one),
-                _reason(one.reason),
-            )
-        make_console().print(table)
+    present(
+        Sheet("conflicts", _CONFLICTS, map(_conflict_row, found)),
+        as_json=as_json,
+        as_csv=as_csv,
+        xlsx=xlsx,
+        document=lambda: {"conflicts": [_conflict_document(conflict) for conflict in found]},
+    )
 
 
 @review.command()
@@ -154,6 +155,18 @@ def _notices(
     )
     found = pages(stub.ListQuarantine, request, timeout_s=_TIMEOUT_S)
     return islice((notice for page in found for notice in page.notices), limit)
+
+
+def _conflict_row(conflict: pb.Conflict) -> tuple[str, ...]:
+    return (
+        moment(conflict.received_time),
+        conflict.partner,
+        conflict.external_id,
+        conflict.refund_id,
+        _told(conflict.claim),
+        _stands(conflict),
+        _reason(conflict.reason),
+    )
 
 
 def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:

@@ -1,26 +1,33 @@
 """`watersmeet totals`: the combined totals, as the gateway has them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from watersmeet.gateway.v1 import totals_service_pb2 as pb
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as pb_grpc
 from watersmeet.ledger.v1.ledger_service_pb2 import TotalState
 from watersmeet.type.v1.purpose_pb2 import Purpose
 
 from services.cli.asking import asking
-from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.render import amount, moment, print_json, rfc3339, word
+from services.cli.reading.balances import amount_of
+from services.cli.render import moment, rfc3339, word
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 from services.runtime.currency import decimal
 
 _TIMEOUT_S = 10.0
-_SPOKEN = {"suspense": "in suspense"}
-_COUNTED = {"refunded": "refunds"}  # others count gifts
+
+COLUMNS = (
+    Column("purpose"),
+    Column("unit"),
+    Column("state"),
+    Column("amount", Kind.AMOUNT),
+    # Of gifts that came into the state; where it is refunded, of refunds.
+    Column("count", Kind.NUMBER),
+)
 
 
 class By(StrEnum):
@@ -43,7 +50,9 @@ def totals(
         str | None, typer.Option(metavar="CODE", help="Only gifts of this campaign.")
     ] = None,
     state: StateDirectory = DEFAULT_STATE,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
 ) -> None:
     """Show the combined totals. States stand apart and are never added up.
 
@@ -55,10 +64,13 @@ def totals(
     )
     with asking(state, "gateway") as channel:
         answer = pb_grpc.TotalsServiceStub(channel).GetTotals(request, timeout=_TIMEOUT_S)
-    if as_json:
-        print_json(_document(answer, by))
-    else:
-        _show(make_console(), answer, by)
+    present(
+        _sheet(answer, by),
+        as_json=as_json,
+        as_csv=as_csv,
+        xlsx=xlsx,
+        document=lambda: _document(answer, by),
+    )
 
 
 def _document(answer: pb.GetTotalsResponse, by: By | None) -> dict[str, Any]:
@@ -88,43 +100,38 @@ def _document(answer: pb.GetTotalsResponse, by: By | None) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, answer: pb.GetTotalsResponse, by: By | None) -> None:
-    console.print(_table(answer.rows, by) if answer.rows else "No gifts yet.")
-    as_of = answer.as_of
-    if as_of.HasField("time"):
-        console.print(f"As of entry {as_of.sequence:,}, {moment(as_of.time)}.", style="dim")
-    for partner in sorted(as_of.watermarks):
-        until = moment(as_of.watermarks[partner])
-        console.print(f"{partner} is complete until {until}.", style="dim", markup=False)
+def _sheet(answer: pb.GetTotalsResponse, by: By | None) -> Sheet:
+    """A line for each number, those of one value together."""
+    columns = COLUMNS if by is None else (Column(by.value), *COLUMNS)
+    rows = sorted(
+        answer.rows,
+        key=lambda row: (
+            "" if by is None else _value(row, by),
+            row.purpose,
+            row.amount.currency_code,
+            row.state,
+        ),
+    )
+    return Sheet("totals", columns, (tuple(_cells(row, by)) for row in rows), _facts(answer.as_of))
 
 
-def _table(rows: Sequence[pb.TotalsRow], by: By | None) -> Table:
-    """A line for each purpose, value and currency; a pair of columns for each state there is."""
-    states = list(dict.fromkeys(_state(row) for row in rows))
-    table = Table(header_style="bold")
+def _cells(row: pb.TotalsRow, by: By | None) -> Iterable[Value]:
     if by is not None:
-        table.add_column(by.value, overflow="fold")
-    table.add_column("purpose")
-    table.add_column("currency")
-    for state in states:
-        table.add_column(_SPOKEN.get(state, state), justify="right", no_wrap=True)
-        table.add_column(_COUNTED.get(state, "gifts"), justify="right", no_wrap=True, style="dim")
-    lines: dict[tuple[Purpose.ValueType, str, str], dict[str, pb.TotalsRow]] = {}
-    for row in rows:
-        value = "" if by is None else _value(row, by)
-        lines.setdefault((row.purpose, value, row.amount.currency_code), {})[_state(row)] = row
-    for (_, value, currency), of_state in sorted(lines.items()):
-        cells = [] if by is None else [value or "(none)"]
-        cells += [_purpose(next(iter(of_state.values()))), currency]
-        for state in states:
-            found = of_state.get(state)
-            cells += _pair(found) if found else ["", ""]
-        table.add_row(*cells)
-    return table
+        yield _value(row, by) or "(none)"
+    yield _purpose(row)
+    yield row.amount.currency_code
+    yield _state(row)
+    yield amount_of(row.amount)
+    yield row.count
 
 
-def _pair(row: pb.TotalsRow) -> list[str]:
-    return [amount(row.amount.micros, row.amount.currency_code), f"{row.count:,}"]
+def _facts(as_of: pb.AsOf) -> dict[str, Value]:
+    facts: dict[str, Value] = {"as_of_entry": as_of.sequence}
+    if as_of.HasField("time"):
+        facts["as_of"] = moment(as_of.time)
+    for partner in sorted(as_of.watermarks):
+        facts[f"{partner} is complete until"] = moment(as_of.watermarks[partner])
+    return facts
 
 
 def _state(row: pb.TotalsRow) -> str:

@@ -1,14 +1,16 @@
 """Shows a sheet in the form that was asked for."""
 
+import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from xlsxwriter.exceptions import XlsxFileError
 
 from services.cli.console import make_console
@@ -29,14 +31,26 @@ AsXlsx = Annotated[
 ]
 
 
-def present(sheet: Sheet, *, as_json: bool, as_csv: bool, xlsx: Path | None) -> None:
-    """Shows or writes the sheet. Exits with status 1 if more than one form is asked for, or the
-    file cannot be written.
+def present(
+    sheet: Sheet,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    xlsx: Path | None,
+    document: Callable[[], object] | None = None,
+) -> None:
+    """Shows or writes the sheet, its rows as they come. document: what programs are told instead
+    of it.
+
+    Raises BadParameter if more than one form is asked for; exits with status 1 if the file cannot
+    be written.
     """
     if as_json + as_csv + (xlsx is not None) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --xlsx")
-    if as_json:
-        print_json(_document(sheet))
+    if as_json and document is not None:
+        print_json(document())
+    elif as_json:
+        _write_json(sheet, sys.stdout)
     elif as_csv:
         write_csv(sheet, sys.stdout)
     elif xlsx is not None:
@@ -55,8 +69,16 @@ def _write(sheet: Sheet, path: Path) -> None:
     typer.echo(f"Written: {path}")
 
 
-def _document(sheet: Sheet) -> dict[str, Any]:
-    return {**document_of(sheet.facts), "rows": documents_of(sheet)}
+def _write_json(sheet: Sheet, file: TextIO) -> None:
+    """One document as print_json has it, of which no more than a row is in memory."""
+    facts = json.dumps({**document_of(sheet.facts), "rows": []}, ensure_ascii=False, indent=2)
+    file.write(facts.removesuffix("]\n}"))
+    between = "\n    "
+    for document in _documents(sheet):
+        row = json.dumps(document, ensure_ascii=False, indent=2)
+        file.write(between + row.replace("\n", "\n    "))
+        between = ",\n    "
+    file.write("\n  ]\n}\n" if between.startswith(",") else "]\n}\n")
 
 
 def document_of(facts: Mapping[str, Value]) -> dict[str, str | int | None]:
@@ -66,8 +88,12 @@ def document_of(facts: Mapping[str, Value]) -> dict[str, str | int | None]:
 
 def documents_of(sheet: Sheet) -> list[dict[str, str | int | None]]:
     """The rows, for programs."""
+    return list(_documents(sheet))
+
+
+def _documents(sheet: Sheet) -> Iterable[dict[str, str | int | None]]:
     names = [column.name for column in sheet.columns]
-    return [dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows]
+    return (dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows)
 
 
 def _json_value(value: Value) -> str | int | None:
@@ -104,7 +130,7 @@ def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Tabl
             overflow="fold" if is_text else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(_shown(row[place]).replace("[", "\\[") for place in shown))
+        table.add_row(*(Text(_shown(row[place])) for place in shown))
     return table
 
 

@@ -265,4 +265,10 @@ def test_what_to_replay_is_named_in_one_way(state: Path, arguments: tuple[str, .
 
 def test_nothing_is_said_so(state: Path, fake: FakeReview) -> None:
     fake.conflicts = []
-    assert run(state, "conflicts").output.strip() == "No conflicts."
+    assert run(state, "conflicts").output.strip() == "Nothing there."
+
+
+def test_an_id_is_no_markup_and_no_formula(state: Path, fake: FakeReview) -> None:
+    fake.conflicts = [conflict("=[/]")]
+    assert "=[/]" in run(state, "conflicts").output
+    assert ",'=[/]," in run(state, "conflicts", "--csv").output

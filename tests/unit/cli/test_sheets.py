@@ -20,7 +20,7 @@ from services.cli.sheets.xlsx_file import write_xlsx
 from services.runtime.currency import decimal
 
 COLUMNS = (Column("cause"), Column("entry", Kind.NUMBER), Column("amount", Kind.AMOUNT))
-EVIL = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")')
+EVIL = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")', "＝1+1", "＠SUM(A1)")
 
 
 def cny(micros: int) -> Amount:
@@ -102,12 +102,35 @@ def test_json_has_amounts_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_a_table_is_for_people_and_takes_no_text_for_markup(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_json_is_one_document_of_as_many_rows_as_come(
+    capsys: pytest.CaptureFixture[str], rows: int
 ) -> None:
-    present(sheet(("[red]x", 1_234, cny(1_234_500_000))), as_json=False, as_csv=False, xlsx=None)
+    found = [(f"融汇\u2028{number}", number, None) for number in range(rows)]
+    present(sheet(*found), as_json=True, as_csv=False, xlsx=None)
     shown = capsys.readouterr().out
-    assert "[red]x" in shown
+    document = json.loads(shown)
+    assert [row["entry"] for row in document["rows"]] == list(range(rows))
+    assert shown == json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def test_json_is_written_as_the_rows_come(capsys: pytest.CaptureFixture[str]) -> None:
+    def rows() -> Iterator[tuple[Value, ...]]:
+        yield "first", 1, cny(2)
+        assert "first" in capsys.readouterr().out
+        yield "second", 2, cny(2)
+
+    present(Sheet("entries", COLUMNS, rows()), as_json=True, as_csv=False, xlsx=None)
+    assert "second" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["[red]x", "\\[red]x", "[/]", "x\\"])
+def test_a_table_is_for_people_and_takes_no_text_for_markup(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    present(sheet((text, 1_234, cny(1_234_500_000))), as_json=False, as_csv=False, xlsx=None)
+    shown = capsys.readouterr().out
+    assert f" {text} " in shown
     assert "1,234.50" in shown
     assert "as of entry: 7" in shown
 

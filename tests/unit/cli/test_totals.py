@@ -76,7 +76,7 @@ def fake() -> FakeTotals:
 
 def run(state: Path, *arguments: str) -> str:
     # One command alone becomes the application; main() always has several.
-    result = CliRunner(env={"COLUMNS": "140"}).invoke(
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(
         build(["totals", "audit"]), ["totals", "--state", str(state), *arguments]
     )
     if result.exception is not None:
@@ -88,18 +88,19 @@ def served(serve_mesh: ServeMesh, fake: FakeTotals) -> Path:
     return serve_mesh(gateway=(pb_grpc.add_TotalsServiceServicer_to_server, fake))
 
 
-def test_states_stand_in_columns_and_purposes_in_lines_of_their_own(
+def test_states_and_purposes_stand_in_lines_of_their_own(
     serve_mesh: ServeMesh, fake: FakeTotals
 ) -> None:
     output = run(served(serve_mesh, fake))
     lines = [line.replace("│", " ").split() for line in output.splitlines() if "│" in line]
     assert lines == [
-        ["charity", "CNY", "1,234,567.89", "1,500", "2.50", "2"],
-        ["charity", "USD", "5.000001", "1"],
-        ["appeal", "CNY", "7.00", "3"],
+        ["charity", "CNY", "claimed", "1,234,567.89", "1,500"],
+        ["charity", "CNY", "refunded", "2.50", "2"],
+        ["charity", "USD", "claimed", "5.000001", "1"],
+        ["appeal", "CNY", "claimed", "7.00", "3"],
     ]
-    assert "As of entry 1,812, 2026-09-05 12:00:00Z." in output
-    assert "alipay is complete until 2026-09-05 12:00:00Z." in output
+    assert "as of entry: 1,812\nas of: 2026-09-05 12:00:00Z\n" in output
+    assert "alipay is complete until: 2026-09-05 12:00:00Z\n" in output
     ((caller, request),) = fake.asked
     assert caller == "spiffe://watersmeet/operator/local"
     assert request == pb.GetTotalsRequest(filter=pb.TotalsFilter())
@@ -128,10 +129,16 @@ def test_rows_are_told_apart_as_asked(
     ((_, request),) = fake.asked
     assert list(request.group_by) == [dimension]
     assert list(request.filter.campaigns) == ["week-2026"]
-    assert output.count(shown) == 3
+    assert output.count(shown) == 4
     document = json.loads(run(state, "--by", by, "--json"))
     assert document["group_by"] == [by]
     assert {found[by] for found in document["rows"]} == {shown}
+
+
+def test_for_a_spreadsheet_each_number_has_a_line(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
+    lines = run(served(serve_mesh, fake), "--by", "project", "--csv").splitlines()
+    assert lines[0] == "project,purpose,unit,state,amount,count"
+    assert "(none),charity,CNY,claimed,1234567.89,1500" in lines
 
 
 def test_json_is_exact(serve_mesh: ServeMesh, fake: FakeTotals) -> None:
@@ -183,7 +190,7 @@ def test_nothing_yet_is_said_so(serve_mesh: ServeMesh) -> None:
     fake = FakeTotals()
     fake.answer.as_of.sequence = 0
     state = served(serve_mesh, fake)
-    assert run(state).strip() == "No gifts yet."
+    assert run(state) == "Nothing there.\nas of entry: 0\n"
     assert json.loads(run(state, "--json"))["as_of"]["time"] is None
 
 
