@@ -38,13 +38,12 @@ def balance(
     with asking(state, "ledger") as channel:
         ledger = pb_grpc.LedgerServiceStub(channel)
         units = [currency] if currency else list(_units(ledger, account))
-        answers = [
-            ledger.GetBalance(
-                pb.GetBalanceRequest(code=account, currency_code=unit, as_of=as_of),
-                timeout=_TIMEOUT_S,
-            )
-            for unit in units
-        ]
+        answers = []
+        for unit in units:
+            asked = pb.GetBalanceRequest(code=account, currency_code=unit, as_of=as_of)
+            answers.append(ledger.GetBalance(asked, timeout=_TIMEOUT_S))
+            # The others are of the same moment as the first.
+            as_of.sequence = answers[0].as_of_sequence
     sheet = Sheet(
         "balance",
         HELD_COLUMNS,

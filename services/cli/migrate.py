@@ -43,14 +43,14 @@ def migrate(
     with _private_databases(private, state) as databases:
         for service in chosen:
             urls = _named(service) or databases[service.name]
-            owner, role = database_url(urls.owner).username, database_url(urls.service).username
             try:
+                owner, role = database_url(urls.owner).username, database_url(urls.service).username
                 upgrade(
                     f"services.{service.name}",
                     urls.owner,
                     service_role=role if role != owner else None,
                 )
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, ValueError) as error:
                 raise MeshError(f"{service.name} cannot be migrated: {error}") from error
             console.print(f"{service.name} is at its newest migration.", highlight=False)
 

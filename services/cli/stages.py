@@ -21,7 +21,7 @@ from services.cli.render import print_json, reason_of, word
 from services.cli.sending.stage_file import stages as events_of
 from services.cli.sheets.present import AsJson, documents_of, table_of
 from services.cli.sheets.sheet import Column, Kind, Sheet
-from services.runtime.errors import Fault
+from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
 
 _TIMEOUT_S = 60.0
@@ -55,6 +55,8 @@ def stages(
     All lines are read before any is sent. Sending a file again changes nothing.
     Exit status 0: all stands in the books. 1: something contradicts them, or could not be sent.
     """
+    if not file.is_file():
+        raise Fault(Reason.FIELD_INVALID, "a file is read twice, and a pipe cannot be", field="file")
     for _ in events_of(file):
         pass
     outcomes: Counter[str] = Counter()
@@ -75,6 +77,8 @@ def stages(
         console.print(f"{told or 'Nothing there'}.")
         if conflicts:
             console.print(table_of(_COLUMNS, conflicts))
+        if len(conflicts) == _SHOWN_MAX:
+            console.print(f"No more than the first {_SHOWN_MAX:,} conflicts are listed.")
     if conflicts:
         raise typer.Exit(_SOME_CONFLICT)
 

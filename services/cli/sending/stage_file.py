@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
@@ -60,12 +60,12 @@ def _time(line: int, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError
-    except ValueError:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
         raise _invalid(
             line,
             "time must be ISO 8601 with its offset from UTC, such as 2019-09-05T12:00:00+08:00",
         ) from None
-    return moment
 
 
 def _invalid(line: int, what: str) -> Fault:

@@ -25,30 +25,40 @@ def tables(url: str) -> set[str]:
 
 def test_certs_issues_and_lists(tmp_path: Path) -> None:
     certs = build(["certs"])
-    here = ["certs", "--state", str(tmp_path / "state")]
-    issued = CliRunner().invoke(certs, [*here, "issue", "partner", "weibo"])
+    here = ["--state", str(tmp_path / "state")]
+    issue = ["certs", "issue", "partner", "weibo", *here]
+    issued = CliRunner().invoke(certs, issue)
     assert issued.exit_code == 0, issued.output
     files = [Path(line) for line in issued.output.split()]
     assert [file.name for file in files] == ["partner-weibo.crt", "partner-weibo.key", "ca.crt"]
     assert all(file.parent == tmp_path / "state" / "certs" for file in files)
     before = files[0].read_bytes()
-    CliRunner().invoke(certs, [*here, "issue", "partner", "weibo"])
+    CliRunner().invoke(certs, issue)
     assert files[0].read_bytes() == before
-    CliRunner().invoke(certs, [*here, "issue", "partner", "weibo", "--renew"])
+    CliRunner().invoke(certs, [*issue, "--renew"])
     assert files[0].read_bytes() != before
-    assert "weibo" in CliRunner().invoke(certs, [*here, "list"]).output
+    assert "weibo" in CliRunner().invoke(certs, ["certs", "list", *here]).output
 
 
 def test_an_error_is_one_line_and_status_1(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     done = subprocess.run(
-        (WATERSMEET, "certs", "--state", state, "issue", "partner", "Weibo"),
+        (WATERSMEET, "certs", "issue", "partner", "Weibo", "--state", state),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
     assert done.stderr.startswith("watersmeet: 'Weibo' is no name")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["mysql://a:secret@b/c", "secret"])
+def test_a_database_url_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("WATERSMEET_LEDGER_DATABASE_URL", url)
+    done = CliRunner().invoke(build(["certs", "migrate"]), ["migrate", "ledger"])
+    assert isinstance(done.exception, MeshError)
+    assert "ledger cannot be migrated" in str(done.exception)
+    assert "secret" not in str(done.exception)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,7 @@
 """`watersmeet stages`: what it reads of a file, sends, and says of it."""
 
 import json
+import os
 import uuid
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def test_what_was_not_sent_is_named_by_its_lines(
         (f"weibo,g,claimed,e,{TIME}", "line 3: stage must be one of settled, received, spent"),
         ("weibo,g,spent,e,2019-09-05T12:00:00", "line 3: time must be ISO 8601 with its offset"),
         ("weibo,g,spent,e,yesterday", "line 3: time must be ISO 8601"),
+        ("weibo,g,spent,e,0001-01-01T00:00:00+08:00", "line 3: time must be ISO 8601"),
         ("weibo,g,spent,e", "line 3: it has not as many cells"),
         (f"weibo,g,spent,e,{TIME},more", "line 3: it has not as many cells"),
         (f'weibo,"g"x,spent,e,{TIME}', "this is no CSV file in UTF-8"),
@@ -118,6 +120,23 @@ def test_a_file_with_a_line_that_states_nothing_is_not_sent(
     assert isinstance(result.exception, Fault)
     assert told in result.exception.message
     assert fake.asked == []
+
+
+def test_a_pipe_is_refused_as_it_cannot_be_read_twice(
+    state: Path, fake: FakeLife, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "stages.csv"
+    os.mkfifo(pipe)
+    result = run(state, "stages", str(pipe))
+    assert isinstance(result.exception, Fault)
+    assert "a pipe cannot be" in result.exception.message
+
+
+def test_that_there_are_more_conflicts_is_said(state: Path, tmp_path: Path) -> None:
+    rows = [f"weibo,{CONFLICTING},received,{n},{TIME}" for n in range(1_001)]
+    result = run(state, "stages", file_of(tmp_path, *rows))
+    assert result.exit_code == 1
+    assert "No more than the first 1,000 conflicts are listed." in result.stdout
 
 
 @pytest.mark.parametrize("header", ["", "partner,external_id,stage,time\n"])
