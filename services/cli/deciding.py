@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from uuid_utils.compat import uuid7
+from watersmeet.client import to_micros
 
 Document = Annotated[
     str, typer.Option(metavar="ID", help="What it rests on: a memo's number, say.")
@@ -15,6 +16,24 @@ Request = Annotated[
     UUID | None,
     typer.Option(metavar="UUID", help="The same as before, to learn what became of it."),
 ]
+
+
+def _micros(text: str) -> int:
+    try:
+        micros = to_micros(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if micros <= 0:
+        raise typer.BadParameter("an amount is more than nothing")
+    return micros
+
+
+Part = Annotated[
+    int | None,
+    typer.Option("--amount", parser=_micros, metavar="AMOUNT", help="Only so much: 12.50, say."),
+]
+"""In micros; None for all of it."""
+
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Person = Annotated[
     str,

@@ -12,6 +12,7 @@ from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import (
     THIS_PERSON,
+    Part,
     Person,
     Request,
     Yes,
@@ -89,9 +90,7 @@ def list_holds(
 @holds.command()
 def commit(
     hold: Name,
-    micros: Annotated[
-        int | None, typer.Option(min=1, help="Only so many micros of it. (all of it)")
-    ] = None,
+    part: Part = None,
     request: Request = None,
     yes: Yes = False,
     person: Person = THIS_PERSON,
@@ -103,15 +102,15 @@ def commit(
         stub = pb_grpc.HoldServiceStub(channel)
         held = stub.GetHold(pb.GetHoldRequest(name=hold), timeout=_TIMEOUT_S).hold.transfer
         amount = held.amount
-        if micros is not None:
-            amount.micros = micros
+        if part is not None:
+            amount.micros = part
         _confirm(f"Move {with_unit(amount)}", held, yes=yes)
         request = told_request(request)
         answer = stub.CommitHold(
             pb.CommitHoldRequest(
                 request_id=str(request),
                 name=hold,
-                amount=None if micros is None else amount,
+                amount=None if part is None else amount,
                 value_time=decided_time(request),
             ),
             timeout=_TIMEOUT_S,

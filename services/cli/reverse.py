@@ -13,6 +13,7 @@ from services.cli.console import make_console
 from services.cli.deciding import (
     THIS_PERSON,
     Document,
+    Part,
     Person,
     Request,
     Yes,
@@ -34,11 +35,9 @@ def reverse(
         int | None,
         typer.Option(min=0, metavar="N", help="Only this line. (all that is left)"),
     ] = None,
-    micros: Annotated[
-        int | None, typer.Option(min=1, help="Only so many micros of the line. (all of it)")
-    ] = None,
+    part: Part = None,
     gifts: Annotated[
-        int, typer.Option(min=0, metavar="N", help="With --micros: how many gifts count no more.")
+        int, typer.Option(min=0, metavar="N", help="With --amount: how many gifts count no more.")
     ] = 0,
     request: Request = None,
     yes: Yes = False,
@@ -51,17 +50,17 @@ def reverse(
     Nothing is taken out of the books: the reversal is an entry of its own, and
     names this one.
     """
-    if micros is not None and line is None:
-        raise typer.BadParameter("--micros is about one line; name it with --line")
-    if gifts and micros is None:
-        raise typer.BadParameter("--gifts goes with --micros; without it all of the line's go back")
+    if part is not None and line is None:
+        raise typer.BadParameter("--amount is of one line; name it with --line")
+    if gifts and part is None:
+        raise typer.BadParameter("--gifts goes with --amount; without it all of the line's go back")
     with asking(state, "ledger", "finance", person) as channel:
         original = (
             ledger_grpc.LedgerServiceStub(channel)
             .GetEntry(ledger_pb.GetEntryRequest(sequence=entry), timeout=_TIMEOUT_S)
             .entry
         )
-        parts = [] if line is None else [_part(original, line, micros, gifts)]
+        parts = [] if line is None else [_part(original, line, part, gifts)]
         if not yes:
             for text in _told(original, parts):
                 typer.echo(text, err=True)

@@ -15,6 +15,7 @@ from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 
 from services.gateway.http.answers import json_answer
 from services.gateway.http.exchange import REQUEST_ID
+from services.runtime.alternatives import Alternatives
 from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
 
@@ -40,8 +41,8 @@ class LogOverHttp:
     """Asks the ledger. So many at once, each for so long, so that readers cannot crowd it."""
 
     def __init__(self, ledgers: Sequence["pb_grpc.LogServiceAsyncStub"]) -> None:
-        """ledgers: all of them; the first that answers is enough."""
-        self._ledgers = ledgers
+        """ledgers: all of them; one that answers is enough, and is asked from then on."""
+        self._ledgers = Alternatives(ledgers)
         self._under_way = 0
         self._latest: tuple[float, pb.SignedCheckpoint] | None = None
 
@@ -143,13 +144,17 @@ class LogOverHttp:
     ) -> _Answer:
         away: Fault | None = None
         how = {"timeout": _TIMEOUT_S, "metadata": (("x-request-id", request_id),)}
-        for ledger in self._ledgers:
+        for _ in range(len(self._ledgers)):
+            ledger = self._ledgers.current
             try:
                 return await call(ledger, how)
             except grpc.aio.AioRpcError as error:
                 away = fault_from_rpc_error(error)
                 if away.reason not in _AWAY:
                     raise away from error
+                # Who waited for the same one as we did has given it up already, perhaps.
+                if ledger is self._ledgers.current:
+                    self._ledgers.give_up()
         assert away is not None, "there is a ledger"
         _log.warning("the ledger is away", error=away.message[:500], request_id=request_id)
         raise Fault(away.reason, "the log cannot be read now; ask again", retry_after=1.0)

@@ -110,7 +110,12 @@ def test_open_holds_are_listed_and_ended_ones_on_request(state: Path) -> None:
     assert every[2].endswith(",18")
 
 
-@pytest.mark.parametrize(("option", "micros"), [((), None), (("--micros", "5"), 5)])
+@pytest.mark.parametrize("amount", ["0", "-1", "1e3", "0.0000001", "1,000", "x"])
+def test_a_part_is_an_amount(state: Path, fake: FakeHolds, amount: str) -> None:
+    assert run(state, "holds", "commit", "7/1", "--amount", amount, "--yes").exit_code == 2
+
+
+@pytest.mark.parametrize(("option", "micros"), [((), None), (("--amount", "0.000005"), 5)])
 def test_a_hold_is_committed_after_a_yes(
     state: Path, fake: FakeHolds, option: tuple[str, ...], micros: int | None
 ) -> None:

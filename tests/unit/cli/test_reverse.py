@@ -91,8 +91,8 @@ def test_nothing_after_a_no(serve_mesh: ServeMesh) -> None:
     ("arguments", "micros", "count"),
     [
         (("--line", "1"), 20_000_000, 1),
-        (("--line", "1", "--micros", "5"), 5, 0),
-        (("--line", "1", "--micros", "19999995", "--gifts", "1"), 19_999_995, 1),
+        (("--line", "1", "--amount", "0.000005"), 5, 0),
+        (("--line", "1", "--amount", "19.999995", "--gifts", "1"), 19_999_995, 1),
     ],
 )
 def test_a_part_of_one_line(
@@ -132,7 +132,7 @@ def test_a_request_made_here_says_the_same_on_every_later_day(serve_mesh: ServeM
     assert now.value_time.ToMilliseconds() == made
 
 
-def test_gifts_need_their_micros(serve_mesh: ServeMesh) -> None:
+def test_gifts_need_their_amount(serve_mesh: ServeMesh) -> None:
     assert run(serve_mesh, FakeLedger(), "--line", "1", "--gifts", "1", "--yes").exit_code == 2
 
 
@@ -142,5 +142,5 @@ def test_a_line_that_is_not_there(serve_mesh: ServeMesh) -> None:
     assert result.exception.reason is Reason.FIELD_INVALID
 
 
-def test_micros_need_their_line(serve_mesh: ServeMesh) -> None:
-    assert run(serve_mesh, FakeLedger(), "--micros", "5", "--yes").exit_code == 2
+def test_an_amount_needs_its_line(serve_mesh: ServeMesh) -> None:
+    assert run(serve_mesh, FakeLedger(), "--amount", "0.000005", "--yes").exit_code == 2
