@@ -56,7 +56,9 @@ def stages(
     Exit status 0: all stands in the books. 1: something contradicts them, or could not be sent.
     """
     if not file.is_file():
-        raise Fault(Reason.FIELD_INVALID, "a file is read twice, and a pipe cannot be", field="file")
+        raise Fault(
+            Reason.FIELD_INVALID, "a file is read twice, and a pipe cannot be", field="file"
+        )
     for _ in events_of(file):
         pass
     outcomes: Counter[str] = Counter()

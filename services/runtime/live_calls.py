@@ -40,7 +40,10 @@ class LiveCalls:
     """
 
     def __init__(self, *, limit: int, call_timeout_s: float) -> None:
-        """limit: calls at once, streams included; and as many watches of health. Needs a running event loop."""
+        """limit: calls at once, streams included; and as many watches of health.
+
+        Needs a running event loop.
+        """
         self._limit = limit
         self._call_timeout_s = call_timeout_s
         self._calls: set[LiveCall] = set()
