@@ -49,6 +49,10 @@ _LONGEST_PAUSE_S = 1.0
 _STEP_S = 0.001
 _ENOUGH_TRANSFERS = 256
 
+# After so many drafts the next step of the group that is being written has its turn. The database
+# would wait for it else until all drafts of a call are ready.
+_DRAFTS_AT_ONCE = 50
+
 
 @dataclass(frozen=True)
 class WriterLimits:
@@ -102,15 +106,17 @@ class Writer:
         """Posts each draft that can be, and answers in their order when they are durable.
 
         drafts: each is made ready as it comes, while it is at hand; what is a Fault already is its
-        own answer. A problem of one draft is its answer and does not touch the others. The work
-        goes on if the caller is cancelled. Raises Fault(QUEUE_FULL) or Fault(LEDGER_STANDBY), with
-        nothing posted; DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with nothing posted by this call;
-        and OUTCOME_UNKNOWN.
+        own answer. A problem of one draft is its answer and does not touch the others. Once all are
+        ready, the work goes on if the caller is cancelled. Raises Fault(QUEUE_FULL) or
+        Fault(LEDGER_STANDBY), with nothing posted; DEPENDENCY_UNAVAILABLE or SHUTTING_DOWN, with
+        nothing posted by this call; and OUTCOME_UNKNOWN.
         """
         self._tenure.require_term()
         group = Group()
         faults: dict[int, Fault] = {}  # by their places
         for place, draft in enumerate(drafts):
+            if place % _DRAFTS_AT_ONCE == _DRAFTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             try:
                 if isinstance(draft, Fault):
                     raise draft

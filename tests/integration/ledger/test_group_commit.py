@@ -1,10 +1,11 @@
 """Which calls share a transaction of the writer."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
-from services.ledger.domain import Posting
+from services.ledger.domain import EntryDraft, Posting
 from services.ledger.journal.plan import Plan
 from services.ledger.store.posting import PostingTransaction
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -51,3 +52,27 @@ async def test_small_calls_wait_for_company_and_who_is_alone_does_not(
         await late[0]
         assert heads == [204]
         assert (await parts.audit()).ok
+
+
+async def test_a_large_call_leaves_others_their_turns_while_it_is_made_ready(parts: Parts) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    at: list[int] = []
+
+    def drafts() -> Iterator[EntryDraft]:
+        for _ in range(500):
+            at.append(turns)
+            yield draft()
+
+    others = asyncio.create_task(take_turns())
+    try:
+        await parts.writer.post(drafts())
+    finally:
+        others.cancel()
+    assert at[-1] - at[0] >= 5
