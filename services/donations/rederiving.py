@@ -37,9 +37,10 @@ async def check_positions(reader: LifeReader) -> AsyncIterator[Checked]:
 
 def _differences(lives: Lives) -> Iterable[Difference]:
     # What a rail reported is looked at with the gift that it may be about.
-    rails = {link.rail for link in lives.family.links if link.origin in set(lives.keys)}
+    keys = set(lives.keys)
+    rails = {link.rail for link in lives.family.links if link.origin in keys}
     under_way = lives.family.related(lives.waiting & lives.gifts.keys())
-    for key in sorted({*lives.keys, *rails}):
+    for key in sorted(keys | rails):
         if key in under_way:
             continue
         gift = lives.gifts.get(key)

@@ -99,12 +99,17 @@ class Family:
 
     links: frozenset[Link] = frozenset()
     _origins: Mapping[Key, Key] = field(init=False, repr=False)
+    _rails: Mapping[Key, Sequence[Key]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         origins: dict[Key, Key] = {}
         for link in sorted(self.links):
             origins.setdefault(link.rail, link.origin)
+        rails: dict[Key, list[Key]] = {}
+        for rail, origin in origins.items():
+            rails.setdefault(origin, []).append(rail)
         object.__setattr__(self, "_origins", origins)
+        object.__setattr__(self, "_rails", rails)
 
     @property
     def members(self) -> frozenset[Key]:
@@ -115,13 +120,9 @@ class Family:
         """Whose gift a rail's report is about; None if nobody says that it is his."""
         return self._origins.get(rail)
 
-    def rails_of(self, origin: Key) -> list[Key]:
+    def rails_of(self, origin: Key) -> Sequence[Key]:
         """The rails' reports that are about this gift; at most one."""
-        return [
-            link.rail
-            for link in self.links
-            if link.origin == origin and self.origin_of(link.rail) == origin
-        ]
+        return self._rails.get(origin, ())
 
     def related(self, keys: Iterable[Key]) -> frozenset[Key]:
         """The keys with all that share a rail's report with them."""
