@@ -9,9 +9,12 @@ positions   what is booked of that: moves
 lives       all of that of one gift
 batches     a batch, its outbox row, and how far streams are durable
 claims      what conflicts with what is recorded
+sealing     what is recorded besides gifts is sealed as it is written
 reading     gifts, for those who ask
 moment      what is recorded at one moment, for long readings
 summary     batches added up again from their rows, for the audit
+rederiving  what gifts' positions follow from, for the audit
+proving     seals made again from the rows, for the audit
 outbox      what the relay has to post
 catalog     charities, projects, campaigns, partners
 donors      sealed contacts, their tombstones, and who read them

@@ -1,12 +1,13 @@
 """What a transaction leaves besides its rows: the batch, its outbox row, streams' offsets."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 from services.donations.gifts.batch import DIGEST_VERSION, Batch
 from services.donations.store import outbox_lines
 from services.donations.store.driver import Driver
+from services.donations.store.fragments import transposed
 
 # Both rows in one round trip.
 _WRITE = """
@@ -54,5 +55,5 @@ async def advance(driver: Driver, offsets: Mapping[tuple[int, str], int]) -> Non
     """Moves streams, by partner id and stream id, forward to these offsets; never back."""
     if not offsets:
         return
-    rows: Iterable[tuple[int, str, int]] = sorted((*key, offset) for key, offset in offsets.items())
-    await driver.execute(_ADVANCE, list(map(list, zip(*rows, strict=True))))
+    rows = sorted((*key, offset) for key, offset in offsets.items())
+    await driver.execute(_ADVANCE, transposed(rows, 3))

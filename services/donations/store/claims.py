@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.donations.domain import Key
 from services.donations.store.driver import Driver
+from services.donations.store.fragments import transposed
 from services.donations.store.sealing import sealing
 from services.runtime.errors import Reason
 
@@ -59,4 +60,4 @@ async def keep(driver: Driver, claims: Sequence[Claim], batch_id: UUID, now: dat
         for claim in claims
         for text in [json.dumps(claim.content, sort_keys=True, separators=(",", ":"))]
     )
-    await driver.execute(_KEEP, [now, batch_id, *map(list, zip(*rows, strict=True))])
+    await driver.execute(_KEEP, [now, batch_id, *transposed(rows, 7)])

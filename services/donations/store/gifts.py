@@ -95,7 +95,7 @@ class RepeatFound(Exception):
 
 
 async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> Inserted:
-    """Inserts rows that are all new, as the first statement of a transaction.
+    """Inserts rows that are all new.
 
     Raises RepeatFound if one is not; the transaction must then be rolled back.
     """

@@ -1,7 +1,6 @@
 """Orders become rows, once, as gifts do: the key (bucket, partner, id) decides what is new."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.donations.domain import Key, bucket_of, micros_of
 from services.donations.pledges.pledge import KeyedOrder, PledgedOrder
 from services.donations.store.driver import Driver
+from services.donations.store.fragments import transposed
 from services.donations.store.gifts import NEW, OTHER, SAME
 from services.donations.store.sealing import sealing
 
@@ -82,7 +82,7 @@ async def insert(driver: Driver, orders: Sequence[KeyedOrder], batch_id: UUID) -
     return fates
 
 
-def _columns(orders: Sequence[KeyedOrder]) -> list[list[Any]]:
+def _columns(orders: Sequence[KeyedOrder]) -> list[list[object]]:
     rows = [
         (
             *key,
@@ -94,7 +94,7 @@ def _columns(orders: Sequence[KeyedOrder]) -> list[list[Any]]:
         )
         for key, order in orders
     ]
-    return list(map(list, zip(*rows, strict=True)))
+    return transposed(rows, 8)
 
 
 class OrderReader:
