@@ -136,9 +136,16 @@ class Relay:
 
     async def _post(self, batches: Sequence[Batch]) -> None:
         zones = await self._zones_of(batches)
-        entries = [(batch, entries_of(batch, zones)) for batch in batches]
         posted: dict[UUID, int] = {}
         refused: dict[UUID, str] = {}
+        entries: list[tuple[Batch, list[pb.EntryDraft]]] = []
+        for batch in batches:
+            try:
+                entries.append((batch, entries_of(batch, zones)))
+            except (LookupError, ValueError):
+                # Somebody changed what was kept, or a release after this one writes other lines.
+                message = "what is kept to be posted cannot be read"
+                refused[batch.id] = _refusal(batch, Reason.INTERNAL.value, message)
         try:
             await self._post_entries([(batch, its[0]) for batch, its in entries], posted, refused)
             # The others only where the first stands as it is here. Under the batch's own id there
@@ -229,7 +236,7 @@ def _within_limits(batches: Sequence[Batch], lines_max: int = LINES_MAX) -> list
 def _refusal(batch: Batch, reason: str, message: str) -> str:
     """Tells of it, and returns the reason."""
     metrics.RELAY_FAILURES.labels(reason).inc()
-    _log.error("the ledger refuses a batch", batch_id=str(batch.id), reason=reason, message=message)
+    _log.error("a batch cannot be posted", batch_id=str(batch.id), reason=reason, message=message)
     return reason
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donations.domain import HOME_ZONE
+from services.donations.domain import HOME_ZONE, Line
 from services.donations.gifts.batch import Batch
 from services.donations.store import outbox_lines
 from services.runtime import database
@@ -61,7 +61,10 @@ class Outbox:
         self._engine = engine
 
     async def due(self, now: datetime, limit: int) -> list[Batch]:
-        """The oldest batches that are to be tried now, in the order of their ids."""
+        """The oldest batches that are to be tried now, in the order of their ids.
+
+        One of which the lines or watermarks cannot be read has neither.
+        """
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).all()
         return [
@@ -71,11 +74,7 @@ class Outbox:
                 row.gifts,
                 row.digest,
                 row.value_time,
-                outbox_lines.lines_of(parsed(row.lines)),
-                {
-                    partner: datetime.fromisoformat(time)
-                    for partner, time in parsed(row.watermarks).items()
-                },
+                *_content(row),
             )
             for row in rows
         ]
@@ -109,6 +108,16 @@ class Outbox:
         async with self._engine.connect() as connection:
             count, oldest = (await connection.execute(_BACKLOG)).one()
         return count, oldest
+
+
+def _content(row: Row[Any]) -> tuple[list[Line], dict[str, datetime]]:
+    try:
+        return outbox_lines.lines_of(parsed(row.lines)), {
+            partner: datetime.fromisoformat(time)
+            for partner, time in parsed(row.watermarks).items()
+        }
+    except (AttributeError, TypeError, ValueError):
+        return [], {}  # no batch is like this, and whoever posts it says so
 
 
 def parsed(value: Any) -> Any:

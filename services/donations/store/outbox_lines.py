@@ -18,7 +18,7 @@ def text_of(lines: Iterable[Line]) -> str:
 
 
 def lines_of(values: Iterable[Any]) -> list[Line]:
-    """The lines of parsed JSON."""
+    """The lines of parsed JSON. Raises TypeError or ValueError for what is no line."""
     return [_line_of(*line) for line in values]
 
 
@@ -42,6 +42,11 @@ def _line_of(
     purpose: int = 0,
     charity: str = "",
 ) -> Line:
+    texts, numbers = (partner, campaign, project, currency, charity), (hour, micros, gift_count)
+    if not all(isinstance(one, str) for one in texts) or not all(
+        isinstance(one, int) for one in numbers
+    ):
+        raise TypeError("a line's codes are texts, and its sums are numbers")
     stated = purpose or (Purpose.CHARITY if project else Purpose.UNATTRIBUTED)
     return Line(
         LineKind(kind),

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid5
 
 import grpc
+import psycopg
 import pytest
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 
@@ -15,6 +16,7 @@ from services.donations.gifts.batch import zone_of
 from services.donations.relay import Relay, _within_limits
 from services.runtime.channel import open_channel
 from services.runtime.settings import TlsSettings
+from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.conftest import Connect, eventually
 from tests.integration.donations.ledgers import LedgerProcess, StandbyLedger
 from tests.integration.donations.messages import donation_request
@@ -168,6 +170,31 @@ async def test_a_batch_that_no_message_holds_stays_and_holds_up_nobody(
     assert list(ledger.ledger.entries) == [before, *after]
     [kept] = await parts.query("SELECT batch_id, problem FROM outbox")
     assert (str(kept.batch_id), kept.problem) == (large, "MESSAGE_TOO_LARGE")
+    assert await relay.post_due() == 0
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "[]",
+        "null",
+        '[["GIFT"]]',
+        '[[99, "weibo", "", "water", "CNY", 435000, 1, 1]]',
+        '[[1, "weibo", [], "water", "CNY", 435000, 1, 1]]',
+        '[[1, "weibo", "", "water", "CNY", 435000, "much", 1]]',
+        '[[1, "weibo", "", "water", "CNY", 435000, 99999999999999999999, 1]]',
+    ],
+)
+async def test_a_batch_that_cannot_be_read_stays_and_holds_up_nobody(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, urls: DatabaseUrls, lines: str
+) -> None:
+    before, damaged, after = await record(parts, "a", "b", "c")
+    with psycopg.connect(urls.owner) as owner:
+        owner.execute("UPDATE outbox SET lines = %s WHERE batch_id = %s", [lines, damaged])
+    assert await relay.post_due() == 3
+    assert list(ledger.ledger.entries) == [before, after]
+    [kept] = await parts.query("SELECT batch_id, problem FROM outbox")
+    assert (str(kept.batch_id), kept.problem) == (damaged, "INTERNAL")
     assert await relay.post_due() == 0
 
 
