@@ -1,21 +1,20 @@
 """`watersmeet donation`: one gift, who reported it, and what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 from watersmeet.donations.v1.batch_service_pb2 import BatchLineKind
 
 from services.cli.asking import asking
-from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.reading import reports
 from services.cli.reading.balances import amount_of
-from services.cli.render import print_json, rfc3339, word
-from services.cli.sheets.present import AsJson, document_of, documents_of, show_facts, table_of
+from services.cli.reading.gifts import facts_of
+from services.cli.render import rfc3339, word
+from services.cli.sheets.present import AsJson, present_one
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 30.0
@@ -60,30 +59,7 @@ def donation(
     with asking(state, "donations") as channel:
         stub = pb_grpc.DonationIntakeServiceStub(channel)
         found = stub.GetDonation(request, timeout=_TIMEOUT_S).donation
-    facts, parts = _facts(found), _parts(found)
-    if as_json:
-        print_json({**document_of(facts), **{part.name: documents_of(part) for part in parts}})
-    else:
-        _show(make_console(), facts, parts)
-
-
-def _facts(gift: pb.Donation) -> Mapping[str, Value]:
-    return {
-        "partner": gift.partner,
-        "external_id": gift.external_id,
-        "project": gift.project,
-        "campaign": gift.campaign,
-        "amount": amount_of(gift.amount),
-        "refunded": amount_of(gift.refunded),
-        "unit": gift.amount.currency_code,
-        # Another than the unit where another company's report of the gift is the one that counts.
-        "refunded_unit": gift.refunded.currency_code,
-        "state": word(pb.DonationState, gift.state),
-        "stands_in": "suspense" if gift.suspended else "fund",
-        "given": rfc3339(gift.event_time),
-        "recorded": rfc3339(gift.recorded_time),
-        "batch": gift.batch_id,
-    }
+    present_one(facts_of(found), _parts(found), as_json=as_json)
 
 
 def _parts(gift: pb.Donation) -> Sequence[Sheet]:
@@ -93,16 +69,6 @@ def _parts(gift: pb.Donation) -> Sequence[Sheet]:
         Sheet("disputes", _DISPUTES, [_dispute(dispute) for dispute in gift.disputes]),
         Sheet("events", _EVENTS, [_event(event) for event in gift.events]),
     )
-
-
-def _show(console: Console, facts: Mapping[str, Value], parts: Sequence[Sheet]) -> None:
-    show_facts(console, facts)
-    for part in parts:
-        rows = list(part.rows)
-        if rows:
-            table = table_of(part.columns, rows)
-            table.title, table.title_justify = part.name, "left"
-            console.print(table)
 
 
 def _refund(refund: pb.Refund) -> Sequence[Value]:

@@ -51,6 +51,8 @@ def verify(words: Sequence[str]) -> int:
             )
         except (NotValid, UnicodeDecodeError) as error:
             raise MeshError(f"a given key or checkpoint is not valid: {error}") from error
+        except OSError as error:
+            raise MeshError(f"{told.archive} cannot be verified: {error}") from error
     if told.json:
         print(json.dumps(_json(report), ensure_ascii=False, indent=2))
     else:

@@ -111,6 +111,21 @@ def _show(console: Console, sheet: Sheet) -> None:
     show_facts(console, sheet.facts)
 
 
+def present_one(facts: Mapping[str, Value], parts: Sequence[Sheet] = (), *, as_json: bool) -> None:
+    """Shows facts about something, and below them lists of what belongs to it, if there is any."""
+    if as_json:
+        print_json({**document_of(facts), **{part.name: documents_of(part) for part in parts}})
+        return
+    console = make_console()
+    show_facts(console, facts)
+    for part in parts:
+        rows = list(part.rows)
+        if rows:
+            table = table_of(part.columns, rows)
+            table.title, table.title_justify = part.name, "left"
+            console.print(table)
+
+
 def show_facts(console: Console, facts: Mapping[str, Value]) -> None:
     """Facts about something, a line each."""
     for name, value in facts.items():

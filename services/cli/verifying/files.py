@@ -173,6 +173,8 @@ def _facts_of(row: object) -> Facts:
     if fields["form"] != FORM or not re.fullmatch("[0-9a-f]{64}", fields["head_hash"]):
         raise ValueError
     chart = [Chart(**_fields(one, "kind", "pattern")) for one in fields["chart"]]
+    if not all(isinstance(part, str) for row in chart for part in row):
+        raise TypeError
     return Facts(_count(fields["entries"]), fields["head_hash"], chart)
 
 

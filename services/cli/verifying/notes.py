@@ -60,6 +60,10 @@ def check_note(note: str, keys: Keys, *, others_sign: bool = False) -> Head:
     """
     body, blank, signatures = note.rpartition("\n\n")
     body += "\n"
+    try:
+        signed = body.encode()
+    except UnicodeEncodeError:  # a surrogate, which JSON can name
+        raise NotValid("it is no text") from None
     lines = body.split("\n")
     if not blank or len(lines) != 4 or not signatures.endswith("\n"):
         raise NotValid("it is not in the form of a checkpoint")
@@ -76,7 +80,7 @@ def check_note(note: str, keys: Keys, *, others_sign: bool = False) -> Head:
                 raise NotValid(f"it is signed by {name}+{blob[:4].hex()}, which is not known")
             continue
         try:
-            key.verify(blob[4:], body.encode())
+            key.verify(blob[4:], signed)
         except InvalidSignature:
             raise NotValid(f"its signature by {name}+{blob[:4].hex()} is wrong") from None
         verified += 1

@@ -91,6 +91,14 @@ class FakeDonations(pb_grpc.DonationIntakeServiceServicer, life_grpc.LifeService
         assert (request.partner, request.external_id) == ("bytedance", "g-1")
         return pb.GetDonationResponse(donation=GIFT)
 
+    def ListDonations(
+        self, request: pb.ListDonationsRequest, context: grpc.ServicerContext
+    ) -> pb.ListDonationsResponse:
+        assert request.partner == "bytedance"
+        return pb.ListDonationsResponse(
+            donations=[GIFT], next_page_token="" if request.page_token else "more"
+        )
+
     def ListReports(
         self, request: life_pb.ListReportsRequest, context: grpc.ServicerContext
     ) -> life_pb.ListReportsResponse:
@@ -139,6 +147,16 @@ def test_a_gift_for_programs_is_exact(state: Path) -> None:
     assert (told["refunds"][1]["is"], told["refunds"][1]["batch"]) == ("this one", None)
     assert told["disputes"][0]["status"] == "won"
     assert told["events"][0]["moved"] == "settled refund"
+
+
+def test_all_pages_of_gifts_are_listed(state: Path) -> None:
+    result = run(state, "donations", "bytedance", "--csv")
+    assert result.exit_code == 0, result.exception
+    header, *rows = result.stdout.splitlines()
+    assert header.startswith("partner,external_id,project,campaign,amount,refunded,unit")
+    noon = "2026-09-05T12:00:00Z"
+    gift = f"bytedance,g-1,well,95week,1500,500,JPY,JPY,settled,fund,{noon},{noon},b-1"
+    assert rows == [gift, gift]
 
 
 def test_all_pages_of_reports_are_listed_and_harmless(state: Path) -> None:

@@ -160,6 +160,8 @@ FORGERIES = [
     (FACTS, b'"kind":"ASSET"', b'"kind":"EQUITY"', ["is EQUITY in the chart, and ASSET here"]),
     (CHECKPOINTS, b'"size":5', b'"size":4', ["checkpoints.jsonl, line 2: it was signed at 5"]),
     (CHECKPOINTS, b"\\n5\\n", b"\\n6\\n", ["its signature by example.com/ledger+"]),
+    (FACTS, b'"pattern":"partner/{partner}/claimed"', b'"pattern":7', ["not in the form of"]),
+    (CHECKPOINTS, b'"note":"', b'"note":"\\ud800', ["it is no text"]),
     (KEYS, b"+", b"*", ["keys.txt, line 1", "which is not known"]),
     (BEANCOUNT, b"0.000009 CNY", b"0.000008 CNY", ["ledger.beancount, entry 2, line "]),
     (BEANCOUNT, b"open Assets", b"open Income", ["ledger.beancount, line 4"]),
@@ -243,6 +245,20 @@ def test_a_kept_checkpoint_must_be_continued(archive: Path, tmp_path: Path) -> N
     report = verify(early, kept_notes=[note])
     assert report.ok, told(report)
     assert report.kept == 1
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line_and_status_1(archive: Path) -> None:
+    (archive / ENTRIES).unlink()
+    (archive / ENTRIES).mkdir()
+    done = subprocess.run(
+        [Path(sys.executable).with_name("watersmeet"), "verify", archive],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"watersmeet: {archive} cannot be verified: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_missing_and_foreign_files_are_named(archive: Path) -> None:
