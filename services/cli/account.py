@@ -19,12 +19,13 @@ from services.cli.deciding import (
     Request,
     Yes,
     confirm,
-    decided_time,
+    document_of,
+    say_when,
     told_entry,
     told_request,
 )
 from services.cli.options import DEFAULT_STATE, StateDirectory
-from services.cli.reading.accounts import document_of
+from services.cli.reading import accounts
 from services.cli.render import print_json, word
 from services.cli.sheets.present import AsJson
 
@@ -68,7 +69,7 @@ def open_account(
             .account
         )
     if as_json:
-        print_json(document_of(opened))
+        print_json(accounts.document_of(opened))
     else:
         make_console().print(_told(opened), markup=False)
 
@@ -149,19 +150,10 @@ def _decide(
 ) -> None:
     """Decides, and says what binds the account now."""
     with asking(state, "ledger", "finance", person) as channel:
-        request = told_request(request)
-        asked.request_id = str(request)
-        asked.value_time.CopyFrom(decided_time(request))
+        say_when(asked, request)
         answer = pb_grpc.AccountServiceStub(channel).ChangeAccount(asked, timeout=_TIMEOUT_S)
     if as_json:
-        print_json(
-            {
-                **document_of(answer.account),
-                "sequence": answer.sequence,
-                "replayed": answer.replayed,
-                "request_id": str(request),
-            }
-        )
+        print_json({**accounts.document_of(answer.account), **document_of(answer, asked)})
     else:
         entry = told_entry(answer.sequence, replayed=answer.replayed)
         make_console().print(f"{_told(answer.account)} {entry}", markup=False)

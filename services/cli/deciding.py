@@ -1,7 +1,7 @@
 """What commands share that decide something: who decides, on what ground, and under which id."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 import typer
@@ -61,6 +61,44 @@ def told_request(request: UUID | None) -> UUID:
     request = request or uuid7()
     typer.echo(f"request {request}", err=True)
     return request
+
+
+class Decision(Protocol):
+    """A request of the contract that decides something."""
+
+    request_id: str
+
+    @property
+    def value_time(self) -> Timestamp:
+        """When it was decided."""
+
+
+def say_when(asked: Decision, request: UUID | None) -> None:
+    """Puts the id, told before the call, and the time of a decision into its request."""
+    request = told_request(request)
+    asked.request_id = str(request)
+    asked.value_time.CopyFrom(decided_time(request))
+
+
+class Answer(Protocol):
+    """The contract's answer to a decision."""
+
+    @property
+    def sequence(self) -> int:
+        """The entry that holds it."""
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it was decided before, by the same request."""
+
+
+def document_of(answer: Answer, asked: Decision) -> dict[str, str | int | bool]:
+    """What became of a decision, for programs."""
+    return {
+        "sequence": answer.sequence,
+        "replayed": answer.replayed,
+        "request_id": asked.request_id,
+    }
 
 
 def decided_time(request: UUID) -> Timestamp:

@@ -17,8 +17,8 @@ from services.cli.deciding import (
     Request,
     Yes,
     confirm,
-    decided_time,
-    told_request,
+    document_of,
+    say_when,
 )
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.pages import pages
@@ -105,17 +105,10 @@ def commit(
         if part is not None:
             amount.micros = part
         _confirm(f"Move {with_unit(amount)}", held, yes=yes)
-        request = told_request(request)
-        answer = stub.CommitHold(
-            pb.CommitHoldRequest(
-                request_id=str(request),
-                name=hold,
-                amount=None if part is None else amount,
-                value_time=decided_time(request),
-            ),
-            timeout=_TIMEOUT_S,
-        )
-    _show(hold, "committed", answer, str(request), as_json=as_json)
+        asked = pb.CommitHoldRequest(name=hold, amount=None if part is None else amount)
+        say_when(asked, request)
+        answer = stub.CommitHold(asked, timeout=_TIMEOUT_S)
+    _show(asked, "committed", answer, as_json=as_json)
 
 
 @holds.command()
@@ -132,14 +125,10 @@ def void(
         stub = pb_grpc.HoldServiceStub(channel)
         held = stub.GetHold(pb.GetHoldRequest(name=hold), timeout=_TIMEOUT_S).hold.transfer
         _confirm(f"Free {with_unit(held.amount)}, held", held, yes=yes)
-        request = told_request(request)
-        answer = stub.VoidHold(
-            pb.VoidHoldRequest(
-                request_id=str(request), name=hold, value_time=decided_time(request)
-            ),
-            timeout=_TIMEOUT_S,
-        )
-    _show(hold, "voided", answer, str(request), as_json=as_json)
+        asked = pb.VoidHoldRequest(name=hold)
+        say_when(asked, request)
+        answer = stub.VoidHold(asked, timeout=_TIMEOUT_S)
+    _show(asked, "voided", answer, as_json=as_json)
 
 
 def _confirm(does: str, held: ledger_pb.Transfer, *, yes: bool) -> None:
@@ -147,26 +136,18 @@ def _confirm(does: str, held: ledger_pb.Transfer, *, yes: bool) -> None:
 
 
 def _show(
-    hold: ledger_pb.TransferName,
+    asked: pb.CommitHoldRequest | pb.VoidHoldRequest,
     done: str,
     answer: pb.CommitHoldResponse | pb.VoidHoldResponse,
-    request: str,
     *,
     as_json: bool,
 ) -> None:
     if as_json:
-        print_json(
-            {
-                "sequence": answer.sequence,
-                "hash": answer.hash.hex(),
-                "replayed": answer.replayed,
-                "request_id": request,
-            }
-        )
+        print_json({**document_of(answer, asked), "hash": answer.hash.hex()})
     else:
         was = "was" if answer.replayed else "is"
         before = " before" if answer.replayed else ""
-        name = f"{hold.sequence}/{hold.position}"
+        name = f"{asked.name.sequence}/{asked.name.position}"
         make_console().print(f"Hold {name} {was} {done}{before} by entry {answer.sequence}.")
 
 

@@ -15,9 +15,9 @@ from services.cli.deciding import (
     Document,
     Person,
     Request,
-    decided_time,
+    document_of,
+    say_when,
     told_entry,
-    told_request,
 )
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.pages import pages
@@ -154,22 +154,14 @@ def _decide(
 ) -> None:
     """Decides, and says what the period is now. An answer that was given before says so."""
     with asking(state, "ledger", "finance", person) as channel:
-        request = told_request(request)
-        asked.request_id = str(request)
-        asked.value_time.CopyFrom(decided_time(request))
+        say_when(asked, request)
         stub = pb_grpc.PeriodServiceStub(channel)
         answer = stub.DecidePeriod(asked, timeout=_TIMEOUT_S)
     period = answer.period
     if as_json:
         names = (column.name for column in COLUMNS)
-        print_json(
-            {
-                **dict(zip(names, _row(period), strict=True)),
-                "sequence": answer.sequence,
-                "replayed": answer.replayed,
-                "request_id": str(request),
-            }
-        )
+        facts = dict(zip(names, _row(period), strict=True))
+        print_json({**facts, **document_of(answer, asked)})
         return
     console = make_console()
     console.print(

@@ -18,11 +18,12 @@ from services.cli.deciding import (
     Request,
     Yes,
     confirm,
-    decided_time,
-    told_request,
+    document_of,
+    say_when,
 )
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.render import print_json, with_unit
+from services.cli.sheets.present import AsJson
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 30.0
@@ -43,7 +44,7 @@ def reverse(
     yes: Yes = False,
     person: Person = THIS_PERSON,
     state: StateDirectory = DEFAULT_STATE,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Move back what an entry moved, in full or in part, as finance.
 
@@ -65,26 +66,12 @@ def reverse(
             for text in _told(original, parts):
                 typer.echo(text, err=True)
         confirm("Move this back?", yes=yes)
-        request = told_request(request)
-        answer = pb_grpc.ReversalServiceStub(channel).ReverseEntry(
-            pb.ReverseEntryRequest(
-                request_id=str(request),
-                sequence=entry,
-                parts=parts,
-                document=document,
-                value_time=decided_time(request),
-            ),
-            timeout=_TIMEOUT_S,
-        )
+        asked = pb.ReverseEntryRequest(sequence=entry, parts=parts, document=document)
+        say_when(asked, request)
+        stub = pb_grpc.ReversalServiceStub(channel)
+        answer = stub.ReverseEntry(asked, timeout=_TIMEOUT_S)
     if as_json:
-        print_json(
-            {
-                "sequence": answer.sequence,
-                "hash": answer.hash.hex(),
-                "replayed": answer.replayed,
-                "request_id": str(request),
-            }
-        )
+        print_json({**document_of(answer, asked), "hash": answer.hash.hex()})
     else:
         done = "was reversed before" if answer.replayed else "is reversed"
         make_console().print(f"Entry {entry} {done} by entry {answer.sequence}.")
