@@ -1,7 +1,7 @@
 """`watersmeet review`: claims that contradict the books, and notices that could not be read."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from watersmeet.errors.v1.errors_pb2 import ErrorReason
 
 from services.cli.asking import asking
 from services.cli.console import make_console
+from services.cli.deciding import THIS_PERSON, Person
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
@@ -104,6 +105,7 @@ def replay(
         list[str] | None, typer.Argument(metavar="[ID]...", help="As `quarantine` lists them.")
     ] = None,
     platform: Platform = None,
+    person: Person = THIS_PERSON,
     state: StateDirectory = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
@@ -115,13 +117,22 @@ def replay(
     if bool(ids) == bool(platform):
         raise Fault(Reason.FIELD_REQUIRED, "name either notices by their ids, or a --platform")
     done: list[tuple[str, pb.Replay]] = []
-    with asking(state, "donations", role="finance") as channel:
+    with asking(state, "donations", "finance", person) as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         wanted = ids or [one.id for one in _notices(stub, platform or "", 100_000)]
-        for notice in wanted:
-            request = pb.ReplayQuarantineRequest(request_id=str(uuid.uuid4()), id=notice)
-            answer = stub.ReplayQuarantine(request, timeout=_TIMEOUT_S)
-            done.append((notice, answer.replay))
+        try:
+            for notice in wanted:
+                request = pb.ReplayQuarantineRequest(request_id=str(uuid.uuid4()), id=notice)
+                answer = stub.ReplayQuarantine(request, timeout=_TIMEOUT_S)
+                done.append((notice, answer.replay))
+        finally:  # what was done before a call failed is told, too
+            if done or not wanted:
+                _show_replays(done, as_json=as_json)
+    if any(one.HasField("problem") for _, one in done):
+        raise typer.Exit(1)
+
+
+def _show_replays(done: Sequence[tuple[str, pb.Replay]], *, as_json: bool) -> None:
     if as_json:
         print_json({"replays": [_replay_document(notice, one) for notice, one in done]})
     elif not done:
@@ -135,8 +146,6 @@ def replay(
             came_to = "refused again" if refused else ", ".join(_outcomes(one))
             table.add_row(notice, came_to, _reason(one.problem.reason) if refused else "")
         make_console().print(table)
-    if any(one.HasField("problem") for _, one in done):
-        raise typer.Exit(1)
 
 
 def _conflicts(stub: pb_grpc.ReviewServiceStub, partner: str, limit: int) -> Iterator[pb.Conflict]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 from watersmeet.ledger.v1 import audit_service_pb2 as pb
 from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
 
-from services.cli.main import build
 from services.runtime.errors import Fault, Reason
+from tests.unit.cli import conftest
 from tests.unit.cli.conftest import ServeMesh, caller_of
 
 NOON = datetime(2026, 9, 5, 12, tzinfo=UTC)
@@ -48,9 +48,7 @@ class FakeAudit(pb_grpc.AuditServiceServicer):
 
 def run(serve_mesh: ServeMesh, fake: FakeAudit, *arguments: str) -> Result:
     state: Path = serve_mesh(ledger=(pb_grpc.add_AuditServiceServicer_to_server, fake))
-    return CliRunner().invoke(
-        build(["totals", "audit"]), ["audit", "--state", str(state), *arguments]
-    )
+    return conftest.run(state, "audit", *arguments)
 
 
 def test_each_check_is_shown_and_all_ok_is_status_0(serve_mesh: ServeMesh) -> None:

@@ -5,17 +5,15 @@ import uuid
 
 import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as ledger_grpc
 from watersmeet.ledger.v1 import reversal_service_pb2 as pb
 from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1.money_pb2 import Money
 
-from services.cli.main import build
 from services.runtime.errors import Fault, Reason
-from services.runtime.identity import Caller, Role
-from services.runtime.supervisor.certificates import Authority
+from tests.unit.cli import conftest
 from tests.unit.cli.conftest import ServeMesh, caller_of
 
 
@@ -60,12 +58,7 @@ def add_both(fake: FakeLedger, server: grpc.Server) -> None:
 
 def run(serve_mesh: ServeMesh, fake: FakeLedger, *arguments: str, says: str = "") -> Result:
     state = serve_mesh(ledger=(add_both, fake))
-    Authority(state / "certs").issue(Caller(Role.FINANCE, "local"))
-    return CliRunner().invoke(
-        build(["totals", "reverse"]),
-        ["reverse", "7", "--document", "memo-1", "--state", str(state), *arguments],
-        input=says,
-    )
+    return conftest.run(state, "reverse", "7", "--document", "memo-1", *arguments, says=says)
 
 
 def test_all_of_an_entry_after_a_yes(serve_mesh: ServeMesh) -> None:

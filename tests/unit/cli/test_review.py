@@ -6,15 +6,15 @@ from pathlib import Path
 
 import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import review_service_pb2 as pb
 from watersmeet.donations.v1 import review_service_pb2_grpc as pb_grpc
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.type.v1.money_pb2 import Money
 
-from services.cli.main import build
 from services.runtime.errors import Fault, Reason
+from tests.unit.cli import conftest
 from tests.unit.cli.conftest import ServeMesh, caller_of
 
 NOON = datetime(2026, 9, 5, 12, tzinfo=UTC)
@@ -49,6 +49,7 @@ class FakeReview(pb_grpc.ReviewServiceServicer):
         self.callers: set[str] = set()
         self.asked: list[object] = []
         self.request_ids: set[str] = set()
+        self.away: set[str] = set()
         self.conflicts = [
             conflict("a", gift=content(1_000_000, project="water", campaign="week")),
             conflict("b", refund_id="r", refund=content(5_000_000, cumulative=True)),
@@ -118,6 +119,8 @@ class FakeReview(pb_grpc.ReviewServiceServicer):
         self, request: pb.ReplayQuarantineRequest, context: grpc.ServicerContext
     ) -> pb.ReplayQuarantineResponse:
         self._came(request, context)
+        if request.id in self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.request_ids.add(request.request_id)
         replay = pb.Replay(request_id=request.request_id, caller="finance/local")
         replay.replay_time.FromDatetime(NOON)
@@ -144,10 +147,7 @@ def state(serve_mesh: ServeMesh, fake: FakeReview) -> Path:
 
 
 def run(state: Path, command: str, *arguments: str) -> Result:
-    # One command alone becomes the application; main() always has several.
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(
-        build(["review", "audit"]), ["review", command, "--state", str(state), *arguments]
-    )
+    result = conftest.run(state, "review", command, *arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -254,6 +254,16 @@ def test_a_platforms_open_notices_are_replayed_and_a_refusal_is_status_1(state: 
     assert [replay["id"] for replay in replays] == IDS
     assert (replays[0]["outcomes"], replays[0]["reason"]) == (["accepted"], None)
     assert (replays[2]["outcomes"], replays[2]["reason"]) == ([], "SIGNATURE_INVALID")
+
+
+def test_what_was_replayed_before_a_call_failed_is_told(state: Path, fake: FakeReview) -> None:
+    fake.away.add(IDS[1])
+    result = conftest.run(state, "review", "replay", *IDS)
+    assert isinstance(result.exception, Fault)
+    assert result.exception.reason is Reason.DEPENDENCY_UNAVAILABLE
+    assert cells(result) == [[IDS[0], "accepted", ""]]
+    fake.away.add(IDS[0])
+    assert conftest.run(state, "review", "replay", *IDS).stdout == ""
 
 
 @pytest.mark.parametrize("arguments", [(), (IDS[0], "--platform", "tencent")])
