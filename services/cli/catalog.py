@@ -1,4 +1,4 @@
-"""`watersmeet catalog`: charities, projects and campaigns from a file."""
+"""`watersmeet catalog`: charities, projects and campaigns, listed, and made from a file."""
 
 import tomllib
 import uuid
@@ -15,16 +15,68 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.pages import pages
+from services.cli.reading import catalog as reading
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.sheet import Sheet
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 10.0
 
-catalog = typer.Typer(help="Say what gifts can be given to.", no_args_is_help=True)
+_PAGE = 1_000
+
+catalog = typer.Typer(help="Show and say what gifts can be given to.", no_args_is_help=True)
 
 
-@catalog.callback()
-def _one_of_several() -> None:
-    return
+@catalog.command()
+def charities(
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """List the charities, with their certificates of public fundraising."""
+    with asking(state, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        request = pb.ListCharitiesRequest(page_size=_PAGE)
+        found = pages(stub.ListCharities, request, timeout_s=_TIMEOUT_S)
+        rows = (reading.charity_row(one) for page in found for one in page.charities)
+        sheet = Sheet("charities", reading.CHARITIES, rows)
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
+
+
+@catalog.command()
+def projects(
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """List the projects and personal appeals. Gifts to other codes stand in suspense."""
+    with asking(state, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        request = pb.ListProjectsRequest(page_size=_PAGE)
+        found = pages(stub.ListProjects, request, timeout_s=_TIMEOUT_S)
+        rows = (reading.project_row(one) for page in found for one in page.projects)
+        sheet = Sheet("projects", reading.PROJECTS, rows)
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
+
+
+@catalog.command()
+def campaigns(
+    state: StateDirectory = DEFAULT_STATE,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """List the campaigns, with the time zone of their days."""
+    with asking(state, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        request = pb.ListCampaignsRequest(page_size=_PAGE)
+        found = pages(stub.ListCampaigns, request, timeout_s=_TIMEOUT_S)
+        rows = (reading.campaign_row(one) for page in found for one in page.campaigns)
+        sheet = Sheet("campaigns", reading.CAMPAIGNS, rows)
+        present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
 @catalog.command()

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import grpc
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 
-from services.cli.main import build
 from services.runtime.errors import Fault, Reason
-from tests.unit.cli.conftest import ServeMesh, caller_of
+from tests.unit.cli.conftest import ServeMesh, caller_of, run
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,12 +47,72 @@ class FakeCatalog(pb_grpc.CatalogServiceServicer):
         self.told.append(request.campaign)
         return pb.CreateCampaignResponse(campaign=request.campaign)
 
+    def ListCharities(
+        self, request: pb.ListCharitiesRequest, context: grpc.ServicerContext
+    ) -> pb.ListCharitiesResponse:
+        certificate = pb.Certificate(number="7", valid_from="2026-01-01", valid_until="2028-12-31")
+        charity = pb.Charity(code="springs", name="甘泉", certificates=[certificate])
+        return pb.ListCharitiesResponse(charities=[charity])
+
+    def ListProjects(
+        self, request: pb.ListProjectsRequest, context: grpc.ServicerContext
+    ) -> pb.ListProjectsResponse:
+        if request.page_token:
+            appeal = pb.Project(
+                code="help-lin", purpose=purpose_pb2.PURPOSE_APPEAL, organiser="qingsongchou"
+            )
+            appeal.close_time.FromJsonString("2026-09-01T00:00:00Z")
+            return pb.ListProjectsResponse(projects=[appeal])
+        project = pb.Project(
+            code="water", name="=Water", purpose=purpose_pb2.PURPOSE_CHARITY, charity="springs"
+        )
+        return pb.ListProjectsResponse(projects=[project], next_page_token="more")
+
+    def ListCampaigns(
+        self, request: pb.ListCampaignsRequest, context: grpc.ServicerContext
+    ) -> pb.ListCampaignsResponse:
+        campaign = pb.Campaign(code="95week", name="95", time_zone="Asia/Shanghai")
+        campaign.end_time.FromJsonString("2026-09-06T16:00:00Z")
+        return pb.ListCampaignsResponse(campaigns=[campaign])
+
+
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [
+        (
+            "charities",
+            [
+                "charity,name,credit_code,certificates",
+                "springs,甘泉,,7 (2026-01-01 to 2028-12-31)",
+            ],
+        ),
+        (
+            "projects",
+            [
+                "project,name,purpose,charity,organiser,closed",
+                "water,'=Water,charity,springs,,",
+                "help-lin,,appeal,,qingsongchou,2026-09-01T00:00:00Z",
+            ],
+        ),
+        (
+            "campaigns",
+            [
+                "campaign,name,starts,ends,time_zone",
+                "95week,95,1970-01-01T00:00:00Z,2026-09-06T16:00:00Z,Asia/Shanghai",
+            ],
+        ),
+    ],
+)
+def test_what_is_there_is_listed(serve_mesh: ServeMesh, what: str, rows: list[str]) -> None:
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, FakeCatalog()))
+    result = run(state, "catalog", what, "--csv")
+    assert result.exit_code == 0, result.exception
+    assert result.stdout.splitlines() == rows
+
 
 def apply(serve_mesh: ServeMesh, fake: FakeCatalog, file: Path) -> Result:
     state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, fake))
-    return CliRunner().invoke(
-        build(["catalog", "totals"]), ["catalog", "apply", str(file), "--state", str(state)]
-    )
+    return run(state, "catalog", "apply", str(file))
 
 
 def written(folder: Path, text: str) -> Path:

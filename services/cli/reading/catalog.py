@@ -1,0 +1,66 @@
+"""The catalog as rows."""
+
+from watersmeet.donations.v1 import catalog_service_pb2 as pb
+from watersmeet.type.v1 import purpose_pb2
+
+from services.cli.render import rfc3339, word
+from services.cli.sheets.sheet import Column, Value
+
+CHARITIES = (
+    Column("charity"),
+    Column("name"),
+    Column("credit_code"),
+    Column("certificates"),
+)
+PROJECTS = (
+    Column("project"),
+    Column("name"),
+    Column("purpose"),
+    # Who answers for it: a charity, or the platform of a personal appeal.
+    Column("charity"),
+    Column("organiser"),
+    Column("closed"),
+)
+CAMPAIGNS = (
+    Column("campaign"),
+    Column("name"),
+    Column("starts"),
+    Column("ends"),
+    Column("time_zone"),
+)
+
+
+def charity_row(charity: pb.Charity) -> tuple[Value, ...]:
+    """One charity, with the days on which its certificates are valid."""
+    certificates = (
+        f"{one.number} ({one.valid_from} to {one.valid_until})" for one in charity.certificates
+    )
+    return (
+        charity.code,
+        charity.name,
+        charity.unified_social_credit_code,
+        ", ".join(certificates),
+    )
+
+
+def project_row(project: pb.Project) -> tuple[Value, ...]:
+    """One project, or personal appeal."""
+    return (
+        project.code,
+        project.name,
+        word(purpose_pb2.Purpose, project.purpose),
+        project.charity,
+        project.organiser,
+        rfc3339(project.close_time) if project.HasField("close_time") else None,
+    )
+
+
+def campaign_row(campaign: pb.Campaign) -> tuple[Value, ...]:
+    """One campaign. ends: the first moment that no longer belongs to it."""
+    return (
+        campaign.code,
+        campaign.name,
+        rfc3339(campaign.start_time),
+        rfc3339(campaign.end_time),
+        campaign.time_zone,
+    )
