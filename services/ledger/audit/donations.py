@@ -1,6 +1,7 @@
 """What the donations service says of its batches, its records, and what it booked of each gift."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 import grpc
 from watersmeet.donations.v1 import batch_service_pb2 as pb
@@ -16,57 +17,64 @@ from services.ledger.audit.positions import CheckedGifts
 from services.ledger.audit.records import CheckedRecords
 from services.runtime.status import fault_from_rpc_error
 
+Message = TypeVar("Message")
+Told = TypeVar("Told")
+
 
 class DonationsBatches:
-    """Asks the donations service to add up its batches again."""
+    """Asks the donations service to add up its batches again.
+
+    Each stream raises Fault, DEPENDENCY_UNAVAILABLE if the service is away.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
-        self._stub = pb_grpc.BatchServiceStub(channel)
+        self._batches = pb_grpc.BatchServiceStub(channel)
         self._positions = position_pb_grpc.PositionServiceStub(channel)
         self._records = record_pb_grpc.RecordServiceStub(channel)
         self._timeout_s = timeout_s
 
-    async def summaries(self) -> AsyncIterator[BatchSummary]:
-        """All batches by id. Raises Fault, DEPENDENCY_UNAVAILABLE if the service is away."""
-        call = self._stub.SummarizeBatches(pb.SummarizeBatchesRequest(), timeout=self._timeout_s)
-        try:
-            async for message in call:
-                yield convert.batch_summary_of(message)
-        except grpc.RpcError as error:
-            raise fault_from_rpc_error(error) from error
-        finally:
-            call.cancel()
+    def summaries(self) -> AsyncIterator[BatchSummary]:
+        """All batches by id."""
+        request = pb.SummarizeBatchesRequest()
+        call = self._batches.SummarizeBatches(request, timeout=self._timeout_s)
+        return _told(call, convert.batch_summary_of)
 
-    async def positions(self) -> AsyncIterator[CheckedGifts]:
-        """All gifts that anything happened to. Raises Fault, as summaries does."""
-        call = self._positions.CheckPositions(
-            position_pb.CheckPositionsRequest(), timeout=self._timeout_s
+    def positions(self) -> AsyncIterator[CheckedGifts]:
+        """All gifts that anything happened to."""
+        request = position_pb.CheckPositionsRequest()
+        return _told(
+            self._positions.CheckPositions(request, timeout=self._timeout_s), _checked_gifts_of
         )
-        try:
-            async for part in call:
-                yield CheckedGifts(
-                    part.gifts,
-                    [
-                        f"gift {each.external_id} of {each.partner or 'nobody'}: {each.detail}"
-                        for each in part.differences
-                    ],
-                )
-        except grpc.RpcError as error:
-            raise fault_from_rpc_error(error) from error
-        finally:
-            call.cancel()
 
-    async def records(self) -> AsyncIterator[CheckedRecords]:
-        """All that is recorded besides gifts, table by table. Raises Fault, as summaries does."""
-        call = self._records.CheckRecords(record_pb.CheckRecordsRequest(), timeout=self._timeout_s)
-        try:
-            async for part in call:
-                yield CheckedRecords(
-                    part.rows,
-                    part.unsealed,
-                    [f"{part.table}: {difference}" for difference in part.differences],
-                )
-        except grpc.RpcError as error:
-            raise fault_from_rpc_error(error) from error
-        finally:
-            call.cancel()
+    def records(self) -> AsyncIterator[CheckedRecords]:
+        """All that is recorded besides gifts, table by table."""
+        request = record_pb.CheckRecordsRequest()
+        return _told(
+            self._records.CheckRecords(request, timeout=self._timeout_s), _checked_records_of
+        )
+
+
+async def _told(
+    call: "grpc.aio.UnaryStreamCall[Any, Message]", read: Callable[[Message], Told]
+) -> AsyncIterator[Told]:
+    """What a call streams, read. The call ends with it."""
+    try:
+        async for message in call:
+            yield read(message)
+    except grpc.RpcError as error:
+        raise fault_from_rpc_error(error) from error
+    finally:
+        call.cancel()
+
+
+def _checked_gifts_of(part: position_pb.CheckPositionsResponse) -> CheckedGifts:
+    differences = [
+        f"gift {each.external_id} of {each.partner or 'nobody'}: {each.detail}"
+        for each in part.differences
+    ]
+    return CheckedGifts(part.gifts, differences)
+
+
+def _checked_records_of(part: record_pb.CheckRecordsResponse) -> CheckedRecords:
+    differences = [f"{part.table}: {difference}" for difference in part.differences]
+    return CheckedRecords(part.rows, part.unsealed, differences)
