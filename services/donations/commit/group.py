@@ -64,6 +64,20 @@ class Group:
         return gifts + _LINES_A_BOOKING_MAX * touched
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but a few gifts, none of them in suspense or from elsewhere."""
+        return not (
+            self.gifts is None
+            or len(self.gifts) > SMALL_ROWS
+            or self.gifts.rails
+            or self.facts
+            or self.orders
+            or any(one.awaited or one.position for one in self.submissions)
+            or self.gifts.suspended.any()
+            or self.gifts.is_repeat.any()
+        )
+
+    @property
     def is_small(self) -> bool:
         """Whether its gifts are few enough to be looked at one by one."""
         return self.gifts is None or len(self.gifts) <= SMALL_ROWS
@@ -75,7 +89,7 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
     parts = list(_parts(submissions))
     rows = None
     if parts:
-        columns = join(parts)
+        columns = join(parts) if len(parts) > 1 else parts[0]
         rows = place(columns, await catalog.standings(columns.targets))
     facts = [fact for submission in submissions for fact in submission.facts]
     named = {fact.partner for fact in facts} | {

@@ -9,11 +9,13 @@ import structlog
 
 from services.donations import metrics
 from services.donations.commit.group import Group
+from services.donations.commit.plain import PlainRecording
 from services.donations.commit.recording import Recorded, record
 from services.donations.store import batches
 from services.donations.store.driver import Driver
 from services.donations.store.gifts import RepeatFound
 from services.donations.store.lane import Lane
+from services.donations.store.plain import PlainRefused
 from services.runtime.clock import Clock
 from services.runtime.database import OutcomeUnknown, fault_of
 
@@ -38,6 +40,7 @@ class LaneWriter:
         self._make_id = make_id
         self._staged_left = 0
         self._carry_time: datetime | None = None
+        self._writes_plainly = True
 
     async def write(self, group: Group) -> Recorded:
         """Commits a group; returns when it is durable.
@@ -47,16 +50,23 @@ class LaneWriter:
         OutcomeUnknown if any of the commits may have succeeded.
         """
         staged = self._staged_left > 0 or (group.gifts is not None and group.gifts.is_repeat.any())
+        plain = not staged and self._writes_plainly and group.is_plain
         pauses = iter(_RETRY_PAUSES_S)
         doubtful: Recorded | None = None
         while True:
             recorded: Recorded | None = None
+            now = self._clock()
+            carries = self._carry_time is None or now >= self._carry_time
             try:
+                if plain and not carries and doubtful is None:
+                    plainly = PlainRecording(group, self._make_id(), now)
+                    recorded = plainly.recorded
+                    if await plainly.write(self._lane):
+                        return recorded
+                    plain, recorded = False, None
                 async with self._lane.transaction() as driver:
                     if doubtful is not None and await _is_committed(driver, doubtful):
                         return doubtful
-                    now = self._clock()
-                    carries = self._carry_time is None or now >= self._carry_time
                     recorded = await record(
                         driver, group, self._make_id(), now, staged=bool(staged), carries=carries
                     )
@@ -65,8 +75,10 @@ class LaneWriter:
                     self._carry_time = now + _CARRY_EVERY
                 return recorded
             except RepeatFound:
-                staged = True
+                staged, plain = True, False
                 self._staged_left = _STAGED_AFTER_REPEAT
+            except PlainRefused:
+                self._writes_plainly = plain = False
             except Exception as error:
                 fault = fault_of(error)
                 if fault is None:

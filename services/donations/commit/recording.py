@@ -124,7 +124,7 @@ async def record(
         seals = await sealing.seals_of(driver, transactions) if transactions else []
         digest = digest_of(gifts_digest, now, accepted, seals)
         lines = _within_limit(summed(lines))
-        batch = _batch(group, batch_id, now, accepted, digest, lines, max(events))
+        batch = batch_of(group, batch_id, now, accepted, digest, lines, max(events))
         await batches.write(driver, batch)
     elif seals_some:
         await sealing.loosen(driver, batch_id)
@@ -136,7 +136,7 @@ async def record(
         passed, outcomes = outcomes, np.full(len(passing), Outcome.REPLAYED, dtype=np.uint8)
         outcomes[passing] = passed
         bought = order_outcomes(group, order_fates, outcomes)
-    results = _results(group, made, now, outcomes, fact_fates, bought)
+    results = results_of(group, made, now, outcomes, fact_fates, bought)
     return Recorded(batch, outcomes, results, waiting)
 
 
@@ -164,7 +164,7 @@ def _within_limit(lines: list[Line]) -> list[Line]:
     return lines
 
 
-def _batch(
+def batch_of(
     group: Group,
     batch_id: UUID,
     now: datetime,
@@ -173,6 +173,7 @@ def _batch(
     lines: Sequence[Line],
     latest_event: int,
 ) -> Batch:
+    """What a group's transaction accepted. accepted, digest: of its gifts."""
     watermarks: dict[str, datetime] = {}
     for submission in group.submissions:
         if submission.watermark is not None:
@@ -199,7 +200,7 @@ def _offsets(group: Group) -> dict[tuple[int, str], int]:
     return offsets
 
 
-def _results(
+def results_of(
     group: Group,
     batch_id: UUID | None,
     now: datetime,
@@ -207,6 +208,7 @@ def _results(
     fact_fates: Sequence[Fate],
     orders: Sequence[Outcome],
 ) -> list[Committed]:
+    """What became of each submission. outcomes: of all gifts, in key order."""
     as_submitted = np.empty_like(outcomes)
     if group.gifts is not None:
         as_submitted[group.gifts.order] = outcomes

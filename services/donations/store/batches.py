@@ -9,15 +9,18 @@ from services.donations.store import outbox_lines
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import transposed
 
-# Both rows in one round trip.
-_WRITE = """
-    WITH batch AS (
-        INSERT INTO batches (id, recorded_time, gifts, digest, digest_version)
-        VALUES (%s, %s, %s, %s, %s)
-        RETURNING id, recorded_time
-    )
+INSERT = """
+    INSERT INTO batches (id, recorded_time, gifts, digest, digest_version)
+    SELECT %s::uuid, %s::timestamptz, %s::integer, %s::bytea, %s::smallint"""
+"""Begins with what `values_of` gives, and inserts the batch."""
+
+INSERT_OUTBOX = """
     INSERT INTO outbox (batch_id, value_time, lines, watermarks, retry_time)
     SELECT id, %s, %s::jsonb, %s::jsonb, recorded_time FROM batch"""
+"""Goes on with it, and needs that INSERT as `batch`."""
+
+# Both rows in one round trip.
+_WRITE = f"WITH batch AS ({INSERT} RETURNING id, recorded_time) {INSERT_OUTBOX}".encode()
 
 _EXISTS = "SELECT 1 FROM batches WHERE id = %s"
 
@@ -30,20 +33,22 @@ _ADVANCE = """
 
 async def write(driver: Driver, batch: Batch) -> None:
     """Writes the batch and what the relay will post of it."""
+    await driver.execute(_WRITE, values_of(batch))
+
+
+def values_of(batch: Batch) -> list[object]:
+    """What the two INSERTs need."""
     watermarks = {partner: time.isoformat() for partner, time in batch.watermarks.items()}
-    await driver.execute(
-        _WRITE,
-        [
-            batch.id,
-            batch.recorded_time,
-            batch.gifts,
-            batch.digest,
-            DIGEST_VERSION,
-            batch.value_time,
-            outbox_lines.text_of(batch.lines),
-            json.dumps(watermarks),
-        ],
-    )
+    return [
+        batch.id,
+        batch.recorded_time,
+        batch.gifts,
+        batch.digest,
+        DIGEST_VERSION,
+        batch.value_time,
+        outbox_lines.text_of(batch.lines),
+        json.dumps(watermarks) if watermarks else "{}",
+    ]
 
 
 async def exists(driver: Driver, batch_id: UUID) -> bool:

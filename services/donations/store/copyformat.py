@@ -1,12 +1,13 @@
-"""PostgreSQL's binary COPY format, written with numpy: no Python object for a row.
+"""PostgreSQL's binary forms of many values, for COPY and as arrays: no Python object for a row.
 
-Source: PostgreSQL's documentation, COPY, "Binary Format"; the types' own forms are what their
-`*_send` functions write. A row is an int16 count of fields, then for each field an int32 length
-and the value, all in network byte order. Rows whose values vary in length are laid out as wide as
-the widest, and what is too wide is masked out.
+Source: PostgreSQL's documentation, COPY, "Binary Format"; the types' own forms, those of arrays
+among them, are what their `*_send` functions write. A row is an int16 count of fields, then for
+each field an int32 length and the value, all in network byte order. Rows whose values vary in
+length are laid out as wide as the widest, and what is too wide is masked out.
 """
 
 from collections.abc import Sequence
+from struct import pack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def text(values: NDArray[np.bytes_]) -> Column:
 
 def bytea(rows: NDArray[np.uint8], lengths: NDArray[Any]) -> Column:
     """bytea, from rows of which the first `lengths` bytes count."""
-    return Column(rows, lengths)
+    return Column(rows, None if (lengths == rows.shape[1]).all() else lengths)
 
 
 def constant(value: bytes, count: int) -> Column:
@@ -72,7 +73,18 @@ def constant(value: bytes, count: int) -> Column:
 
 def rows(columns: Sequence[Column]) -> memoryview:
     """The rows as COPY takes them, to stand between HEADER and TRAILER."""
-    layout: list[Any] = [("count", ">i2")]
+    return memoryview(_laid_out(columns, counted=True))  # type: ignore[arg-type]  # it has a buffer
+
+
+def array(column: Column, element: int) -> bytes:
+    """A column as an array. element: the oid of its values' type."""
+    header = pack(">iiiii", 1, 0, element, len(column.values), 1)  # one dimension, no NULL, from 1
+    return header + _laid_out([column], counted=False).tobytes()
+
+
+def _laid_out(columns: Sequence[Column], *, counted: bool) -> NDArray[np.uint8]:
+    """Row after row, each value behind its length. counted: and behind the number of fields."""
+    layout: list[Any] = [("count", ">i2")] if counted else []
     for number, (values, _) in enumerate(columns):
         layout.append((f"length{number}", ">i4"))
         is_bytes = values.ndim == 2
@@ -84,7 +96,8 @@ def rows(columns: Sequence[Column]) -> memoryview:
     count = len(columns[0].values)
     table = np.empty(count, dtype=np.dtype(layout))
     mask: NDArray[np.bool_] | None = None
-    table["count"] = len(columns)
+    if counted:
+        table["count"] = len(columns)
     for number, (values, lengths) in enumerate(columns):
         name = f"value{number}"
         place, width = table.dtype.fields[name][1], table.dtype[name].itemsize  # type: ignore[index]
@@ -95,6 +108,4 @@ def rows(columns: Sequence[Column]) -> memoryview:
                 mask = np.ones((count, table.dtype.itemsize), dtype=np.bool_)
             mask[:, place : place + width] = np.arange(width) < lengths[:, None]
     flat = table.view(np.uint8)
-    if mask is not None:
-        flat = flat[mask.reshape(-1)]
-    return memoryview(flat)  # type: ignore[arg-type]  # an array has a buffer
+    return flat if mask is None else flat[mask.reshape(-1)]

@@ -7,6 +7,7 @@ of version 1, without the number of fields, the donor's token and the batch's id
 """
 
 import hashlib
+from collections.abc import Sequence
 from uuid import UUID
 
 from services.donations.gifts.batch import EMPTY_DIGEST
@@ -43,12 +44,14 @@ def columns_of(rows: GiftRows) -> list[Column]:
     ]
 
 
-def written(rows: GiftRows, batch_id: UUID) -> memoryview:
-    """The rows as COPY takes them: FIELDS, and the batch's id."""
-    batch = copyformat.constant(batch_id.bytes, len(rows))
-    return copyformat.rows([*columns_of(rows), batch])
+def written(columns: Sequence[Column], batch_id: UUID) -> memoryview:
+    """The rows as COPY takes them: the columns of FIELDS, and the batch's id."""
+    batch = copyformat.constant(batch_id.bytes, len(columns[0].values))
+    return copyformat.rows([*columns, batch])
 
 
 def digest_of(rows: GiftRows, batch_id: UUID) -> bytes:
     """The digest of a batch that holds exactly these gifts."""
-    return hashlib.sha256(written(rows, batch_id)).digest() if len(rows) else EMPTY_DIGEST
+    if not len(rows):
+        return EMPTY_DIGEST
+    return hashlib.sha256(written(columns_of(rows), batch_id)).digest()

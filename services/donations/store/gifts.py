@@ -99,7 +99,7 @@ async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> Inserted
 
     Raises RepeatFound if one is not; the transaction must then be rolled back.
     """
-    data = written(rows, batch_id)
+    data = written(columns_of(rows), batch_id)
     try:
         await _copy(driver, _COPY, data)
     except UniqueViolation as error:

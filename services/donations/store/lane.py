@@ -1,6 +1,6 @@
 """One writer's connection to the database, and its transactions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,11 +32,26 @@ class Lane:
         """
         driver = await self._open()
         try:
-            yield driver  # whose first statement begins the transaction
+            await driver.execute(b"BEGIN")
+            yield driver
             await database.commit(driver)
         except BaseException:
             await self._roll_back(driver)
             raise
+
+    async def execute(self, statement: bytes, values: Sequence[object]) -> int:
+        """One statement that is a transaction of its own; returns how many rows it came to.
+
+        Raises as the end of `transaction` does: OutcomeUnknown if the connection breaks.
+        """
+        driver = await self._open()
+        alone = _Alone(driver, statement, values)
+        try:
+            await database.commit(alone)
+        except BaseException:
+            await self._roll_back(driver)
+            raise
+        return alone.rows
 
     async def close(self) -> None:
         """Gives the connection back. The next transaction opens another."""
@@ -52,9 +67,9 @@ class Lane:
             try:
                 raw = await connection.get_raw_connection()
                 driver: Driver = raw.driver_connection  # type: ignore[assignment]
+                await driver.set_autocommit(True)
                 for statement in _SESSION:
                     await driver.execute(statement)
-                await driver.commit()
             except BaseException:
                 await connection.invalidate()
                 await connection.close()
@@ -70,3 +85,16 @@ class Lane:
                 await driver.rollback()
         except Exception:  # noqa: BLE001  the error that led here is the one to tell
             await self.close()
+
+
+class _Alone:
+    """A statement whose end is its commit."""
+
+    def __init__(self, driver: Driver, statement: bytes, values: Sequence[object]) -> None:
+        self._driver = driver
+        self._statement = statement
+        self._values = values
+        self.rows = 0
+
+    async def commit(self) -> None:
+        self.rows = (await self._driver.execute(self._statement, self._values)).rowcount

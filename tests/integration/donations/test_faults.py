@@ -1,7 +1,7 @@
 """When the database fails in the middle: the same reports again make the same books."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,11 @@ Then = Callable[[Driver], Awaitable[None]]
 
 
 class FailingLane(Lane):
-    """Lets a test act right before, or right after, the next commit."""
+    """Lets a test act right before, or right after, the next commit. plainly: how many groups went
+    in one statement.
+    """
+
+    plainly = 0
 
     before: Then | None = None
     after: Then | None = None
@@ -39,6 +43,17 @@ class FailingLane(Lane):
         after, self.after = self.after, None
         if after is not None:
             await after(driver)
+
+    async def execute(self, statement: bytes, values: Sequence[object]) -> int:
+        before, self.before = self.before, None
+        if before is not None:
+            await before(await self._open())
+        self.plainly += 1
+        rows = await super().execute(statement, values)
+        after, self.after = self.after, None
+        if after is not None:
+            await after(await self._open())
+        return rows
 
 
 def kill(urls: DatabaseUrls) -> Then:
