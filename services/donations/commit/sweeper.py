@@ -8,6 +8,7 @@ commits that may have made one and otherwise now and then, and submits them like
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -77,6 +78,7 @@ class Sweeper:
     async def sweep(self) -> int:
         """Books all that can be booked now; returns of how many gifts.
 
+        Where a defect keeps a gift from being booked, it goes on waiting, and holds up no other.
         Raises the database's errors, and Fault(QUEUE_FULL).
         """
         swept = lonely = 0
@@ -85,9 +87,7 @@ class Sweeper:
         while True:
             found = await self._look(after)
             for start in range(0, len(found.bookable), PAGE):
-                keys = found.bookable[start : start + PAGE]
-                await self._committer.commit(Submission(awaited=keys))
-                swept += len(keys)
+                swept += await self._book(found.bookable[start : start + PAGE])
             lonely += found.lonely
             after = found.last
             if after is None:
@@ -95,6 +95,19 @@ class Sweeper:
         self._waiting = lonely
         metrics.WAITING_REPORTS.set(lonely)
         return swept
+
+    async def _book(self, keys: Sequence[Key]) -> int:
+        """Returns how many gifts were booked."""
+        try:
+            await self._committer.commit(Submission(awaited=keys))
+        except Exception as error:
+            if isinstance(error, Fault) or fault_of(error) is not None:
+                raise
+            if len(keys) == 1:
+                _log.exception("what waited for a gift cannot be booked", bucket=keys[0].bucket)
+                return 0
+            return sum([await self._book([key]) for key in keys])
+        return len(keys)
 
     async def _look(self, after: Key | None) -> Waiting:
         """Reads, and counts the time that it took: commits are work, looking is the overhead."""

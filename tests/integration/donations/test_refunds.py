@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from services.donations import metrics
@@ -11,6 +12,7 @@ from services.donations.domain import Key, LineKind, Outcome, Purpose, bucket_of
 from services.donations.gifts.validation import AMOUNT_MICROS_MAX
 from services.donations.life.position import GIVEN_BACK_MICROS_MAX
 from services.runtime.errors import Reason
+from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, write
 from tests.unit.donations.gifts import a_gift, a_refund
 
@@ -156,6 +158,27 @@ async def test_however_much_waits_is_looked_at_part_by_part(
     assert await parts.sweeper.sweep() == 10
     assert metrics.WAITING_REPORTS._value.get() == 10
     assert await parts.sweeper.sweep() == 0
+    await parts.require_balanced()
+
+
+async def test_what_cannot_be_booked_holds_up_nobody(parts: Parts, urls: DatabaseUrls) -> None:
+    ids = [str(number) for number in range(5)]
+    await write(
+        parts, parts.writers[0], Submission(refunds=[a_refund(external_id=each) for each in ids])
+    )
+    with psycopg.connect(urls.owner) as owner:  # a stage that there is not
+        owner.execute(
+            """
+            INSERT INTO stages (bucket, partner_id, external_id, event_id, stage, event_time,
+                                recorded_time)
+            SELECT bucket, partner_id, external_id, 'e', 99, event_time, recorded_time
+            FROM refunds WHERE external_id = '3'"""
+        )
+    await write(parts, parts.writers[0], Submission(gifts=[a_gift(each) for each in ids]))
+    assert await parts.sweeper.sweep() == 4
+    assert await parts.sweeper.sweep() == 0
+    waiting = await parts.query("SELECT external_id FROM waiting")
+    assert [row.external_id for row in waiting] == ["3"]
     await parts.require_balanced()
 
 
