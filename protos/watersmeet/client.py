@@ -100,6 +100,7 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.primary_user_agent", f"watersmeet-python/{__version__}"),
 )
+_HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,16 @@ def connect(
     ca: the authority of the server's certificate. certificate, key: the partner's own; the SPIFFE
     URI in the certificate says who calls. timeout_s: what each call may take, retries included.
     calls_at_once: more wait here, the newest goes first; streams are counted apart.
-    Connects at the first call. Raises OSError if a file cannot be read. Call it where an event loop
-    runs.
+    Connects at the first call; through the HTTP proxy that the environment names, if it names one
+    and the target is not this machine. Raises OSError if a file cannot be read. Call it where an
+    event loop runs.
     """
     credentials = grpc.ssl_channel_credentials(
         root_certificates=_pem(ca), private_key=_pem(key), certificate_chain=_pem(certificate)
     )
-    channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+    is_here = target.rpartition(":")[0] in _HERE
+    options = (*_OPTIONS, ("grpc.enable_http_proxy", int(not is_here)))
+    channel = grpc.aio.secure_channel(target, credentials, options=options)
     return Client(channel, timeout_s=timeout_s, calls_at_once=calls_at_once)
 
 

@@ -66,6 +66,19 @@ async def test_certificates_may_be_files(
         assert (await client.record_donation(GIFT)).outcome == pb.OUTCOME_ACCEPTED
 
 
+async def test_this_machine_is_reached_without_a_proxy(
+    server: Server, authority: Authority, partner: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with connect(
+        server.target, ca=authority.pem, certificate=partner.certificate, key=partner.key
+    ) as client:
+        assert (await client.record_donation(GIFT)).outcome == pb.OUTCOME_ACCEPTED
+
+
 async def test_a_call_that_finds_no_place_in_time_is_not_sent(
     server: Server, authority: Authority, partner: Pair, intake: Intake
 ) -> None:
