@@ -24,7 +24,7 @@ from services.donations.domain import (
     Refund,
     micros_of,
 )
-from services.donations.gifts.batch import Batch, BatchSummary, zone_of
+from services.donations.gifts.batch import STATING_PARTNER_MAX, Batch, BatchSummary, zone_of
 from services.donations.gifts.columns import GiftBatch, Ints
 from services.donations.gifts.validation import EXPLANATIONS, Refusal
 from services.donations.life.transitions import movements_of
@@ -36,7 +36,6 @@ _NANOS_MAX = 999_999_999
 # Year 1 and the end of year 9999, as the type's own documentation bounds it.
 _SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
 
-_METADATA_KEY_MAX = 64
 
 # Moments.
 
@@ -291,6 +290,8 @@ def entries_of(batch: Batch, zones: Mapping[str, str]) -> list[ledger_service_pb
     complete. zones: of campaigns, by code.
     """
     by_zone: dict[str, list[Line]] = {}
+    if not batch.lines:
+        by_zone[""] = []
     for line in batch.lines:
         by_zone.setdefault(zone_of(line, zones), []).append(line)
     entries: list[ledger_service_pb2.EntryDraft] = []
@@ -335,8 +336,9 @@ def _entry(
 def _watermarks(batch: Batch) -> dict[str, str]:
     stated = {}
     for partner, moment in batch.watermarks.items():
-        key = f"complete_until/{partner}"
-        # The ledger takes no longer key, and a gift must not wait for a watermark.
-        if len(key) <= _METADATA_KEY_MAX:
-            stated[key] = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        # A gift must not wait for a watermark that the ledger does not take.
+        if len(partner) <= STATING_PARTNER_MAX:
+            stated[f"complete_until/{partner}"] = (
+                moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            )
     return stated

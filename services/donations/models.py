@@ -235,6 +235,15 @@ outbox = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
+# Until when each partner is known to be complete, as far as that went out by itself or the ledger
+# has acknowledged it; what is no later is no news.
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("partner", _ASCII, primary_key=True),
+    Column("complete_until", _TIME, nullable=False),
+)
+
 # Versions of merchants' pledges; they grow with the merchants. rate_ppm, fixed_micros: one is 0.
 # shares: [project's code, weight] of each.
 pledges = Table(

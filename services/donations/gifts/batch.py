@@ -19,6 +19,9 @@ from services.donations.domain import Line
 
 DIGEST_VERSION = 2
 
+STATING_PARTNER_MAX = 49
+"""The longest code of a partner whose watermark an entry can state: facts have keys of 64."""
+
 EMPTY_DIGEST = sha256().digest()
 """The digest of no gifts."""
 
@@ -60,7 +63,8 @@ class Batch:
     """What one transaction accepted.
 
     value_time: the latest event in it. watermarks: by partner, the moment before which all its
-    gifts have been sent, with this batch or before.
+    gifts have been sent, with this batch or before. A batch without lines states these alone, and
+    its value_time is when it was recorded.
     """
 
     id: UUID

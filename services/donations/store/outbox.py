@@ -27,7 +27,13 @@ _ACKNOWLEDGE = text(
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sequences AS bigint[]))
           AS p(id, sequence)
     ), gone AS (
-        DELETE FROM outbox USING posted WHERE batch_id = posted.id
+        DELETE FROM outbox USING posted WHERE batch_id = posted.id RETURNING watermarks
+    ), known AS (
+        INSERT INTO watermarks (partner, complete_until)
+        SELECT key, max(CAST(value AS timestamptz)) FROM gone, jsonb_each_text(gone.watermarks)
+        GROUP BY key ORDER BY key
+        ON CONFLICT (partner) DO UPDATE SET complete_until = excluded.complete_until
+        WHERE watermarks.complete_until < excluded.complete_until
     )
     UPDATE batches SET posted_sequence = posted.sequence FROM posted WHERE batches.id = posted.id"""
 )

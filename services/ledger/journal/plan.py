@@ -29,7 +29,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal import seal
-from services.ledger.journal.decisions import AccountDecision, account_decision_of
+from services.ledger.journal.decisions import DECISIONS, AccountDecision, account_decision_of
 from services.ledger.journal.group import Group, Prepared
 from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.journal.routes import Route, RouteSums
@@ -218,8 +218,9 @@ class _Planning:
                 )
             elif draft.transfers:
                 self._take_steps(draft)
-            else:
+            elif draft.cause.kind in DECISIONS:
                 self._decide(draft)
+            # What is left states a watermark alone.
         except Fault as fault:
             self._plan.outcomes.append(fault)
             return

@@ -85,7 +85,7 @@ def require_valid(draft: EntryDraft) -> Checked:
     if cause.kind in DECISIONS:
         _require_decision(draft)
         return Checked((), ())
-    if not transfers:
+    if not transfers and not _states_watermarks_alone(draft):
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
         )
@@ -154,6 +154,13 @@ def _require_cause(cause: Cause) -> None:
         raise _invalid("cause.id", "must be 1 to 128 printable ASCII characters without spaces")
     if kind is CauseKind.INTAKE_BATCH and not _is_canonical_uuid(cause_id):
         raise _invalid("cause.id", "must be the batch's UUID, in lower case with hyphens")
+
+
+def _states_watermarks_alone(draft: EntryDraft) -> bool:
+    """Where a batch holds nothing new but says that its partner is complete."""
+    return draft.cause.kind is CauseKind.INTAKE_BATCH and any(
+        key.startswith(COMPLETE_UNTIL) for key in draft.metadata
+    )
 
 
 def _require_decision(draft: EntryDraft) -> None:

@@ -1,7 +1,7 @@
 """The way from the outbox to the ledger, which may be away, forget, or refuse."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import uuid5
 
@@ -11,6 +11,7 @@ import pytest
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 
 from services.donations.catalog.memory import Campaign
+from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission, Watermark
 from services.donations.gifts.batch import zone_of
 from services.donations.relay import Relay, _within_limits
@@ -316,3 +317,51 @@ async def test_a_call_has_no_more_entries_than_the_ledger_takes(
     assert await relay.post_due() == 3
     assert ledger.ledger.calls == [2, 1, 2, 1]
     assert all(summary.posted for summary in await parts.summaries())
+
+
+async def test_a_watermark_is_told_though_no_gift_is_new(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    hour = timedelta(hours=1)
+    gifts = [a_gift("1"), a_gift("2")]
+
+    async def send(*watermarks: Watermark | None) -> list[dict[str, str]]:
+        """Sends the same gifts with each; returns the facts of the entries that come of it."""
+        before = len(ledger.ledger.entries)
+        for watermark in watermarks:
+            await parts.committer.commit(Submission(gifts=gifts, watermark=watermark))
+        await relay.post_due()
+        return [dict(entry.metadata) for entry in list(ledger.ledger.entries.values())[before:]]
+
+    now = parts.clock()
+    early, late = Watermark("weibo", now - 2 * hour), Watermark("weibo", now - hour)
+    [first] = await send(early)
+    assert first["complete_until/weibo"] == "2019-09-05T10:00:00Z"
+    # What the ledger has acknowledged is no news, and nor is what is earlier.
+    assert await send(early, Watermark("weibo", now - 3 * hour), None) == []
+    [second] = await send(late, late, early)
+    assert (second["complete_until/weibo"], second["gifts"]) == ("2019-09-05T11:00:00Z", "0")
+    assert await send(late) == []
+    # What no entry can state keeps nobody waiting.
+    assert await send(Watermark("w" * 50, now)) == []
+    [other] = await send(Watermark("w" * 49, now))
+    assert other["complete_until/" + "w" * 49] == "2019-09-05T12:00:00Z"
+    summaries = await parts.summaries()
+    assert [(one.gifts, len(one.lines)) for one in summaries] == [(2, 1), (0, 0), (0, 0)]
+    assert not any(summary.differences for summary in summaries)
+    assert all(summary.posted for summary in summaries)
+    alone = list(ledger.ledger.entries.values())[1]
+    assert (list(alone.transfers), alone.value_time.ToDatetime(UTC)) == ([], now)
+
+
+async def test_a_watermark_that_two_lanes_hear_at_once_is_told_once(
+    parts: Parts, relay: Relay, ledger: LedgerProcess
+) -> None:
+    watermark = Watermark("weibo", parts.clock())
+    await parts.committer.commit(Submission(gifts=[a_gift("1")]))
+    repeat = Submission(gifts=[a_gift("1")], watermark=watermark)
+    group = await gather([repeat], parts.catalog)
+    await asyncio.gather(*(writer.write(group) for writer in parts.writers))
+    assert await relay.post_due() == 2
+    stated = [dict(entry.metadata) for entry in ledger.ledger.entries.values()]
+    assert sum("complete_until/weibo" in facts for facts in stated) == 1

@@ -1,6 +1,7 @@
 """The batches that the donations service adds up, held against the entries, both ways."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from services.ledger.domain import Cause, CauseKind
 from services.runtime.errors import Fault, Reason
 from tests.integration.ledger.batches import batch, entry_of, line
 from tests.integration.ledger.parts import Parts
-from tests.unit.ledger.drafts import draft, new_id
+from tests.unit.ledger.drafts import NOON, draft, new_id
 
 
 async def batches_check(
@@ -65,6 +66,18 @@ async def test_a_batch_may_be_posted_as_several_entries(parts: Parts) -> None:
     )
     await parts.post_all(entry_of(first), entry_of(second))
     assert (await batches_check(parts, summary)).ok
+
+
+async def test_a_batch_in_which_only_a_watermark_was_new(parts: Parts) -> None:
+    summary = replace(batch(gifts=0), lines=[])
+    facts = {**entry_of(summary).metadata, "complete_until/alipay": NOON.isoformat()}
+    entry = entry_of(summary)._replace(transfers=(), metadata=facts)
+    counted = batch(line())
+    await parts.post_all(entry_of(counted), entry)
+    async with aclosing(parts.reader.totals(10)) as pages:
+        assert (await anext(pages)).watermarks == {"alipay": NOON}
+    report = await parts.audit(*sorted([counted, summary], key=lambda found: found.batch_id))
+    assert report.ok, report
 
 
 @pytest.mark.parametrize(

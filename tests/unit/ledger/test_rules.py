@@ -118,6 +118,23 @@ def test_an_entry_without_transfers_is_refused() -> None:
     assert caught.value.reason is Reason.FIELD_REQUIRED
 
 
+def test_a_batch_may_state_watermarks_alone() -> None:
+    batch = draft()
+    alone = batch._replace(
+        cause=Cause(CauseKind.INTAKE_BATCH, str(batch.entry_id)),
+        transfers=(),
+        metadata={"complete_until/weibo": "2019-09-05T12:00:00Z"},
+    )
+    assert not any(require_valid(alone))
+    for other in (
+        alone._replace(metadata={"gifts": "0"}),
+        alone._replace(cause=Cause(CauseKind.MANUAL, "memo-1")),
+        alone._replace(reverses=1),
+    ):
+        with pytest.raises(Fault):
+            require_valid(other)
+
+
 def test_watermarks_are_read_as_utc() -> None:
     metadata = {
         "complete_until/alipay": "2019-09-05T20:00:00+08:00",
