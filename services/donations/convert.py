@@ -290,7 +290,7 @@ def entries_of(batch: Batch, zones: Mapping[str, str]) -> list[ledger_service_pb
     complete. zones: of campaigns, by code.
     """
     by_zone: dict[str, list[Line]] = {}
-    if not batch.lines:
+    if batch.watermarks and not batch.lines:
         by_zone[""] = []
     for line in batch.lines:
         by_zone.setdefault(zone_of(line, zones), []).append(line)

@@ -1,11 +1,13 @@
 """What gifts can be given to, kept in memory so that no gift waits for the database to learn it.
 
 Read again when a code comes that is not known, though at most every second, and every half minute.
+What another process adds meanwhile is missed for as long; so before a gift is put in suspense, its
+transaction looks whether the catalog has grown (commit/recording.py).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -65,6 +67,21 @@ class Campaign:
     time_zone: str
 
 
+class Extent(NamedTuple):
+    """How much the catalog holds that gifts are attributed by. It only ever grows, so that what
+    was read of another extent is not all that there is.
+    """
+
+    projects: int = 0
+    campaigns: int = 0
+    certificates: int = 0
+    closures: int = 0
+
+
+class StaleCatalog(Exception):
+    """Gifts would stand in suspense by a catalog that has grown; read it again, and place them."""
+
+
 class KnownProject(NamedTuple):
     """A project as gifts see it.
 
@@ -93,6 +110,7 @@ class Snapshot:
     partners: Mapping[str, int] = field(default_factory=dict)
     projects: Mapping[str, KnownProject] = field(default_factory=dict)
     campaigns: Mapping[str, KnownCampaign] = field(default_factory=dict)
+    extent: Extent = field(default_factory=Extent)
 
 
 class Standing(NamedTuple):
@@ -137,6 +155,11 @@ class Catalog:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
+    @property
+    def extent(self) -> Extent:
+        """Of what is known here."""
+        return self._snapshot.extent
+
     async def refresh(self) -> None:
         """Reads everything again. Raises the database's errors."""
         async with self._reading:
@@ -178,9 +201,7 @@ class Catalog:
             return known
         made = await self._store.add_partner(code)
         snapshot = self._snapshot
-        self._snapshot = Snapshot(
-            {**snapshot.partners, code: made}, snapshot.projects, snapshot.campaigns
-        )
+        self._snapshot = replace(snapshot, partners={**snapshot.partners, code: made})
         return made
 
     async def known_partner_id(self, code: str) -> int | None:
@@ -201,7 +222,7 @@ class Catalog:
         snapshot = await self._store.snapshot()
         # A partner that another task added meanwhile is not forgotten.
         partners = {**self._snapshot.partners, **snapshot.partners}
-        self._snapshot = Snapshot(partners, snapshot.projects, snapshot.campaigns)
+        self._snapshot = replace(snapshot, partners=partners)
         self._read_at = self._clock()
 
     def _standing(self, target: Target) -> Standing:

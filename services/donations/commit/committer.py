@@ -18,7 +18,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from services.donations import metrics
-from services.donations.catalog.memory import Catalog
+from services.donations.catalog.memory import Catalog, StaleCatalog
 from services.donations.commit.group import LINES_MAX, gather
 from services.donations.commit.lane import LaneWriter
 from services.donations.commit.measuring import count_recorded
@@ -200,6 +200,10 @@ class Committer:
                 await self._commit_apart(lane, group)
                 return
             recorded = await lane.writer.write(gathered)
+        except StaleCatalog:
+            # Only people make it grow, so that this comes to an end.
+            await self._begin_again(lane, group)
+            return
         except Exception as error:  # noqa: BLE001  handed to whoever waits for it
             if len(group) > 1 and fault_of(error) is None:
                 # What is wrong with one submission must not fail the others.
@@ -220,6 +224,16 @@ class Committer:
         count_recorded(gathered, recorded)
         for listener in self._listeners:
             listener(recorded)
+
+    async def _begin_again(self, lane: "_LaneQueue", group: Sequence[_Queued]) -> None:
+        """Places a group by the catalog as it is now, and commits it."""
+        try:
+            await self._catalog.refresh()
+        except Exception as error:  # noqa: BLE001  handed to whoever waits for it
+            for queued in group:
+                queued.fail(error)
+            return
+        await self._commit(lane, group)
 
     async def _commit_apart(self, lane: "_LaneQueue", group: Sequence[_Queued]) -> None:
         for queued in group:

@@ -1,11 +1,11 @@
 """Several submissions as one: what one transaction is made of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.donations.catalog.memory import Catalog
+from services.donations.catalog.memory import Catalog, Extent
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Key, Outcome, bucket_of
 from services.donations.gifts.columns import GiftColumns, Ints, columns_of
@@ -30,6 +30,7 @@ _LINES_A_BOOKING_MAX = 8
 class Group:
     """Submissions that are committed together.
 
+    extent: of the catalog that the gifts were placed by, or of one before it.
     gifts: all their gifts in key order, or None if they have none. starts: where each submission's
     gifts begin in the order in which they came; one more for the end.
     facts: all that happened to gifts, with the gifts' keys. partner_ids: of every partner named.
@@ -44,6 +45,7 @@ class Group:
     partner_ids: dict[str, int]
     orders: Sequence[KeyedOrder] = ()
     gift_orders: Ints | None = None
+    extent: Extent = field(default_factory=Extent)
 
     @property
     def awaited(self) -> frozenset[Key]:
@@ -88,6 +90,7 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
     counts = [submission.gift_count for submission in submissions]
     parts = list(_parts(submissions))
     rows = None
+    extent = catalog.extent
     if parts:
         columns = join(parts) if len(parts) > 1 else parts[0]
         rows = place(columns, await catalog.standings(columns.targets))
@@ -117,6 +120,7 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
             for o in orders
         ],
         _gift_orders(submissions) if orders else None,
+        extent,
     )
 
 

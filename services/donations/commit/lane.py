@@ -47,7 +47,8 @@ class LaneWriter:
 
         A broken connection or a lost race is tried again; that is safe, as what became durable
         after all is recognised. Raises the last error when it has been tried often enough:
-        OutcomeUnknown if any of the commits may have succeeded.
+        OutcomeUnknown if any of the commits may have succeeded. Raises StaleCatalog as `record`
+        does: nothing is committed then.
         """
         staged = self._staged_left > 0 or (group.gifts is not None and group.gifts.is_repeat.any())
         plain = not staged and self._writes_plainly and group.is_plain

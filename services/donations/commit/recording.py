@@ -14,6 +14,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from services.donations.catalog.memory import StaleCatalog
 from services.donations.commit.claiming import gift_claims
 from services.donations.commit.fact_recording import record_facts
 from services.donations.commit.group import LINES_MAX, OUTCOME_OF_FATE, Group
@@ -29,6 +30,7 @@ from services.donations.gifts.batch import EMPTY_DIGEST, STATING_PARTNER_MAX, Ba
 from services.donations.gifts.lines import gift_lines, summed
 from services.donations.gifts.rows import GiftRows
 from services.donations.store import batches, claims, gifts, links, positions, sealing
+from services.donations.store.catalog import extent
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
 from services.runtime.errors import Fault, Reason
@@ -75,6 +77,8 @@ async def record(
     staged: whether to expect repeats among the gifts. If not, and there is one, raises
     store.gifts.RepeatFound; the transaction must then be rolled back and begun anew.
     carries: whether the batch is to carry loose seals.
+    Raises StaleCatalog where gifts would stand in suspense and the catalog has grown since they
+    were placed; the transaction must then be rolled back, and the gifts be placed anew.
     Raises Fault(BATCH_SIZE_INVALID) for a submission that alone comes to more than LINES_MAX lines.
     """
     rows, claimed = group.gifts, list[Claim]()
@@ -90,6 +94,8 @@ async def record(
         order_fates, passing = await record_orders(driver, group, batch_id)
         claimed += order_claims(group, order_fates)
         rows = None if rows is None else rows.keep(passing)
+    if rows is not None and rows.suspended.any() and await extent(driver) != group.extent:
+        raise StaleCatalog
     if rows is not None:
         insert = gifts.insert_staged if staged else gifts.insert_new
         fates, gifts_digest = await insert(driver, rows, batch_id)

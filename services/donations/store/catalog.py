@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select, update
+from sqlalchemy import Row, Select, Table, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
@@ -14,6 +14,7 @@ from services.donations.catalog.certificates import Certificate, is_new, qualifi
 from services.donations.catalog.memory import (
     Campaign,
     Charity,
+    Extent,
     KnownCampaign,
     KnownProject,
     Project,
@@ -29,6 +30,7 @@ from services.donations.models import (
     partners,
     projects,
 )
+from services.donations.store.driver import Driver
 from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 from services.runtime.errors import Fault, Reason
@@ -42,9 +44,20 @@ _PROJECTS = select(projects, func.coalesce(charities.c.code, "").label("charity"
     charities, charities.c.id == projects.c.charity_id
 )
 
+_EXTENT = """
+    SELECT (SELECT count(*) FROM projects), (SELECT count(*) FROM campaigns),
+           (SELECT count(*) FROM certificates), (SELECT count(*) FROM project_closures)"""
+
 _PROJECTS_AND_CREDIT_CODES = select(projects, charities.c.credit_code).outerjoin(
     charities, charities.c.id == projects.c.charity_id
 )
+
+
+async def extent(driver: Driver) -> Extent:
+    """How much the catalog holds now, in a lane's transaction."""
+    row = await (await driver.execute(_EXTENT)).fetchone()
+    assert row is not None, "it is one row"
+    return Extent(*row)
 
 
 class CatalogStore:
@@ -80,6 +93,7 @@ class CatalogStore:
                     row.code: KnownCampaign(row.id, row.start_time, row.end_time)
                     for row in known_campaigns
                 },
+                Extent(*(await connection.execute(text(_EXTENT))).one()),
             )
 
     async def add_partner(self, code: str) -> int:
