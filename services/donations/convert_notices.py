@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
 from watersmeet.donations.v1 import notification_service_pb2 as pb
 
 from services.donations.convert import outcome_value, problem_of
+from services.donations.domain import Outcome
 from services.donations.notices import Accepted
-from services.donations.platforms.protocol import Notice
+from services.donations.platforms.protocol import Acknowledgement, Notice
 from services.runtime.errors import Fault, Reason
 
 NOTICES_MAX = 128
@@ -56,7 +58,12 @@ def _result(result: Accepted | Fault) -> pb.NotificationResult:
                 retry_delay=_duration(result.retry_after),
             )
         )
-    answer, outcomes = result
+    return _acknowledged(result.acknowledgement, tuple(result.outcomes))
+
+
+# A platform answers nearly all notices alike. Whoever puts the message into another copies it.
+@lru_cache(maxsize=256)
+def _acknowledged(answer: Acknowledgement, outcomes: tuple[Outcome, ...]) -> pb.NotificationResult:
     return pb.NotificationResult(
         acknowledgement=pb.NotificationAcknowledgement(
             http_status=answer.http_status,

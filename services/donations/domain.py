@@ -20,6 +20,7 @@ HOME_ZONE = "Asia/Shanghai"
 """The time zone of the ledger's own calendar."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Outcome(IntEnum):
@@ -159,7 +160,7 @@ def bucket_of(external_id: str) -> int:
 
 def micros_of(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970-01-01T00:00:00Z, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment_of(micros: int) -> datetime:

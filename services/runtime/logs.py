@@ -9,8 +9,10 @@ import atexit
 import json
 import logging
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -95,8 +97,14 @@ def log_request(
 
 
 def _ending() -> str:
-    now = datetime.now(UTC).isoformat().removesuffix("+00:00")
-    return f'"timestamp":"{now}Z","level":"info","service":"{_OUTPUT.service}"}}'
+    second, micros = divmod(time.time_ns() // 1_000, 1_000_000)
+    moment = f"{_second(second)}.{micros:06}"
+    return f'"timestamp":"{moment}Z","level":"info","service":"{_OUTPUT.service}"}}'
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 class _Output:

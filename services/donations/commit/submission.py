@@ -94,8 +94,7 @@ class Fate(NamedTuple):
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What became of a submission, now that it is durable.
 
     batch_id: the batch that carries what was accepted; None if nothing was.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -128,6 +129,7 @@ def is_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1)  # what comes together is held against one moment
 def latest_micros(now: datetime) -> int:
     """The latest moment that an event may have happened at, for a server that reads now."""
     return micros_of(now + AHEAD_MAX)

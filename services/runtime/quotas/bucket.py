@@ -30,7 +30,8 @@ class TokenBucket:
 
     def take(self, tokens: float, now: float) -> None:
         """Takes tokens out. It may come to owe some, and is empty until they are earned."""
-        self._fill(now)
+        if now != self._then:
+            self._fill(now)
         self._tokens -= tokens
 
     def _fill(self, now: float) -> None:
