@@ -50,7 +50,10 @@ def empty(urls: DatabaseUrls) -> None:
 
 
 # What Catalog keeps in memory, and so must stay while it lives.
-_CATALOG = {"partners", "charities", "certificates", "projects", "campaigns"}
+_CATALOG = {
+    *("partners", "charities", "certificates"),
+    *("projects", "project_closures", "campaigns"),
+}
 _REMEMBERED = 50
 _examples = itertools.count()
 
