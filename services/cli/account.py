@@ -24,7 +24,7 @@ from services.cli.deciding import (
     told_entry,
     told_request,
 )
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading import accounts
 from services.cli.render import print_json, word
 from services.cli.sheets.present import AsJson
@@ -53,11 +53,11 @@ def open_account(
     currency: Currency = "CNY",
     request: Request = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Open an account before anything moves on it. The others open with their first entry."""
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         opened = (
             ledger_grpc.LedgerServiceStub(channel)
             .CreateAccount(
@@ -82,13 +82,13 @@ def _offer(name: str, becomes: "ledger_pb.AccountState.ValueType", does: str) ->
         document: Document = "",
         request: Request = None,
         person: Person = THIS_PERSON,
-        state: StateDirectory = DEFAULT_STATE,
+        mesh: Mesh = DEFAULT_MESH,
         as_json: AsJson = False,
     ) -> None:
         asked = pb.ChangeAccountRequest(
             code=code, currency_code=currency, state=becomes, document=document
         )
-        _decide(asked, request, person, state, as_json=as_json)
+        _decide(asked, request, person, mesh, as_json=as_json)
 
 
 _offer(
@@ -105,7 +105,7 @@ def close(
     request: Request = None,
     yes: Yes = False,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Close an account that holds nothing, for good."""
@@ -116,7 +116,7 @@ def close(
         state=ledger_pb.ACCOUNT_STATE_CLOSED,
         document=document,
     )
-    _decide(asked, request, person, state, as_json=as_json)
+    _decide(asked, request, person, mesh, as_json=as_json)
 
 
 @account.command()
@@ -127,7 +127,7 @@ def limit(
     document: Document = "",
     request: Request = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Give an account another limit. What is held counts as if it had moved."""
@@ -137,19 +137,19 @@ def limit(
         limit=ledger_pb.AccountLimit.Value(f"ACCOUNT_LIMIT_{limit.name}"),
         document=document,
     )
-    _decide(asked, request, person, state, as_json=as_json)
+    _decide(asked, request, person, mesh, as_json=as_json)
 
 
 def _decide(
     asked: pb.ChangeAccountRequest,
     request: Request,
-    person: str,
-    state: Path,
+    person: str | None,
+    mesh: Path,
     *,
     as_json: bool,
 ) -> None:
     """Decides, and says what binds the account now."""
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         say_when(asked, request)
         answer = pb_grpc.AccountServiceStub(channel).ChangeAccount(asked, timeout=_TIMEOUT_S)
     if as_json:

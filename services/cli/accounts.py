@@ -12,7 +12,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.asking import asking
 from services.cli.console import make_console
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading import accounts as reading
 from services.cli.reading.balances import COLUMNS, row_of
 from services.cli.render import with_unit, word
@@ -32,13 +32,13 @@ Prefix = Annotated[
 @accounts.command("list")
 def list_accounts(
     prefix: Prefix = "",
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List accounts with their states and limits; `account` changes these."""
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         ledger = pb_grpc.LedgerServiceStub(channel)
         rows = map(reading.row_of, reading.accounts_of(ledger, prefix, timeout_s=_TIMEOUT_S))
         sheet = Sheet("accounts", reading.COLUMNS, rows)
@@ -48,13 +48,13 @@ def list_accounts(
 @accounts.command()
 def tree(
     prefix: Prefix = "",
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """Show the accounts as a tree of their codes, with what each holds now."""
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         ledger = pb_grpc.LedgerServiceStub(channel)
         opened = list(reading.accounts_of(ledger, prefix, timeout_s=_TIMEOUT_S))
         held = {

@@ -1,34 +1,120 @@
-"""How commands ask the services of a running mesh: as the local operator, over mTLS."""
+"""How commands ask the services of a mesh, over mTLS: the one on this machine, or one elsewhere."""
 
-from collections.abc import Iterator
+import os.path
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.runtime.channel import TRANSPORT_BYTES_MAX
+from services.cli.mesh_file import MeshFile
+from services.runtime.channel import OPTIONS
+from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Caller, Role
 from services.runtime.status import fault_from_rpc_error
+from services.runtime.supervisor.errors import MeshError
 from services.runtime.supervisor.state import MeshState
+
+_LOCAL_NAME = "local"
+"""Of the certificates, one of each role, that every mesh on this machine has."""
+
+_WRITER = "writer"
+"""The health name that is SERVING on the one ledger that writes."""
+
+_LOOK_S = 3.0
+_AWAY = (Reason.DEPENDENCY_UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
+
+
+@dataclass(frozen=True)
+class _Door:
+    """Where a service is asked, and with what. At least one address."""
+
+    service: str
+    addresses: Sequence[str]
+    credentials: grpc.ChannelCredentials
 
 
 @contextmanager
 def asking(
-    state: Path, service: str, role: str = "operator", name: str = "local"
+    mesh: Path, service: str, role: str = "operator", person: str | None = None
 ) -> Iterator[grpc.Channel]:
-    """A channel to a service of the mesh that runs in a state directory, for as long as the block.
+    """A channel to a service of a mesh, for as long as the block.
 
-    role, name: as whom one asks, "operator" or "finance"; each mesh has a "local" of both.
-    Raises MeshError if no mesh runs there, and the Fault of a call that fails in the block.
+    mesh: the state directory of one that runs here, or the file of one elsewhere (mesh_file.py).
+    role, person: as whom one asks here, "operator" or "finance", by default under the name "local".
+    Elsewhere it is as whom the file's certificate says, and a person that is given must be that.
+    Raises MeshError if no mesh runs there or the file is not as it must be, and the Fault of a call
+    that fails in the block.
     """
-    mesh = MeshState.load(state)
-    ca, certificate, key = mesh.credentials(role, name)
-    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    options = (
-        ("grpc.max_receive_message_length", TRANSPORT_BYTES_MAX),
-        ("grpc.enable_http_proxy", 0),  # it is on this machine
+    door = (
+        _elsewhere(mesh, service, person) if _is_file(mesh) else _here(mesh, service, role, person)
     )
-    with grpc.secure_channel(mesh.address(service), credentials, options=options) as channel:
+    address = _chosen(door) if len(door.addresses) > 1 else door.addresses[0]
+    with grpc.secure_channel(address, door.credentials, options=OPTIONS) as channel:
         try:
             yield channel
         except grpc.RpcError as error:
-            raise fault_from_rpc_error(error) from error
+            raise _located(fault_from_rpc_error(error), service, address) from error
+
+
+def _is_file(mesh: Path) -> bool:
+    return mesh.suffix == ".toml" or os.path.isfile(mesh)
+
+
+def _here(state: Path, service: str, role: str, person: str | None) -> _Door:
+    mesh = MeshState.load(state)
+    ca, certificate, key = mesh.credentials(role, person or _LOCAL_NAME)
+    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+    return _Door(service, [mesh.address(service)], credentials)
+
+
+def _elsewhere(file: Path, service: str, person: str | None) -> _Door:
+    mesh = MeshFile(file)
+    addresses = mesh.addresses(service)
+    own = mesh.client_certificate()
+    if person is not None and own.caller != (wanted := Caller(Role.FINANCE, person)):
+        raise MeshError(
+            f"--as {person} asks as {wanted}, and the certificate that {file} names is of "
+            f"{own.caller}; leave --as out, or name the file of {wanted} with --mesh"
+        )
+    credentials = grpc.ssl_channel_credentials(mesh.authority(), own.key, own.certificate)
+    return _Door(service, addresses, credentials)
+
+
+def _chosen(door: _Door) -> str:
+    """Of several processes the one that writes; if none says so, the first that answers: it serves
+    readings. Raises Fault(DEPENDENCY_UNAVAILABLE) if none answers.
+    """
+    answering: list[str] = []
+    away: list[str] = []
+    for address in door.addresses:
+        try:
+            if _writes(address, door.credentials):
+                return address
+        except grpc.RpcError as error:
+            fault = fault_from_rpc_error(error)
+            if fault.reason in _AWAY:
+                away.append(f"{address}: {fault.message}")
+                continue
+            # It answers, and what it has against the caller the call itself is told.
+        answering.append(address)
+    if not answering:
+        raise Fault(Reason.DEPENDENCY_UNAVAILABLE, f"{door.service} at {'; at '.join(away)}")
+    return answering[0]
+
+
+def _writes(address: str, credentials: grpc.ChannelCredentials) -> bool:
+    with grpc.secure_channel(address, credentials, options=OPTIONS) as channel:
+        request = health_pb2.HealthCheckRequest(service=_WRITER)
+        answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_LOOK_S)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _located(fault: Fault, service: str, address: str) -> Fault:
+    """Says of a service that is away where it was looked for."""
+    if fault.reason is not Reason.DEPENDENCY_UNAVAILABLE:
+        return fault
+    message = f"{service} at {address}: {fault.message}"
+    return Fault(fault.reason, message, retry_after=fault.retry_after, **fault.metadata)

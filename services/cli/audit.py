@@ -9,7 +9,7 @@ from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.console import make_console
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import moment, print_json, rfc3339
 from services.runtime.errors import Fault, Reason
 
@@ -17,7 +17,7 @@ _TIMEOUT_S = 3_600.0  # every transfer there ever was is read
 
 
 def audit(
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: the report.")] = False,
 ) -> None:
     """Audit the books: show each check as it ends.
@@ -26,7 +26,7 @@ def audit(
     """
     console = make_console()
     report: pb.AuditReport | None = None
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         messages = pb_grpc.AuditServiceStub(channel).RunAudit(
             pb.RunAuditRequest(), timeout=_TIMEOUT_S
         )

@@ -10,7 +10,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading.accounts import accounts_of
 from services.cli.reading.balances import HELD_COLUMNS, held_row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -28,14 +28,14 @@ def balance(
     at_entry: AtEntry = None,
     at_time: AtTime = None,
     value_date: ValueDate = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """Show what an account holds, now or as of an earlier moment."""
     as_of = as_of_message(at_entry, at_time, value_date)
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         ledger = pb_grpc.LedgerServiceStub(channel)
         units = [currency] if currency else list(_units(ledger, account))
         answers = []

@@ -14,7 +14,7 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.console import make_console
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading import catalog as reading
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -30,13 +30,13 @@ catalog = typer.Typer(help="Show and say what gifts can be given to.", no_args_i
 
 @catalog.command()
 def charities(
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List the charities, with their certificates of public fundraising."""
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         request = pb.ListCharitiesRequest(page_size=_PAGE)
         found = pages(stub.ListCharities, request, timeout_s=_TIMEOUT_S)
@@ -47,13 +47,13 @@ def charities(
 
 @catalog.command()
 def projects(
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List the projects and personal appeals. Gifts to other codes stand in suspense."""
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         request = pb.ListProjectsRequest(page_size=_PAGE)
         found = pages(stub.ListProjects, request, timeout_s=_TIMEOUT_S)
@@ -64,13 +64,13 @@ def projects(
 
 @catalog.command()
 def campaigns(
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List the campaigns, with the time zone of their days."""
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         request = pb.ListCampaignsRequest(page_size=_PAGE)
         found = pages(stub.ListCampaigns, request, timeout_s=_TIMEOUT_S)
@@ -84,14 +84,14 @@ def apply(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.toml", help="The catalog (docs/catalog.md).")
     ],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
 ) -> None:
     """Create what the file lists: charities, their certificates, projects, campaigns.
 
     What exists with the same content stays as it is, so a file may be applied again and again.
     """
     document = _read(file)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         for called, request in _calls(document):
             getattr(stub, called)(request, timeout=_TIMEOUT_S)

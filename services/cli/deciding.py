@@ -36,16 +36,17 @@ Part = Annotated[
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Person = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--as",
         metavar="NAME",
-        help="Who decides: the name in a certificate of finance, as `certs issue` made it.",
+        help="Who decides: the name in a certificate of finance, as `certs issue` made it. "
+        "(here local, elsewhere the one in your certificate)",
     ),
 ]
 
-THIS_PERSON = "local"
-"""Of the certificate that every local mesh has."""
+THIS_PERSON = None
+"""Whose certificate it is that is at hand."""
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -9,7 +9,7 @@ from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 from watersmeet.donations.v1.batch_service_pb2 import BatchLineKind
 
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading import reports
 from services.cli.reading.balances import amount_of
 from services.cli.reading.gifts import facts_of
@@ -48,7 +48,7 @@ _EVENTS = (
 def donation(
     partner: Annotated[str, typer.Argument(metavar="PARTNER", help="weibo, say.")],
     external_id: Annotated[str, typer.Argument(metavar="ID", help="The partner's id of the gift.")],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Show a gift with its reports, refunds and disputes, and how its money has moved.
@@ -56,7 +56,7 @@ def donation(
     A batch is an entry of the ledger: `watersmeet entries --batch UUID` shows it.
     """
     request = pb.GetDonationRequest(partner=partner, external_id=external_id)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.DonationIntakeServiceStub(channel)
         found = stub.GetDonation(request, timeout=_TIMEOUT_S).donation
     present_one(facts_of(found), _parts(found), as_json=as_json)

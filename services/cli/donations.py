@@ -7,7 +7,7 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.gifts import COLUMNS, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -19,7 +19,7 @@ _PAGE = 1_000
 
 def donations(
     partner: Annotated[str, typer.Argument(metavar="PARTNER", help="weibo, say.")],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -29,7 +29,7 @@ def donations(
     `watersmeet donation PARTNER ID` shows one with all that became of it.
     """
     request = pb.ListDonationsRequest(partner=partner, page_size=_PAGE)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.DonationIntakeServiceStub(channel)
         rows = (
             row_of(gift)

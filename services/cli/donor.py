@@ -11,7 +11,7 @@ from watersmeet.donations.v1 import donor_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person, Request, told_request
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import moment, print_json, rfc3339
 from services.cli.sheets.present import AsJson, show_facts
 from services.runtime.errors import Fault, Reason
@@ -54,7 +54,7 @@ def contact(
     ],
     request: Request = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Show a donor's contact. Who reads it, when and why is written down for ever."""
@@ -64,7 +64,7 @@ def contact(
         purpose=pb.ReadingPurpose.Value(f"READING_PURPOSE_{purpose.name}"),
         case_reference=case,
     )
-    with asking(state, "donations", "finance", person) as channel:
+    with asking(mesh, "donations", "finance", person) as channel:
         asked.request_id = str(told_request(request))
         answer = pb_grpc.DonorServiceStub(channel).GetDonor(asked, timeout=_TIMEOUT_S)
     known = {
@@ -90,7 +90,7 @@ def erase(
     ] = False,
     request: Request = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Erase a donor's contact for ever, and refuse any other for this reference. Gifts stay.
@@ -104,7 +104,7 @@ def erase(
             field="yes",
         )
     asked = pb.EraseDonorRequest(partner=partner, donor_reference=_reference(reference))
-    with asking(state, "donations", "finance", person) as channel:
+    with asking(mesh, "donations", "finance", person) as channel:
         request = told_request(request)
         asked.request_id = str(request)
         answer = pb_grpc.DonorServiceStub(channel).EraseDonor(asked, timeout=_TIMEOUT_S)

@@ -10,7 +10,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.between import Since, Until, set_times
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339
@@ -47,7 +47,7 @@ def entries(
     ] = None,
     since: Since = None,
     until: Until = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -58,7 +58,7 @@ def entries(
         request.cause.kind = pb.CAUSE_KIND_INTAKE_BATCH
         request.cause.id = str(batch)
     set_times(request, since, until)
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         rows = _rows(pb_grpc.LedgerServiceStub(channel), request)
         present(Sheet("entries", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 

@@ -13,7 +13,7 @@ from watersmeet.ledger.v1 import log_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.exporting.writer import write_archive
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.runtime.errors import Fault
 
 _TIMEOUT_S = 24 * 3_600.0  # every entry there ever was is read
@@ -32,7 +32,7 @@ def ledger(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to: a folder that is not there yet.")
     ],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
 ) -> None:
     """Write all entries, accounts and checkpoints of the ledger to DIR.
 
@@ -40,7 +40,7 @@ def ledger(
     there when all of it is; an export that was cut off begins again from the first entry.
     """
     console = make_console()
-    with asking(state, "ledger") as channel, _bar() as bar:
+    with asking(mesh, "ledger") as channel, _bar() as bar:
         task = bar.add_task("entries", total=None)
         parts = pb_grpc.LogServiceStub(channel).StreamArchive(
             pb.StreamArchiveRequest(), timeout=_TIMEOUT_S

@@ -20,7 +20,7 @@ from services.cli.deciding import (
     document_of,
     say_when,
 )
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import print_json, rfc3339, with_unit, word
@@ -68,7 +68,7 @@ def list_holds(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="sponsor/lin/pool, say.")],
     currency: Annotated[str, typer.Option(metavar="CODE", help="Its unit.")] = "CNY",
     everything: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -77,7 +77,7 @@ def list_holds(
     request = pb.ListHoldsRequest(
         code=account, currency_code=currency, open_only=not everything, page_size=_PAGE
     )
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         stub = pb_grpc.HoldServiceStub(channel)
         rows = (
             _row(hold)
@@ -94,11 +94,11 @@ def commit(
     request: Request = None,
     yes: Yes = False,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Move what is held, all or part of it; the rest is free."""
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         stub = pb_grpc.HoldServiceStub(channel)
         held = stub.GetHold(pb.GetHoldRequest(name=hold), timeout=_TIMEOUT_S).hold.transfer
         amount = held.amount
@@ -117,11 +117,11 @@ def void(
     request: Request = None,
     yes: Yes = False,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Free all of what is held; nothing moves."""
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         stub = pb_grpc.HoldServiceStub(channel)
         held = stub.GetHold(pb.GetHoldRequest(name=hold), timeout=_TIMEOUT_S).hold.transfer
         _confirm(f"Free {with_unit(held.amount)}, held", held, yes=yes)

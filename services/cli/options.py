@@ -16,6 +16,21 @@ StateDirectory = Annotated[
         resolve_path=True,
     ),
 ]
-"""`state: StateDirectory = DEFAULT_STATE`"""
+"""`state: StateDirectory = DEFAULT_STATE`, of a command that is for the mesh on this machine."""
 
 DEFAULT_STATE = Path(".watersmeet")
+
+Mesh = Annotated[
+    Path,
+    typer.Option(
+        "--mesh",
+        "--state",
+        envvar=["WATERSMEET_MESH", "WATERSMEET_STATE_DIR"],
+        metavar="FILE|DIR",
+        help="Which mesh is asked: the file of one elsewhere, or the state directory of one here.",
+        resolve_path=True,
+    ),
+]
+"""`mesh: Mesh = DEFAULT_MESH`, of a command that asks with `asking`."""
+
+DEFAULT_MESH = DEFAULT_STATE

@@ -19,7 +19,7 @@ from services.cli.deciding import (
     say_when,
     told_entry,
 )
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import print_json, rfc3339, word
@@ -65,13 +65,13 @@ LATE_COLUMNS = (
 
 @periods.command("list")
 def list_periods(
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List the periods that are not open."""
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         stub = pb_grpc.PeriodServiceStub(channel)
         request = pb.ListPeriodsRequest(page_size=_PAGE)
         rows = (
@@ -87,13 +87,13 @@ def late(
     period: Annotated[
         str, typer.Argument(metavar="[PERIOD]", help="Only gifts of this period. (all)")
     ] = "",
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List gifts that came after their period began to close."""
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         stub = pb_grpc.PeriodServiceStub(channel)
         request = pb.ListLateArrivalsRequest(period=period, page_size=_PAGE)
         rows = _late_rows(stub, request)
@@ -107,11 +107,11 @@ def _offer(name: str, action: "pb.PeriodAction.ValueType", does: str) -> None:
         document: Document = "",
         request: Request = None,
         person: Person = THIS_PERSON,
-        state: StateDirectory = DEFAULT_STATE,
+        mesh: Mesh = DEFAULT_MESH,
         as_json: AsJson = False,
     ) -> None:
         asked = pb.DecidePeriodRequest(period=period, action=action, document=document)
-        _decide(asked, request, person, state, as_json=as_json)
+        _decide(asked, request, person, mesh, as_json=as_json)
 
 
 _offer(
@@ -132,7 +132,7 @@ def reopen(
     document: Document = "",
     request: Request = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Propose to open a closed period again; with --approve, agree as the second person.
@@ -141,19 +141,19 @@ def reopen(
     """
     action = pb.PERIOD_ACTION_APPROVE_REOPENING if approve else pb.PERIOD_ACTION_PROPOSE_REOPENING
     asked = pb.DecidePeriodRequest(period=period, action=action, document=document)
-    _decide(asked, request, person, state, as_json=as_json)
+    _decide(asked, request, person, mesh, as_json=as_json)
 
 
 def _decide(
     asked: pb.DecidePeriodRequest,
     request: Request,
-    person: str,
-    state: Path,
+    person: str | None,
+    mesh: Path,
     *,
     as_json: bool,
 ) -> None:
     """Decides, and says what the period is now. An answer that was given before says so."""
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         say_when(asked, request)
         stub = pb_grpc.PeriodServiceStub(channel)
         answer = stub.DecidePeriod(asked, timeout=_TIMEOUT_S)

@@ -8,7 +8,7 @@ from watersmeet.donations.v1 import pledge_service_pb2 as pb
 from watersmeet.donations.v1 import pledge_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.reading.pledges import COLUMNS, account_facts, facts_of, row_of
@@ -36,14 +36,14 @@ _GIFTS = (
 @pledges.command("list")
 def list_pledges(
     partner: Partner,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List a partner's pledges, all versions. What is pledged never changes within a version."""
     request = pb.ListPledgesRequest(partner=partner, page_size=_PAGE)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.PledgeServiceStub(channel)
         rows = (
             row_of(pledge)
@@ -60,7 +60,7 @@ def show(
     version: Annotated[
         int, typer.Option(min=0, metavar="N", help="Its version. (the newest)", show_default=False)
     ] = 0,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Show a pledge with the exact account of its orders: shares = given + remainder.
@@ -68,7 +68,7 @@ def show(
     Refunds are not taken off what was given.
     """
     request = pb.GetPledgeRequest(partner=partner, code=code, version=version)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.PledgeServiceStub(channel)
         found = stub.GetPledge(request, timeout=_TIMEOUT_S)
     unit = found.pledge.currency_code
@@ -79,12 +79,12 @@ def show(
 def order(
     partner: Partner,
     order_id: Annotated[str, typer.Argument(metavar="ORDER", help="The partner's id of it.")],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Show an order that a buyer has confirmed, and the gifts that were made of it."""
     request = pb.GetOrderRequest(partner=partner, order_id=order_id)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.PledgeServiceStub(channel)
         found = stub.GetOrder(request, timeout=_TIMEOUT_S)
     gifts = [

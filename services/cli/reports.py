@@ -7,7 +7,7 @@ from watersmeet.donations.v1 import life_service_pb2 as pb
 from watersmeet.donations.v1 import life_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading.reports import COLUMNS, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -19,14 +19,14 @@ _PAGE = 1_000
 
 def reports(
     partner: Annotated[str, typer.Argument(metavar="PARTNER", help="weibo, say.")],
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List a partner's reports of gifts. Of several about one gift exactly one counts."""
     request = pb.ListReportsRequest(partner=partner, page_size=_PAGE)
-    with asking(state, "donations") as channel:
+    with asking(mesh, "donations") as channel:
         stub = pb_grpc.LifeServiceStub(channel)
         rows = (
             row_of(report)

@@ -21,7 +21,7 @@ from services.cli.deciding import (
     document_of,
     say_when,
 )
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import print_json, with_unit
 from services.cli.sheets.present import AsJson
 from services.runtime.errors import Fault, Reason
@@ -43,7 +43,7 @@ def reverse(
     request: Request = None,
     yes: Yes = False,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Move back what an entry moved, in full or in part, as finance.
@@ -55,7 +55,7 @@ def reverse(
         raise typer.BadParameter("--amount is of one line; name it with --line")
     if gifts and part is None:
         raise typer.BadParameter("--gifts goes with --amount; without it all of the line's go back")
-    with asking(state, "ledger", "finance", person) as channel:
+    with asking(mesh, "ledger", "finance", person) as channel:
         original = (
             ledger_grpc.LedgerServiceStub(channel)
             .GetEntry(ledger_pb.GetEntryRequest(sequence=entry), timeout=_TIMEOUT_S)

@@ -15,7 +15,7 @@ from watersmeet.errors.v1.errors_pb2 import ErrorReason
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -49,13 +49,13 @@ def conflicts(
         str | None, typer.Option(metavar="CODE", help="Only this partner's claims.")
     ] = None,
     limit: Limit = 100,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
     """List claims that contradict what is recorded, with what stands."""
-    with asking(state, "donations", role="finance") as channel:
+    with asking(mesh, "donations", role="finance") as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         found = list(_conflicts(stub, partner or "", limit))
     present(
@@ -74,11 +74,11 @@ def quarantine(
         bool, typer.Option("--all", help="Also notices that a replay has taken in.")
     ] = False,
     limit: Limit = 100,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """List notices that could not be verified or read, without their contents."""
-    with asking(state, "donations", role="finance") as channel:
+    with asking(mesh, "donations", role="finance") as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         found = list(_notices(stub, platform or "", limit, include_resolved=everything))
     if as_json:
@@ -106,7 +106,7 @@ def replay(
     ] = None,
     platform: Platform = None,
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Read notices again, after a key was added, and record what they report.
@@ -117,7 +117,7 @@ def replay(
     if bool(ids) == bool(platform):
         raise Fault(Reason.FIELD_REQUIRED, "name either notices by their ids, or a --platform")
     done: list[tuple[str, pb.Replay]] = []
-    with asking(state, "donations", "finance", person) as channel:
+    with asking(mesh, "donations", "finance", person) as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         wanted = ids or [one.id for one in _notices(stub, platform or "", 100_000)]
         try:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography import x509
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from watersmeet.client import ROWS_MAX, WatersmeetError, connect
 
+from services.cli.client_certificate import caller_in
 from services.cli.console import make_console
 from services.cli.options import DEFAULT_STATE, StateDirectory
 from services.cli.render import amount
@@ -23,6 +23,7 @@ from services.cli.sending.gift_file import GiftFile, UnusableFileError
 from services.cli.sending.refused_file import RefusedFile
 from services.cli.sending.sender import Sender
 from services.cli.sending.summary import Summary
+from services.runtime.identity import Caller, Role
 from services.runtime.supervisor.state import MeshState
 
 _ALL_RECORDED, _COULD_NOT_RUN, _SOME_NOT_ACCEPTED = 0, 1, 2
@@ -113,21 +114,11 @@ def _credentials(
     if target is None or ca is None or cert is None or key is None:
         raise _SendError("--target, --ca, --cert and --key belong together; name all four or none")
     certificate = cert.read_bytes()
-    if (named := _partner_in(certificate)) != partner:
-        raise _SendError(f"{cert} is the certificate of {named}, not of partner {partner}")
+    if (named := caller_in(certificate)) != Caller(Role.PARTNER, partner):
+        raise _SendError(
+            f"{cert} is the certificate of {named or 'nobody'}, not of partner {partner}"
+        )
     return target, ca.read_bytes(), certificate, key.read_bytes()
-
-
-def _partner_in(certificate: bytes) -> str:
-    """The partner that a certificate names, or in words that it names none."""
-    try:
-        extensions = x509.load_pem_x509_certificate(certificate).extensions
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
-        return "nobody"
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    found = [uri.rpartition("/partner/")[2] for uri in uris if "/partner/" in uri]
-    return found[0] if found else "no partner"
 
 
 @contextmanager

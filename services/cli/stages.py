@@ -16,7 +16,7 @@ from watersmeet.donations.v1.donation_intake_service_pb2 import OUTCOME_CONFLICT
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import print_json, reason_of, word
 from services.cli.sending.stage_file import stages as events_of
 from services.cli.sheets.present import AsJson, documents_of, table_of
@@ -47,7 +47,7 @@ def stages(
         Path, typer.Argument(exists=True, dir_okay=False, help="CSV: docs/finance.md has its form.")
     ],
     person: Person = THIS_PERSON,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
     """Record that gifts are settled, received or spent, as finance.
@@ -63,7 +63,7 @@ def stages(
         pass
     outcomes: Counter[str] = Counter()
     conflicts: list[Conflict] = []
-    with asking(state, "donations", "finance", person) as channel:
+    with asking(mesh, "donations", "finance", person) as channel:
         stub = pb_grpc.LifeServiceStub(channel)
         for lot in _lots(events_of(file), _EVENTS_A_CALL):
             for (line, _), result in zip(lot, _sent(stub, lot), strict=True):

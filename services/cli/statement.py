@@ -10,7 +10,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.asking import asking
 from services.cli.between import Since, Until, set_times
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -38,7 +38,7 @@ def statement(
     currency: Annotated[str, typer.Option(metavar="CODE", help="Its unit.")] = "CNY",
     since: Since = None,
     until: Until = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -47,7 +47,7 @@ def statement(
     chosen = statement_pb.StatementFilter(code=account, currency_code=currency)
     set_times(chosen, since, until)
     request = statement_pb.StreamStatementRequest(filter=chosen)
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         parts = iter(
             statement_grpc.StatementServiceStub(channel).StreamStatement(
                 request, timeout=_TIMEOUT_S

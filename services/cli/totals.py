@@ -11,7 +11,7 @@ from watersmeet.ledger.v1.ledger_service_pb2 import TotalState
 from watersmeet.type.v1.purpose_pb2 import Purpose
 
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading.balances import amount_of
 from services.cli.render import moment, rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -49,7 +49,7 @@ def totals(
     campaign: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only gifts of this campaign.")
     ] = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -62,7 +62,7 @@ def totals(
         filter=pb.TotalsFilter(campaigns=[] if campaign is None else [campaign]),
         group_by=[] if by is None else [by.dimension],
     )
-    with asking(state, "gateway") as channel:
+    with asking(mesh, "gateway") as channel:
         answer = pb_grpc.TotalsServiceStub(channel).GetTotals(request, timeout=_TIMEOUT_S)
     present(
         _sheet(answer, by),

@@ -9,7 +9,7 @@ from watersmeet.ledger.v1 import statement_service_pb2_grpc as statement_grpc
 
 from services.cli.as_of import AtEntry, AtTime, ValueDate, as_of_message
 from services.cli.asking import asking
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading.balances import COLUMNS, amount_of, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet, Value
@@ -23,7 +23,7 @@ def trial_balance(
     at_entry: AtEntry = None,
     at_time: AtTime = None,
     value_date: ValueDate = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
@@ -38,7 +38,7 @@ def trial_balance(
     balances: list[pb.Balance] = []
     sums: list[pb.TrialBalanceSum] = []
     sequence = 0
-    with asking(state, "ledger") as channel:
+    with asking(mesh, "ledger") as channel:
         stub = statement_grpc.StatementServiceStub(channel)
         for message in stub.StreamTrialBalance(request, timeout=_TIMEOUT_S):
             balances += message.balances

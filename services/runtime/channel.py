@@ -10,7 +10,7 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 TRANSPORT_BYTES_MAX = 16 * 1024 * 1024
 """The largest message that the transport carries, so that what is too large can be told so."""
 
-_OPTIONS: tuple[tuple[str, int], ...] = (
+OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", TRANSPORT_BYTES_MAX),
     ("grpc.max_receive_message_length", TRANSPORT_BYTES_MAX),
     # A peer that vanished without a word is noticed within half a minute.
@@ -25,6 +25,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     # Retries are the callers' business: they know which ids make a call safe to repeat.
     ("grpc.enable_retries", 0),
 )
+"""Of every channel to a service of the mesh."""
 
 
 def open_channel(address: str, settings: TlsSettings) -> grpc.aio.Channel:
@@ -39,4 +40,4 @@ def open_channel(address: str, settings: TlsSettings) -> grpc.aio.Channel:
         private_key=settings.key_file.read_bytes(),
         certificate_chain=settings.certificate_file.read_bytes(),
     )
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)

@@ -19,7 +19,8 @@ from pydantic_settings import BaseSettings
 def split_address(address: str) -> tuple[str, int]:
     """ "127.0.0.1:50051" or "[::1]:50051" as host and port. Raises ValueError for anything else."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    is_host = bool(host) and host.isprintable() and not set(host) & set(" /")
+    if not colon or not is_host or not port.isdecimal() or int(port) > 65_535:
         raise ValueError(f"{address!r} is no address; write host:port")
     return host.strip("[]"), int(port)
 

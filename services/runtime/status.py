@@ -190,6 +190,12 @@ def _transport_fault(code: grpc.StatusCode, details: str, retry_after: float | N
 def _unavailable(details: str) -> str:
     """A refused handshake reaches a gRPC client as a connection that broke (see server.py)."""
     lowered = details.lower()
+    if "certificate_verify_failed" in lowered or "hostname verification" in lowered:
+        return (
+            "the server is not believed: its certificate is expired, of another authority, or does "
+            "not name the host that was called; check the address and the authority's file "
+            f"({details})"
+        )
     if any(word in lowered for word in ("socket closed", "handshake", "ssl", "certificate")):
         return (
             "the server closed the connection while it was being made: it is stopping, or this "

@@ -1,7 +1,6 @@
 """Bad input, on a whole mesh: each gets a status, a reason and advice, and changes nothing."""
 
 import io
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -26,13 +25,11 @@ from services.cli.simulator.reports import Gift, Kind, Report, Way
 from services.cli.simulator.tencent import Tencent, sign
 from services.runtime.status import fault_from_rpc_error
 from services.runtime.supervisor.certificates import Authority
-from services.runtime.supervisor.errors import MeshError
 from services.runtime.supervisor.state import MeshState
-from tests.e2e.conftest import finish, starter
+from tests.e2e.conftest import running_mesh
 from tests.support.identities import Certificates
 
 _TIMEOUT_S = 10.0
-_START_TIMEOUT_S = 60.0
 Code = grpc.StatusCode
 
 
@@ -65,21 +62,8 @@ class Running:
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("bad-input")
-    process = starter(folder)("up", "--state", folder / "state")
-    give_up = time.monotonic() + _START_TIMEOUT_S
-    try:
-        while True:
-            try:
-                yield Running(MeshState.load(folder / "state"))
-                break
-            except MeshError:
-                assert process.poll() is None, finish(process)
-                assert time.monotonic() < give_up, "the mesh does not start"
-                time.sleep(0.1)
-    finally:
-        process.terminate()
-        finish(process)
+    with running_mesh(tmp_path_factory.mktemp("bad-input")) as state:
+        yield Running(state)
 
 
 @pytest.fixture(autouse=True)

@@ -185,6 +185,6 @@ def test_another_partners_certificate_is_noticed(gateway: str, run: Command, fol
     )
     status, output = finish(run(*arguments, "--partner", "weibo"))
     assert status == 1, output
-    assert "certificate of xiaomi" in " ".join(output.split())
+    assert "certificate of partner/xiaomi" in " ".join(output.split())
     status, output = finish(run(*arguments, "--partner", "xiaomi"))
     assert status == 0, output

@@ -1,5 +1,5 @@
-"""The one error of the supervisor."""
+"""The one error of the supervisor, and of who looks for a mesh."""
 
 
 class MeshError(Exception):
-    """The local mesh, or a part of it, cannot run. The message says why and what to do."""
+    """A mesh, or a part of it, cannot run or be found. The message says why and what to do."""

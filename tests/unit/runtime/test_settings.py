@@ -70,6 +70,7 @@ def test_addresses() -> None:
     assert split_address("127.0.0.1:0") == ("127.0.0.1", 0)
     assert split_address("[::1]:50051") == ("::1", 50051)
     assert split_address("localhost:65535") == ("localhost", 65535)
-    for wrong in ("", ":1", "localhost", "localhost:", "localhost:-1", "localhost:65536"):
+    wrong_ones = ("", ":1", "localhost", "localhost:", "localhost:-1", "localhost:65536")
+    for wrong in (*wrong_ones, "https://localhost:1", "local host:1", "local\nhost:1"):
         with pytest.raises(ValueError, match="host:port"):
             split_address(wrong)

@@ -179,3 +179,17 @@ def test_a_broken_handshake_sends_one_to_the_certificate() -> None:
     assert "certificate" in fault.message
     fault = fault_from_rpc_error(FailedCall(grpc.StatusCode.UNAVAILABLE, "Connection refused"))
     assert "certificate" not in fault.message
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Tls handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: self signed",
+        "Custom verification check failed with error: Hostname Verification Check failed.",
+    ],
+)
+def test_a_server_that_is_not_believed_sends_one_to_the_authority(details: str) -> None:
+    fault = fault_from_rpc_error(FailedCall(grpc.StatusCode.UNAVAILABLE, details))
+    assert fault.reason is Reason.DEPENDENCY_UNAVAILABLE
+    assert "the authority's file" in fault.message
+    assert "this client's certificate" not in fault.message
