@@ -107,6 +107,10 @@ def _status_of(failure: grpc.RpcError) -> status_pb2.Status:
     return status_pb2.Status()
 
 
+# What gRPC says before a connection is of use. The last does not name the certificate it means.
+_NO_TLS = ("handshake", "certificate", "hostname verification")
+
+
 def _transport(code: grpc.StatusCode, details: str) -> tuple[str, str]:
     """(reason, message) of a failure that no Watersmeet server described."""
     words = details.lower()
@@ -122,10 +126,11 @@ def _transport(code: grpc.StatusCode, details: str) -> tuple[str, str]:
         return UNREACHABLE, f"the connection broke ({details})"
     if code is not grpc.StatusCode.UNAVAILABLE:
         return code.name, f"the call failed with {code.name} ({details})"
-    if "handshake" in words or "certificate" in words:
+    if any(word in words for word in _NO_TLS):
         return HANDSHAKE_FAILED, (
             "no TLS connection with the server: check that ca is the authority of the server's "
-            f"certificate, and that certificate and key belong together ({details})"
+            "certificate, that this names the host as it is called, and that certificate and key "
+            f"belong together ({details})"
         )
     # The handshake's last word is the server's: a connection that closes before it was ever of use.
     if "failed to connect" in words and ("socket closed" in words or "reset" in words):

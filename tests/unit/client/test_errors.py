@@ -47,6 +47,7 @@ def test_without_our_words_the_status_decides(trailing: bytes | None) -> None:
         (CODE.UNAVAILABLE, "Socket closed", "UNREACHABLE", True),
         (CODE.UNAVAILABLE, "failed to connect: Socket closed", "HANDSHAKE_REFUSED", True),
         (CODE.UNAVAILABLE, "Tls handshake failed", "HANDSHAKE_FAILED", False),
+        (CODE.UNAVAILABLE, "Hostname Verification Check failed.", "HANDSHAKE_FAILED", False),
         (CODE.INTERNAL, "Received RST_STREAM with error code 2", "UNREACHABLE", True),
         (CODE.INTERNAL, "a bug", "INTERNAL", False),
         (CODE.RESOURCE_EXHAUSTED, "Sent message larger than max", "MESSAGE_TOO_LARGE", False),
