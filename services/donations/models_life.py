@@ -95,7 +95,8 @@ def declare_life(metadata: MetaData) -> None:
     )
 
     # What a gift's moves have led to; its lock is the right to book more. moves: how many there
-    # are. joined: the gift is counted for another company, which made it.
+    # are. joined: another report counts: that of the company which made the gift, or that of the
+    # rail which tells of another sum.
     Table(
         "positions",
         metadata,

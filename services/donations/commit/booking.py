@@ -59,6 +59,7 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
         await positions.wait(driver, related, batch_id)
         return Booked(waiting=len(related))
     gifts = await known.find_gifts(driver, members)
+    family = known.knowing(family, gifts)
     told = await facts.read(driver, members)
     moves = await positions.moves_of(driver, gifts)
     booked = Booked()
@@ -96,9 +97,12 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
 def joined_position(
     family: Family, gifts: Mapping[Key, KnownGift], told: Mapping[Key, Told], key: Key
 ) -> tuple[Position, bool]:
-    """What should be booked of a recorded gift, and whether another company's report counts it."""
+    """What should be booked of a recorded gift, and whether another company's report counts it.
+
+    family: knows the gifts.
+    """
     gift = gifts[key]
-    joined = family.origin_of(key) is not None
+    joined = family.counts_elsewhere(key)
     position = position_of(
         gift.gift.amount_micros,
         [

@@ -69,8 +69,8 @@ def fact_claim(key: Key, fact: Fact, reason: Reason) -> Claim:
 def rail_claims(family: Family, gifts: Mapping[Key, KnownGift]) -> Iterable[Claim]:
     """Links that contradict what is recorded, once the rail's report is there.
 
-    Of several origins that name one report all but the least are claims. So is every report whose
-    amount or currency is not that of an origin that names it.
+    What a rail reports of another sum than an origin that names it is a claim. Of several origins
+    that it agrees with all but the least are claims. family: knows the gifts.
     """
     for link in sorted(family.links):
         rail, origin = gifts.get(link.rail), gifts.get(link.origin)
@@ -80,9 +80,8 @@ def rail_claims(family: Family, gifts: Mapping[Key, KnownGift]) -> Iterable[Clai
             "rail": rail.gift.partner,
             "rail_id": rail.gift.external_id,
         }
-        if family.origin_of(link.rail) != link.origin:
-            yield Claim(link.origin, "", Reason.RAIL_TAKEN, named)
-        theirs = (rail.gift.amount_micros, rail.gift.currency)
-        if theirs != (origin.gift.amount_micros, origin.gift.currency):
-            told = {"amount_micros": theirs[0], "currency": theirs[1]}
+        if family.is_contradicted(link):
+            told = {"amount_micros": rail.sum.micros, "currency": rail.sum.currency}
             yield Claim(link.origin, "", Reason.RAIL_MISMATCH, named | told)
+        elif family.origin_of(link.rail) != link.origin:
+            yield Claim(link.origin, "", Reason.RAIL_TAKEN, named)

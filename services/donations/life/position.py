@@ -11,7 +11,8 @@ what is booked already, so the books of the same reports are the same however th
   of a gift in suspense all of it does.
 - What is contested is what is in open disputes, as far as it was not given back.
 - A stage is reached when it was reported and all before it were.
-- A rail's report whose gift another company tells of counts nothing.
+- A rail's report counts nothing where the gift's origin tells of the same sum; where it tells of
+  another, the origin's counts nothing.
 
 Of a gift in suspense only refunds move money: its stages and disputes wait until it is attributed.
 """

@@ -90,31 +90,60 @@ class Told:
         return (*self.refunds, *self.disputes)
 
 
+class Sum(NamedTuple):
+    """What a company says that was given."""
+
+    micros: int
+    currency: str
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Which gift each report belongs to. links: of every rail in question all of them.
+    """Which gift each report belongs to. links: of every rail in question all of them. sums: of the
+    reports that are recorded.
 
-    Of several origins that claim one report of a rail the least has it, whichever came first.
+    A rail's report and an origin's that names it are of one gift where they tell of the same sum.
+    Of several such origins the least has the rail's report, whichever came first.
     """
 
     links: frozenset[Link] = frozenset()
+    sums: Mapping[Key, Sum] = field(default_factory=dict)
     _origins: Mapping[Key, Key] = field(init=False, repr=False)
     _rails: Mapping[Key, Sequence[Key]] = field(init=False, repr=False)
+    _contradictors: Mapping[Key, Key] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         origins: dict[Key, Key] = {}
+        contradictors: dict[Key, Key] = {}
         for link in sorted(self.links):
-            origins.setdefault(link.rail, link.origin)
+            if self.is_contradicted(link):
+                contradictors[link.origin] = link.rail
+            else:
+                origins.setdefault(link.rail, link.origin)
         rails: dict[Key, list[Key]] = {}
         for rail, origin in origins.items():
             rails.setdefault(origin, []).append(rail)
         object.__setattr__(self, "_origins", origins)
         object.__setattr__(self, "_rails", rails)
+        object.__setattr__(self, "_contradictors", contradictors)
 
     @property
     def members(self) -> frozenset[Key]:
         """Every report that is linked."""
         return frozenset(key for link in self.links for key in link)
+
+    def is_contradicted(self, link: Link) -> bool:
+        """Whether the rail tells of another sum than the origin that names it."""
+        rail, origin = self.sums.get(link.rail), self.sums.get(link.origin)
+        return rail is not None and origin is not None and rail != origin
+
+    def contradictor_of(self, origin: Key) -> Key | None:
+        """The rail's report that an origin names, if that tells of another sum."""
+        return self._contradictors.get(origin)
+
+    def counts_elsewhere(self, key: Key) -> bool:
+        """Whether a recorded report counts nothing: its money is counted by another's."""
+        return self.origin_of(key) is not None or self.contradictor_of(key) is not None
 
     def origin_of(self, rail: Key) -> Key | None:
         """Whose gift a rail's report is about; None if nobody says that it is his."""

@@ -75,7 +75,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     # The gift's own row, booked as it is recorded and never taken back.
     Transition(_E.PAID, None, _S.CLAIMED, _K.GIFT, None, CLAIMED, FUND),
     Transition(_E.PAID, None, _S.SUSPENSE, _K.SUSPENDED_GIFT, None, CLAIMED, SUSPENSE),
-    # The same gift is counted for the company whose page it was made on.
+    # The same gift is counted for the company whose page it was made on; or, where the two tell of
+    # different sums, for the rail.
     Transition(
         *(_E.TOLD_BY_ITS_ORIGIN, _S.CLAIMED, None, _K.JOIN, None),
         *(FUND, CLAIMED, ELSEWHERE),

@@ -1,10 +1,12 @@
 """Gifts' own rows, for what happens to them afterwards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
 from services.donations.domain import Gift, Key, Purpose, micros_of
+from services.donations.life.reports import Family, Sum
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, KEYS, PROJECT, transposed
 
@@ -19,6 +21,11 @@ class KnownGift(NamedTuple):
     purpose: Purpose
     charity: str
     batch_id: UUID
+
+    @property
+    def sum(self) -> Sum:
+        """What was given."""
+        return Sum(self.gift.amount_micros, self.gift.currency)
 
     @property
     def suspended(self) -> bool:
@@ -60,3 +67,8 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             charity,
         ) in await found.fetchall()
     }
+
+
+def knowing(family: Family, gifts: Mapping[Key, KnownGift]) -> Family:
+    """The family, which knows what the recorded of its reports tell of."""
+    return replace(family, sums={key: gift.sum for key, gift in gifts.items()})

@@ -27,18 +27,19 @@ async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> Record
     The driver's transaction sees one moment, that of recorded.
     """
     family = await links.family_of(driver, [key])
+    gifts = await known.find_gifts(driver, family.related([key]))
+    family = known.knowing(family, gifts)
     gift = family.origin_of(key) or key
-    gifts = await known.find_gifts(driver, {gift, *family.rails_of(gift)})
     sources = [gift, *(rail for rail in family.rails_of(gift) if rail in gifts)]
     told = await facts.read(driver, sources)
     moves = (await positions.moves_of(driver, [gift])).get(gift, [])
-    batches = {move.batch_id for move in moves} | {one.batch_id for one in gifts.values()}
+    batches = {move.batch_id for move in moves} | {gifts[one].batch_id for one in sources}
     times = await _times(driver, batches)
     told_of = [(source, told.get(source, Told())) for source in sources]
     return replace(
         recorded,
         refunds=_refunds(told_of, await facts.refund_batches(driver, sources)),
-        reports=_reports(sources, gifts, times),
+        reports=_reports(sources, gifts, times, family.contradictor_of(gift) or gift),
         disputes=[dispute for _, one in told_of for dispute in one.disputes],
         stages=[event for _, one in told_of for event in one.stages],
         moves=[
@@ -73,10 +74,13 @@ def _refunds(
 
 
 def _reports(
-    sources: Sequence[Key], gifts: dict[Key, KnownGift], times: dict[UUID, datetime]
+    sources: Sequence[Key],
+    gifts: dict[Key, KnownGift],
+    times: dict[UUID, datetime],
+    counted: Key,
 ) -> Sequence[RecordedReport]:
-    """The gift's own report, then its rail's."""
-    own = gifts[sources[0]].gift
+    """The gift's own report, then its rail's. counted: the report that they belong to."""
+    own = gifts[counted].gift
     return [
         RecordedReport(
             reported.partner,

@@ -13,15 +13,29 @@ from services.donations.store.driver import driver_of
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
 from services.donations.store.lives import whole_life
 
-# Whose gift a rail's report d is about: of several origins that name it the least has it. One look
-# at the links' index a row.
+# Whose gift a rail's report d is about: of several origins that name it and tell of the same sum
+# the least has it. One look at the links' index a row.
 _ORIGIN = """
     LEFT JOIN LATERAL (
         SELECT l.bucket, l.partner_id, l.external_id FROM links l
+        JOIN donations n USING (bucket, partner_id, external_id)
         WHERE (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
             = (d.bucket, d.partner_id, d.external_id)
+          AND (n.amount_micros, n.currency) = (d.amount_micros, d.currency)
         ORDER BY l.bucket, l.partner_id, l.external_id LIMIT 1
     ) o ON true"""
+
+# The rail's report that an origin's report d names, if it tells of another sum.
+_CONTRADICTOR = """
+    LEFT JOIN LATERAL (
+        SELECT n.partner_id, n.external_id FROM links l
+        JOIN donations n
+          ON (n.bucket, n.partner_id, n.external_id)
+           = (l.rail_bucket, l.rail_partner_id, l.rail_external_id)
+        WHERE (l.bucket, l.partner_id, l.external_id) = (d.bucket, d.partner_id, d.external_id)
+          AND (n.amount_micros, n.currency) <> (d.amount_micros, d.currency)
+        OFFSET 0
+    ) m ON true"""
 
 # What became of a gift is told the same by each report of it: as it is booked of its origin's, g.
 # OFFSET 0 as in AS_REPORTED.
@@ -73,10 +87,10 @@ _PAGE = text(
 _REPORTS = text(
     f"""
     SELECT d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id, b.recorded_time,
-           a.code AS origin, o.external_id AS origin_id
+           a.code AS origin, coalesce(o.external_id, m.external_id) AS origin_id
     FROM {_OF_PAGE} d
-    JOIN batches b ON b.id = d.batch_id {_ORIGIN}
-    LEFT JOIN partners a ON a.id = o.partner_id
+    JOIN batches b ON b.id = d.batch_id {_ORIGIN} {_CONTRADICTOR}
+    LEFT JOIN partners a ON a.id = coalesce(o.partner_id, m.partner_id)
     ORDER BY d.bucket, d.external_id"""  # noqa: S608  made of constants
 )
 

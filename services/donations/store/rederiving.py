@@ -140,10 +140,11 @@ async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
         await driver.execute(_REFUNDS, wanted)
     ).fetchall():
         refunds.setdefault(Key(*key), []).append(KeptRefund(refund_id, currency, batch_id))
+    gifts = await known.find_gifts(driver, members)
     return Lives(
         keys,
-        family,
-        await known.find_gifts(driver, members),
+        known.knowing(family, gifts),
+        gifts,
         await facts.read(driver, members),
         await positions.moves_of(driver, members),
         {

@@ -86,15 +86,17 @@ async def test_claims_of_rails_name_the_rail_and_what_it_tells(
     alipay: Any = DonationIntakeServiceStub(connect("partner", "alipay"))
     other = GIFT.amount_micros - 1
     await alipay.RecordDonation(donation_request(a_gift("t"), amount=cny(other)), timeout=5)
-    for external_id in ("one", "two"):
-        named = donation_request(a_gift(external_id), rail="alipay", rail_id="t")
+    await alipay.RecordDonation(donation_request(a_gift("u")), timeout=5)
+    for external_id, rail_id in (("one", "t"), ("two", "t"), ("three", "u"), ("four", "u")):
+        named = donation_request(a_gift(external_id), rail="alipay", rail_id=rail_id)
         await weibo.RecordDonation(named, timeout=5)
     found = {(one.external_id, one.reason): one.claim for one in await conflicts(finance)}
     [taken] = [key for key in found if key[1] == errors_pb2.ERROR_REASON_RAIL_TAKEN]
     mismatches = [key for key in found if key[1] == errors_pb2.ERROR_REASON_RAIL_MISMATCH]
     assert {external_id for external_id, _ in mismatches} == {"one", "two"}
     assert len(found) == 3
-    assert {(claim.rail, claim.rail_id) for claim in found.values()} == {("alipay", "t")}
+    assert {found[key].rail_id for key in mismatches} == {"t"}
+    assert (found[taken].rail, found[taken].rail_id) == ("alipay", "u")
     assert not found[taken].HasField("amount")
     assert {found[key].amount.micros for key in mismatches} == {other}
     assert not found[taken].HasField("event_time")

@@ -1,7 +1,6 @@
 """One gift, told of by the company that it was made with and by the rail that it was paid on."""
 
 import asyncio
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +10,9 @@ from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, LineKind, Outcome, Rail
 from services.donations.gifts.columns import columns_of
 from services.donations.life.transitions import State
+from services.donations.rederiving import check_positions
 from services.donations.store.links import ORIGINS_MAX
+from services.donations.store.rederiving import LifeReader
 from services.runtime.errors import Reason
 from tests.integration.donations.canonical import balances
 from tests.integration.donations.parts import Parts, outcomes_of, write
@@ -133,55 +134,63 @@ async def test_refunds_are_told_by_both_and_booked_once(parts: Parts) -> None:
     await parts.require_balanced()
 
 
-async def test_another_amount_is_a_claim_and_the_origin_s_counts(parts: Parts) -> None:
-    other = a_gift("4200", partner="tencent", project="", amount_micros=90)
-    await write(parts, parts.writers[0], Submission(gifts=[other]))
-    await write(parts, parts.writers[0], Submission(gifts=[ORIGIN]))
-    assert await held(parts) == COUNTED
+@pytest.mark.parametrize("rail_comes_first", [True, False])
+@pytest.mark.parametrize(("amount", "currency"), [(90, "CNY"), (10**12, "CNY"), (100, "USD")])
+async def test_of_two_sums_the_rail_s_counts_and_the_other_is_a_claim(
+    parts: Parts, rail_comes_first: bool, amount: int, currency: str
+) -> None:
+    """However little an origin says that was paid, it takes nothing that was out of the totals."""
+    other = replace(RAIL, amount_micros=amount, currency=currency)
+    refunds = [
+        a_refund("o1", partner="bytedance", external_id="order-1", amount_micros=30),
+        a_refund("t1", partner="tencent", external_id="4200", amount_micros=5, currency=currency),
+    ]
+    for gift in (other, ORIGIN) if rail_comes_first else (ORIGIN, other):
+        await write(parts, parts.writers[0], Submission(gifts=[gift]))
+    for refund in refunds:
+        await write(parts, parts.writers[1], Submission(refunds=[refund]))
+    assert await held(parts) == {
+        f"partner/tencent/claimed {currency}": amount - 5,
+        f"partner/tencent/suspense {currency}": 5 - amount,
+    }
+    await parts.sweeper.sweep()
+    await parts.require_balanced()
+    async for checked in check_positions(LifeReader(parts.engine)):
+        assert checked.differences == []
+    reports = ("tencent", "4200", True), ("bytedance", "order-1", False)
+    for partner, external_id, counts in reports:
+        partner_id = await parts.catalog.partner_id(partner)
+        found = await parts.reader.life(partner, partner_id, external_id)
+        assert found is not None
+        [report] = found.reports
+        [listed] = await parts.reader.reports(partner, partner_id, None, 10)
+        for told in (report, listed):
+            assert (told.counts, told.belongs_to) == (counts, ("tencent", "4200"))
+        [paged] = await parts.reader.page(partner, partner_id, None, 10)
+        assert paged.refunded_micros == found.refunded_micros == (5 if counts else 0)
     [claim] = await parts.query("SELECT external_id, reason, claim FROM conflicts")
     assert tuple(claim) == (
         "order-1",
         "RAIL_MISMATCH",
-        {"rail": "tencent", "rail_id": "4200", "amount_micros": 90, "currency": "CNY"},
+        {"rail": "tencent", "rail_id": "4200", "amount_micros": amount, "currency": currency},
     )
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::3])
-async def test_a_rail_in_another_currency_tells_what_is_booked_of_its_origin_s(
-    parts: Parts, order: Sequence[int]
-) -> None:
-    """90 dollars were paid, of which the rail gave 27 back; 30 of the 100 yuan are what counts."""
-    submissions = (
-        Submission(gifts=[ORIGIN]),
-        Submission(gifts=[replace(RAIL, amount_micros=90, currency="USD")]),
-        Submission(
-            refunds=[a_refund("o1", partner="bytedance", external_id="order-1", amount_micros=30)]
-        ),
-        Submission(
-            refunds=[
-                a_refund(
-                    "t1", partner="tencent", external_id="4200", amount_micros=27, currency="USD"
-                )
-            ]
-        ),
-    )
-    for place in order:
-        await write(parts, parts.writers[0], submissions[place])
-        await parts.sweeper.sweep()
+async def test_of_several_origins_only_those_that_agree_can_have_the_rail(parts: Parts) -> None:
+    """In any order: those that do not agree count nothing, whoever has it."""
+    sums = {"order-1": 100, "order-2": 90, "order-3": 100, "order-4": 110}
+    many = [replace(ORIGIN, external_id=name, amount_micros=sums[name]) for name in sums]
+    for gift in (many[3], many[2], RAIL, many[1], many[0]):
+        await write(parts, parts.writers[0], Submission(gifts=[gift]))
     assert await held(parts) == {
-        "partner/bytedance/claimed CNY": 70,
-        "project/water/fund CNY": -70,
+        "partner/bytedance/claimed CNY": 200,
+        "project/water/fund CNY": -200,
     }
-    tencent = await parts.catalog.partner_id("tencent")
-    whole = await parts.reader.life("tencent", tencent, "4200")
-    [listed] = await parts.reader.page("tencent", tencent, None, 10)
-    for found in (whole, listed):
-        assert found is not None
-        assert (found.gift.amount_micros, found.gift.currency) == (90, "USD")
-        assert (found.refunded_micros, found.booked_currency) == (30, "CNY")
-        assert not found.suspended
-    assert whole is not None
-    assert all(refund.batch_id is not None for refund in whole.refunds)
+    claims = await parts.query("SELECT external_id, reason FROM conflicts ORDER BY 1")
+    told = dict(map(tuple, claims))
+    assert (told.pop("order-2"), told.pop("order-4")) == ("RAIL_MISMATCH", "RAIL_MISMATCH")
+    assert list(told.values()) == ["RAIL_TAKEN"]
+    await parts.require_balanced()
 
 
 async def test_every_report_of_a_gift_tells_what_became_of_it(parts: Parts) -> None:

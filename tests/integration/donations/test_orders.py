@@ -36,9 +36,10 @@ _PROJECTS = {"b": "surgery", "y": "unheard-of"}
 
 _ids = st.sampled_from([*ORIGINS, *RAILS])
 _origins = st.builds(
-    lambda of, rail: a_report(*of, rail=rail),
+    lambda of, rail, amount: a_report(*of, rail=rail, amount=amount),
     st.sampled_from(ORIGINS),
     st.none() | st.sampled_from(RAILS),
+    st.sampled_from([100, 100, 70]),
 )
 _rails = st.builds(
     lambda of, amount: a_report(*of, amount=amount),
