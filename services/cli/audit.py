@@ -13,7 +13,7 @@ from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import moment, print_json, rfc3339
 from services.runtime.errors import Fault, Reason
 
-_TIMEOUT_S = 3_600.0  # every transfer there ever was is read
+_TIMEOUT_S = 86_400.0  # every transfer there ever was is read
 
 
 def audit(

@@ -155,7 +155,7 @@ def _show(console: Console, summary: Summary, refused: Path) -> None:
     for count, words in (
         (summary.accepted, "accepted"),
         (summary.replayed, "replayed: recorded before"),
-        (summary.suspended, "suspended: recorded, to be attributed by finance"),
+        (summary.suspended, "suspended: recorded, not attributed to a project"),
         (summary.conflicting, "conflicting: the id was recorded with other content"),
         (summary.refused, "refused"),
     ):

@@ -182,7 +182,7 @@ async def compose(
             )
             return page.entries
 
-        told = DonationsBatches(donations, settings.summarize_timeout_s)
+        told = DonationsBatches(donations, settings.summarize_silence_s)
         auditor = Auditor(
             snapshots,
             told.summaries,

@@ -46,8 +46,8 @@ class Settings(ServerSettings, DatabaseSettings):
     audit_every_s: float = Field(default=86_400.0, gt=0)
     # The longest that reading the totals, or all balances, may take, however slow its reader.
     read_totals_timeout_s: float = Field(default=60.0, gt=0)
-    # The longest that the donations service may take to add up all batches again.
-    summarize_timeout_s: float = Field(default=600.0, gt=0)
+    # The longest that donations may tell an audit nothing, while it adds up its batches.
+    summarize_silence_s: float = Field(default=600.0, gt=0)
 
     # The Ed25519 key in PEM that checkpoints of the log are signed with; without it none are.
     log_key_file: Path | None = None
