@@ -39,12 +39,12 @@ _PLATFORM = re.compile(r"[a-z0-9._-]{1,64}")
 # What these faults say of the inside of the mesh is for the log, not for the world.
 _AWAY = frozenset({Reason.DEPENDENCY_UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.SHUTTING_DOWN})
 
-# Of one call to intake: below its limits of 128 notices and 4 MiB. Two calls at once: while one is
-# recorded, the other is gathered and read. That brings company enough; nothing waits for more.
-_CALLS = 2
-_NOTICES_A_CALL = 32
+# Of one call to intake: below its limits of 128 notices and 4 MiB. Three calls at once: one is
+# gathered, one is read and one is recorded.
+_CALLS = 3
+_NOTICES_A_CALL = 64
 _BYTES_A_CALL = 2 * 1024 * 1024
-_GATHER_S = 0.0
+_GATHER_S = 0.001
 
 
 class Notice(NamedTuple):
