@@ -287,11 +287,11 @@ def entries_of(batch: Batch, zones: Mapping[str, str]) -> list[ledger_service_pb
     """A batch as the ledger's entries, one for each calendar that it counts in: most have one.
 
     The first has the batch's own id, and the others ids that follow from it. The last says what is
-    complete. zones: of campaigns, by code.
+    complete. zones: of campaigns, by code. Raises ValueError for a batch that says nothing.
     """
-    by_zone: dict[str, list[Line]] = {}
-    if batch.watermarks and not batch.lines:
-        by_zone[""] = []
+    if not batch.lines and not batch.watermarks:
+        raise ValueError(f"batch {batch.id} has neither lines nor watermarks")
+    by_zone: dict[str, list[Line]] = {} if batch.lines else {"": []}
     for line in batch.lines:
         by_zone.setdefault(zone_of(line, zones), []).append(line)
     entries: list[ledger_service_pb2.EntryDraft] = []

@@ -1,9 +1,9 @@
 """PostgreSQL: the engine, the transaction, and what its errors mean to a caller."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy
@@ -41,6 +41,8 @@ NAMING_CONVENTION: Mapping[str, str] = {
 _DURABLE = """
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'"""
+
+Value = TypeVar("Value")
 
 _CONNECT_TIMEOUT_S = 5
 _POOL_TIMEOUT_S = 5.0
@@ -113,32 +115,26 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with engine.connect() as connection:
         yield connection
-        await commit(connection)
+        await commit(connection.commit())
 
 
-class Committable(Protocol):
-    """A connection within a transaction: SQLAlchemy's, or the driver's own."""
-
-    async def commit(self) -> None:
-        """Commits."""
-
-
-async def commit(connection: Committable) -> None:
+async def commit(committing: Coroutine[Any, Any, Value]) -> Value:
     """Commits, and lets nothing come between: a cancelled caller is told after the commit ended.
 
-    Raises OutcomeUnknown if the connection breaks on the way.
+    committing: a connection's commit, or a statement that is a transaction of its own; what it
+    returns is returned. Raises OutcomeUnknown if the connection breaks on the way.
     """
-    committing = asyncio.ensure_future(_commit(connection))
+    task = asyncio.ensure_future(_known(committing))
     try:
-        await asyncio.shield(committing)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({committing})
+        await asyncio.wait({task})
         raise
 
 
-async def _commit(connection: Committable) -> None:
+async def _known(committing: Coroutine[Any, Any, Value]) -> Value:
     try:
-        await connection.commit()
+        return await committing
     except (DBAPIError, psycopg.Error) as error:
         if _connection_is_lost(error):
             raise OutcomeUnknown("the connection broke during the commit") from error

@@ -34,7 +34,7 @@ class Lane:
         try:
             await driver.execute(b"BEGIN")
             yield driver
-            await database.commit(driver)
+            await database.commit(driver.commit())
         except BaseException:
             await self._roll_back(driver)
             raise
@@ -45,13 +45,11 @@ class Lane:
         Raises as the end of `transaction` does: OutcomeUnknown if the connection breaks.
         """
         driver = await self._open()
-        alone = _Alone(driver, statement, values)
         try:
-            await database.commit(alone)
+            return (await database.commit(driver.execute(statement, values))).rowcount
         except BaseException:
             await self._roll_back(driver)
             raise
-        return alone.rows
 
     async def close(self) -> None:
         """Gives the connection back. The next transaction opens another."""
@@ -85,16 +83,3 @@ class Lane:
                 await driver.rollback()
         except Exception:  # noqa: BLE001  the error that led here is the one to tell
             await self.close()
-
-
-class _Alone:
-    """A statement whose end is its commit."""
-
-    def __init__(self, driver: Driver, statement: bytes, values: Sequence[object]) -> None:
-        self._driver = driver
-        self._statement = statement
-        self._values = values
-        self.rows = 0
-
-    async def commit(self) -> None:
-        self.rows = (await self._driver.execute(self._statement, self._values)).rowcount

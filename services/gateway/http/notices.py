@@ -192,6 +192,8 @@ def _answer_of(result: pb.NotificationResult) -> Acknowledgement | Fault:
     told = result.acknowledgement
     if not 200 <= told.http_status <= 599:
         return Fault(Reason.INTERNAL, f"intake answered with HTTP status {told.http_status}")
+    if not told.content_type.isprintable():  # it would end its header's line
+        return Fault(Reason.INTERNAL, "intake answered with a content type that is none")
     # An intake that is newer than this gateway may know further ones.
     names = [_OUTCOME_NAMES.get(outcome, "UNSPECIFIED") for outcome in told.outcomes]
     return Acknowledgement(told.http_status, told.content_type, ", ".join(names), told.body)

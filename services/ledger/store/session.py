@@ -81,7 +81,7 @@ class Session:
         connected = await self._kept.open()
         try:
             yield connected  # whose first statement begins the transaction
-            await database.commit(connected.driver)
+            await database.commit(connected.driver.commit())
             if connected.connection.in_transaction():
                 await connected.connection.commit()  # of which nothing is left but its own account
         except BaseException:

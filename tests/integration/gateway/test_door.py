@@ -172,6 +172,22 @@ async def test_what_is_no_request_is_answered_once_notices_were(mesh: Mesh) -> N
             assert await connection.end() == b""
 
 
+async def test_an_answer_that_would_end_its_header_is_a_defect_of_that_notice_alone(
+    mesh: Mesh,
+) -> None:
+    async def splitting(told: pb.Notification) -> pb.NotificationAcknowledgement:
+        ending = "\r\nX-Split: yes" if told.body == b"odd" else ""
+        return pb.NotificationAcknowledgement(http_status=200, content_type=f"text/plain{ending}")
+
+    mesh.intake.answer = splitting
+    async with wire(mesh) as odd, wire(mesh) as usual:
+        odd.send(notice(b"odd"))
+        usual.send(notice(b"usual"))
+        assert (await usual.answer()).status == 200
+        answer = await odd.answer()
+    assert (answer.status, "X-Split" in answer.headers) == (500, False)
+
+
 async def test_a_platform_that_went_is_recorded_as_gone(mesh: Mesh) -> None:
     go_on, arrived = asyncio.Event(), asyncio.Event()
 
@@ -185,7 +201,7 @@ async def test_a_platform_that_went_is_recorded_as_gone(mesh: Mesh) -> None:
     async with wire(mesh) as connection:
         connection.send(notice(b"x"))
         await asyncio.wait_for(arrived.wait(), 5)
-    await asyncio.sleep(0.05)
+    await until(lambda: not len(mesh.gateway.http._doors))
     go_on.set()
     await until(lambda: _counted("499") > before)
     assert mesh.gateway.notices.under_way == 0

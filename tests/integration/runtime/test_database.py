@@ -227,7 +227,7 @@ async def test_a_cancelled_commit_is_finished_first(opened: Open) -> None:
     engine = opened(pool_size=1)
     async with engine.connect() as connection:
         await connection.execute(text("INSERT INTO gifts VALUES (501)"))
-        committing = asyncio.create_task(commit(connection))
+        committing = asyncio.create_task(commit(connection.commit()))
         await asyncio.sleep(0.1)
         committing.cancel()
         await asyncio.wait({committing})
