@@ -31,11 +31,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.donations.models_life import declare_life
+from services.donations.models_pledges import declare_pledges
 from services.donations.models_seals import declare_seals, seal_column
 from services.runtime.database import NAMING_CONVENTION
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 declare_life(metadata)
+declare_pledges(metadata)
 declare_seals(metadata)
 
 # Ids and codes are ASCII, and compare byte by byte, as Python does. Platforms' ids begin with the
@@ -243,56 +245,6 @@ watermarks = Table(
     Column("partner", _ASCII, primary_key=True),
     Column("complete_until", _TIME, nullable=False),
 )
-
-# Versions of merchants' pledges; they grow with the merchants. rate_ppm, fixed_micros: one is 0.
-# shares: [project's code, weight] of each.
-pledges = Table(
-    "pledges",
-    metadata,
-    Column("id", Integer, Identity(always=False), primary_key=True),
-    Column("partner_id", SmallInteger, nullable=False),
-    Column("code", _ASCII, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("rate_ppm", Integer, nullable=False),
-    Column("fixed_micros", BigInteger, nullable=False),
-    Column("currency", _CURRENCY, nullable=False),
-    Column("shares", JSONB, nullable=False),
-    Column("campaign", _ASCII, nullable=False),
-    Column("start_time", _TIME, nullable=False),
-    Column("end_time", _TIME),
-    Column("unit_micros", Integer, nullable=False),
-    Column("merchant_token", LargeBinary, nullable=False),
-    Column("create_time", _TIME, nullable=False),
-    seal_column(),
-    UniqueConstraint("partner_id", "code", "version"),
-)
-
-pledge_ends = Table(
-    "pledge_ends",
-    metadata,
-    Column("pledge_id", Integer, primary_key=True, autoincrement=False),
-    Column("end_time", _TIME, nullable=False),
-    Column("create_time", _TIME, nullable=False),
-    seal_column(),
-)
-
-# One row an order, for ever: who took part, and what was paid and given. A gift of remainders is a
-# row for which nothing was paid. participant_token: empty if the shopper is unknown.
-pledged_orders = Table(
-    "pledged_orders",
-    metadata,
-    Column("paid_micros", BigInteger, nullable=False),
-    Column("given_micros", BigInteger, nullable=False),
-    Column("event_time", _TIME, nullable=False),
-    Column("pledge_id", Integer, nullable=False),
-    Column("bucket", SmallInteger, nullable=False),
-    Column("partner_id", SmallInteger, nullable=False),
-    Column("order_id", _ASCII, nullable=False),
-    Column("participant_token", LargeBinary, nullable=False),
-    seal_column(),
-    PrimaryKeyConstraint("bucket", "partner_id", "order_id"),
-)
-Index(None, pledged_orders.c.pledge_id)
 
 streams = Table(
     "streams",

@@ -11,6 +11,7 @@ from services.donations.pledges.pledge import KeyedOrder, PledgedOrder
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import transposed
 from services.donations.store.gifts import NEW, OTHER, SAME
+from services.donations.store.pledge_sums import MOVED
 from services.donations.store.sealing import sealing
 
 # Times and tokens travel as numbers and as hex: psycopg takes ten and a hundred times as long for
@@ -36,6 +37,7 @@ _INSERT = sealing(
     FROM {_GIVEN} ORDER BY number
     ON CONFLICT DO NOTHING""",  # noqa: S608  made of constants
     "bucket, partner_id, order_id",
+    moved=MOVED,
 ).encode()
 
 # OFFSET 0 keeps the planner from reading the whole table: each repeat is looked up by its key.

@@ -10,29 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from services.donations.domain import micros_of, moment_of
-from services.donations.models import pledge_ends, pledges
+from services.donations.models import metadata
 from services.donations.pledges.pledge import OrderSums, Pledge, Share
+from services.donations.store import pledge_sums
 from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 
-_PLEDGES = select(pledges, pledge_ends.c.end_time.label("ended_time")).join(
-    pledge_ends, pledge_ends.c.pledge_id == pledges.c.id, isouter=True
-)
-_BY_VERSION = (pledges.c.code, pledges.c.version)
+_pledges = metadata.tables["pledges"]
+_pledge_ends = metadata.tables["pledge_ends"]
 
-# Paid, or the fixed sum where that is less: what the exact share is a multiple of.
-_SUMS = text(
-    """
-    SELECT count(*) FILTER (WHERE o.paid_micros > 0) AS orders,
-           coalesce(sum(o.paid_micros), 0) AS paid_micros,
-           coalesce(sum(CASE WHEN CAST(:fixed AS bigint) > 0
-                             THEN least(o.paid_micros, CAST(:fixed AS bigint))
-                             ELSE o.paid_micros END), 0) AS basis_micros,
-           coalesce(sum(o.given_micros), 0) AS given_micros,
-           count(*) FILTER (WHERE o.paid_micros = 0) AS remainders,
-           max(o.event_time) AS latest_time
-    FROM pledged_orders o WHERE o.pledge_id = :pledge_id"""
+_PLEDGES = select(_pledges, _pledge_ends.c.end_time.label("ended_time")).join(
+    _pledge_ends, _pledge_ends.c.pledge_id == _pledges.c.id, isouter=True
 )
+_BY_VERSION = (_pledges.c.code, _pledges.c.version)
 
 
 class PledgeStore:
@@ -46,7 +36,7 @@ class PledgeStore:
     ) -> dict[str, list[Pledge]]:
         """All versions of each of these codes that is known, by start."""
         query = _PLEDGES.where(
-            pledges.c.partner_id == partner_id, pledges.c.code == func.any(codes)
+            _pledges.c.partner_id == partner_id, _pledges.c.code == func.any(codes)
         ).order_by(*_BY_VERSION)
         found: dict[str, list[Pledge]] = {}
         async with self._engine.connect() as connection:
@@ -62,7 +52,7 @@ class PledgeStore:
         # In the order of the key, so that two calls with the same codes wait in one direction.
         rows = sorted((_values(pledge, partner_id, now) for pledge in made), key=_code)
         seal = {"seal_id": uuid7()}
-        statement = insert(pledges).values([row | seal for row in rows]).on_conflict_do_nothing()
+        statement = insert(_pledges).values([row | seal for row in rows]).on_conflict_do_nothing()
         async with database.transaction(self._engine) as connection:
             return set((await connection.execute(sealed_insert(statement, "code"))).scalars())
 
@@ -74,11 +64,11 @@ class PledgeStore:
             "create_time": now,
             "seal_id": uuid7(),
         }
-        ended = insert(pledge_ends).values(**values).on_conflict_do_nothing()
+        ended = insert(_pledge_ends).values(**values).on_conflict_do_nothing()
         async with database.transaction(self._engine) as connection:
             await connection.execute(sealed_insert(ended, "pledge_id"))
             found = await connection.execute(
-                select(pledge_ends.c.end_time).where(pledge_ends.c.pledge_id == pledge.id)
+                select(_pledge_ends.c.end_time).where(_pledge_ends.c.pledge_id == pledge.id)
             )
             return micros_of(found.scalar_one())
 
@@ -89,7 +79,7 @@ class PledgeStore:
         code, version = after
         key = text("(pledges.code, pledges.version) > (:code, :version)")
         query = (
-            _PLEDGES.where(pledges.c.partner_id == partner_id, key)
+            _PLEDGES.where(_pledges.c.partner_id == partner_id, key)
             .order_by(*_BY_VERSION)
             .limit(limit)
         )
@@ -100,22 +90,13 @@ class PledgeStore:
     async def by_id(self, partner: str, pledge_id: int) -> Pledge:
         """The pledge that a recorded order was evaluated by."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(_PLEDGES.where(pledges.c.id == pledge_id))
+            found = await connection.execute(_PLEDGES.where(_pledges.c.id == pledge_id))
             return pledge_of(partner, found.one())
 
     async def sums(self, pledge: Pledge) -> OrderSums:
         """What a pledge's orders add up to, all seen at one moment."""
-        parameters = {"pledge_id": pledge.id, "fixed": pledge.fixed_micros}
         async with self._engine.connect() as connection:
-            row = (await connection.execute(_SUMS, parameters)).one()
-        return OrderSums(
-            row.orders,
-            int(row.paid_micros),
-            int(row.basis_micros),
-            int(row.given_micros),
-            row.remainders,
-            micros_of(row.latest_time) if row.latest_time else 0,
-        )
+            return await pledge_sums.sums(connection, pledge.id)
 
 
 def _code(values: Mapping[str, Any]) -> str:

@@ -18,11 +18,13 @@ from services.donations.store import known
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.known import KnownGift
 from services.donations.store.moment import one_moment
+from services.donations.store.pledge_sums import ALL_SLOTS, MISFITS, sums_of
 from services.donations.store.pledges import pledge_of
 from services.donations.store.sealing import SETS, Sealed
 
 _TOLD_MAX = 100
 _PAGE_ORDERS = 500
+_PAGE_PLEDGES = 500
 
 # A row without a seal is of the release before, which may have run for a while beside this one.
 _SINCE = text("SELECT min(recorded_time) + interval '1 day' FROM batches WHERE digest_version > 1")
@@ -142,6 +144,7 @@ STRUCTURE: Mapping[str, Sequence[str]] = {
             WHERE {_GIFT_KEY} = (t.bucket, t.partner_id, t.external_id)
               AND d.project_id = 0)""",  # noqa: S608
     ),
+    "pledge_sums": (MISFITS,),
 }
 """By table: each says in a sentence a row what does not fit."""
 
@@ -163,18 +166,15 @@ _ORDERS = text(
 )
 
 _REMAINDERS = text(
-    """
-    SELECT p.*, NULL AS ended_time, a.code AS partner,
-           count(*) FILTER (WHERE o.paid_micros > 0) AS orders,
-           sum(o.paid_micros) AS paid_micros,
-           sum(CASE WHEN p.fixed_micros > 0 THEN least(o.paid_micros, p.fixed_micros)
-                    ELSE o.paid_micros END) AS basis_micros,
-           sum(o.given_micros) AS given_micros
-    FROM (SELECT DISTINCT pledge_id FROM pledged_orders WHERE paid_micros = 0) r
-    JOIN pledges p ON p.id = r.pledge_id
-    JOIN partners a ON a.id = p.partner_id
-    JOIN pledged_orders o ON o.pledge_id = p.id
-    GROUP BY p.id, a.code"""
+    f"""
+    SELECT p.*, NULL AS ended_time, a.code AS partner, k.*
+    FROM (
+        SELECT pledge_id, {ALL_SLOTS} FROM pledge_sums WHERE pledge_id > :after
+        GROUP BY pledge_id HAVING sum(remainders) > 0 ORDER BY pledge_id LIMIT :limit
+    ) k
+    LEFT JOIN pledges p ON p.id = k.pledge_id
+    LEFT JOIN partners a ON a.id = p.partner_id
+    ORDER BY k.pledge_id"""  # noqa: S608  constants
 )
 
 
@@ -249,15 +249,17 @@ class Proof:
                 "order_id": last.order_id,
             }
 
-    async def remainders(self) -> Sequence[tuple[Pledge, OrderSums]]:
-        """What the orders of each pledge add up to of which a remainder was given."""
-        found = []
-        for row in await self._connection.execute(_REMAINDERS):
-            pledge = _pledge(row)
-            if pledge is not None:
-                sums = (row.orders, row.paid_micros, row.basis_micros, row.given_micros)
-                found.append((pledge, OrderSums(*map(int, sums))))
-        return found
+    async def remainders(self) -> AsyncIterator[Sequence[tuple[Pledge, OrderSums]]]:
+        """The kept sums of each pledge of which a remainder was given, page by page."""
+        after = -1
+        while True:
+            page = {"after": after, "limit": _PAGE_PLEDGES}
+            rows = (await self._connection.execute(_REMAINDERS, page)).all()
+            if not rows:
+                return
+            pledges = [(_pledge(row), sums_of(row)) for row in rows]
+            yield [(pledge, sums) for pledge, sums in pledges if pledge is not None]
+            after = rows[-1].pledge_id
 
     async def _set(self, sealed: Sealed, since: Mapping[str, object]) -> ProvedSet:
         table = sealed.table

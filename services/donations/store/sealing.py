@@ -163,9 +163,12 @@ _CARRY = """
 _CARRIED_MAX = 500
 
 
-def sealing(table: str, statement: str, returning: str = "1", *, loose: bool = False) -> str:
+def sealing(
+    table: str, statement: str, returning: str = "1", *, loose: bool = False, moved: str = ""
+) -> str:
     """An INSERT of rows that set seal_id, which also seals what it inserts; selects `returning` of
-    it. loose: the transaction makes no batch, and calls nothing of the below either.
+    it. loose: the transaction makes no batch, and calls nothing of the below either. moved: a
+    statement that changes what else follows from the rows `inserted`.
     """
     sealed = SETS[table]
     parts = [
@@ -174,6 +177,8 @@ def sealing(table: str, statement: str, returning: str = "1", *, loose: bool = F
     ]
     if loose:
         parts.append(f"loosened AS ({_LOOSE})")
+    if moved:
+        parts.append(f"moved AS ({moved})")
     return f"WITH {', '.join(parts)} SELECT {returning} FROM inserted"  # noqa: S608  constants
 
 

@@ -106,6 +106,7 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "DELETE FROM pledge_ends",
         "UPDATE pledged_orders SET paid_micros = 1",
         "DELETE FROM pledged_orders",
+        "DELETE FROM pledge_sums",
         "DROP TABLE donations",
         "CREATE TABLE mine (id int)",
     ],

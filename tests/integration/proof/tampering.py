@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     String,
     Table,
     Uuid,
@@ -35,6 +36,7 @@ _OTHERS: Sequence[tuple[type[Any], Sequence[str]]] = (
     (Boolean, ["NOT coalesce({0}, false)"]),
     # A neighbour, which may stand for something else; and one that stands for nothing.
     (Integer, ["coalesce({0}, 0) + 1", "coalesce({0}, 0) + 7777"]),
+    (Numeric, ["coalesce({0}, 0) + 1"]),
     (Date, ["coalesce({0}, '2019-09-05') + 1"]),
     (DateTime, ["coalesce({0}, '2019-09-05T12:00:00Z') + interval '1 microsecond'"]),
     (Uuid, ["gen_random_uuid()"]),
