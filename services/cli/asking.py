@@ -3,7 +3,7 @@
 import os.path
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -28,30 +28,50 @@ _AWAY = (Reason.DEPENDENCY_UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
 
 
 @dataclass(frozen=True)
-class _Door:
-    """Where a service is asked, and with what. At least one address."""
+class Door:
+    """Where a service is asked, at least one address, and with what, in PEM."""
 
     service: str
     addresses: Sequence[str]
-    credentials: grpc.ChannelCredentials
+    ca: bytes
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+    @property
+    def credentials(self) -> grpc.ChannelCredentials:
+        """For a channel."""
+        return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
+
+    def address(self) -> str:
+        """The address to ask: of several processes the one that writes; if none says so, the first
+        that answers: it serves readings. Raises Fault(DEPENDENCY_UNAVAILABLE) if none answers.
+        """
+        return self.addresses[0] if len(self.addresses) == 1 else _chosen(self)
+
+
+def door_of(mesh: Path, service: str, role: str = "operator", person: str | None = None) -> Door:
+    """The door to a service of a mesh.
+
+    mesh: the state directory of one that runs here, or the file of one elsewhere (mesh_file.py).
+    role, person: as whom one asks here, "operator", "finance" or "partner", by default under the
+    name "local". Elsewhere it is as whom the file's certificate says, and a person that is given
+    must be that. Raises MeshError if no mesh runs there or the file is not as it must be.
+    """
+    if is_elsewhere(mesh):
+        return _elsewhere(mesh, service, role, person)
+    return _here(mesh, service, role, person)
 
 
 @contextmanager
 def asking(
     mesh: Path, service: str, role: str = "operator", person: str | None = None
 ) -> Iterator[grpc.Channel]:
-    """A channel to a service of a mesh, for as long as the block.
+    """A channel to a service of a mesh, through its door, for as long as the block.
 
-    mesh: the state directory of one that runs here, or the file of one elsewhere (mesh_file.py).
-    role, person: as whom one asks here, "operator" or "finance", by default under the name "local".
-    Elsewhere it is as whom the file's certificate says, and a person that is given must be that.
-    Raises MeshError if no mesh runs there or the file is not as it must be, and the Fault of a call
-    that fails in the block.
+    Raises MeshError as `door_of` does, and the Fault of a call that fails in the block.
     """
-    door = (
-        _elsewhere(mesh, service, person) if _is_file(mesh) else _here(mesh, service, role, person)
-    )
-    address = _chosen(door) if len(door.addresses) > 1 else door.addresses[0]
+    door = door_of(mesh, service, role, person)
+    address = door.address()
     with grpc.secure_channel(address, door.credentials, options=OPTIONS) as channel:
         try:
             yield channel
@@ -59,34 +79,30 @@ def asking(
             raise _located(fault_from_rpc_error(error), service, address) from error
 
 
-def _is_file(mesh: Path) -> bool:
+def is_elsewhere(mesh: Path) -> bool:
+    """Whether it is the file of a mesh elsewhere, where one's own certificate says who one is."""
     return mesh.suffix == ".toml" or os.path.isfile(mesh)
 
 
-def _here(state: Path, service: str, role: str, person: str | None) -> _Door:
+def _here(state: Path, service: str, role: str, person: str | None) -> Door:
     mesh = MeshState.load(state)
-    ca, certificate, key = mesh.credentials(role, person or _LOCAL_NAME)
-    credentials = grpc.ssl_channel_credentials(ca, key, certificate)
-    return _Door(service, [mesh.address(service)], credentials)
+    return Door(service, [mesh.address(service)], *mesh.credentials(role, person or _LOCAL_NAME))
 
 
-def _elsewhere(file: Path, service: str, person: str | None) -> _Door:
+def _elsewhere(file: Path, service: str, role: str, person: str | None) -> Door:
     mesh = MeshFile(file)
     addresses = mesh.addresses(service)
     own = mesh.client_certificate()
-    if person is not None and own.caller != (wanted := Caller(Role.FINANCE, person)):
+    if person is not None and own.caller != (wanted := Caller(Role(role), person)):
+        how = f"--as {person} asks" if wanted.role is Role.FINANCE else "this asks"
         raise MeshError(
-            f"--as {person} asks as {wanted}, and the certificate that {file} names is of "
-            f"{own.caller}; leave --as out, or name the file of {wanted} with --mesh"
+            f"{how} as {wanted}, and the certificate that {file} names is of {own.caller}; "
+            f"name the file of {wanted} with --mesh"
         )
-    credentials = grpc.ssl_channel_credentials(mesh.authority(), own.key, own.certificate)
-    return _Door(service, addresses, credentials)
+    return Door(service, addresses, mesh.authority(), own.certificate, own.key)
 
 
-def _chosen(door: _Door) -> str:
-    """Of several processes the one that writes; if none says so, the first that answers: it serves
-    readings. Raises Fault(DEPENDENCY_UNAVAILABLE) if none answers.
-    """
+def _chosen(door: Door) -> str:
     answering: list[str] = []
     away: list[str] = []
     for address in door.addresses:

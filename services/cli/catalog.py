@@ -3,7 +3,7 @@
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +14,11 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.console import make_console
+from services.cli.deciding import Yes, confirm
 from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.reading import catalog as reading
-from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
+from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present, present_one
 from services.cli.sheets.sheet import Sheet
 from services.runtime.errors import Fault, Reason
 
@@ -97,6 +98,45 @@ def apply(
             getattr(stub, called)(request, timeout=_TIMEOUT_S)
     counts = ", ".join(f"{kind} {len(document.get(kind, []))}" for kind in _KINDS)
     make_console().print(f"In the catalog: {counts}.")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
+        raise typer.BadParameter(
+            "a time is ISO 8601 with its offset from UTC, such as 2026-09-05T12:00:00+08:00"
+        ) from None
+
+
+@catalog.command("close-project")
+def close_project(
+    code: Annotated[str, typer.Argument(metavar="PROJECT", help="Its code.")],
+    at: Annotated[
+        datetime,
+        typer.Option(
+            parser=_moment, metavar="TIME", help="When: 2026-09-05T12:00:00+08:00, not in the past."
+        ),
+    ],
+    yes: Yes = False,
+    mesh: Mesh = DEFAULT_MESH,
+    as_json: AsJson = False,
+) -> None:
+    """Close a project: gifts that are made from then on stand in suspense.
+
+    Until that time has come another may be said; then the project stays closed.
+    """
+    confirm(f"Close {code} at {at:%Y-%m-%d %H:%M:%S} UTC?", yes=yes)
+    request = pb.CloseProjectRequest(request_id=_id(), code=code)
+    request.close_time.FromDatetime(at)
+    with asking(mesh, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        project = stub.CloseProject(request, timeout=_TIMEOUT_S).project
+    names = (column.name for column in reading.PROJECTS)
+    present_one(dict(zip(names, reading.project_row(project), strict=True)), as_json=as_json)
 
 
 def _read(file: Path) -> dict[str, Any]:

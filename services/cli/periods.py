@@ -8,7 +8,7 @@ import typer
 from watersmeet.ledger.v1 import period_service_pb2 as pb
 from watersmeet.ledger.v1 import period_service_pb2_grpc as pb_grpc
 
-from services.cli.asking import asking
+from services.cli.asking import asking, is_elsewhere
 from services.cli.console import make_console
 from services.cli.deciding import (
     THIS_PERSON,
@@ -137,7 +137,8 @@ def reopen(
 ) -> None:
     """Propose to open a closed period again; with --approve, agree as the second person.
 
-    The two are told apart by their certificates: name the second with --as.
+    The two are told apart by their certificates: the second is named with --as, or asks
+    with a --mesh file of their own.
     """
     action = pb.PERIOD_ACTION_APPROVE_REOPENING if approve else pb.PERIOD_ACTION_PROPOSE_REOPENING
     asked = pb.DecidePeriodRequest(period=period, action=action, document=document)
@@ -170,9 +171,11 @@ def _decide(
         markup=False,
     )
     if period.reopening_proposed_by:
+        # Elsewhere the other has a file of their own, and who they are stands in its certificate.
+        other = "" if is_elsewhere(mesh) else " --as NAME"
         console.print(
             f"{period.reopening_proposed_by} proposes to open it again; another person approves: "
-            f"watersmeet periods reopen {period.name} --approve --as NAME",
+            f"watersmeet periods reopen {period.name} --approve{other}",
             markup=False,
             soft_wrap=True,
         )

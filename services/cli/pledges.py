@@ -1,5 +1,6 @@
 """`watersmeet pledges`: what merchants pledge of their orders, and what the orders come to."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -20,10 +21,15 @@ _TIMEOUT_S = 60.0
 _PAGE = 1_000
 
 pledges = typer.Typer(
-    help="Show merchants' pledges, and what their orders come to.", no_args_is_help=True
+    help="Show merchants' pledges and what their orders come to, and give what was cut off.",
+    no_args_is_help=True,
 )
 
 Partner = Annotated[str, typer.Argument(metavar="PARTNER", help="alipay, say.")]
+Code = Annotated[str, typer.Argument(metavar="PLEDGE", help="The partner's code of it.")]
+Version = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Its version. (the newest)", show_default=False)
+]
 
 _GIFTS = (
     Column("external_id"),
@@ -56,10 +62,8 @@ def list_pledges(
 @pledges.command()
 def show(
     partner: Partner,
-    code: Annotated[str, typer.Argument(metavar="PLEDGE", help="The partner's code of it.")],
-    version: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Its version. (the newest)", show_default=False)
-    ] = 0,
+    code: Code,
+    version: Version = 0,
     mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
 ) -> None:
@@ -73,6 +77,33 @@ def show(
         found = stub.GetPledge(request, timeout=_TIMEOUT_S)
     unit = found.pledge.currency_code
     present_one({**facts_of(found.pledge), **account_facts(found.account, unit)}, as_json=as_json)
+
+
+@pledges.command("give-remainder")
+def give_remainder(
+    partner: Partner,
+    code: Code,
+    version: Version = 0,
+    mesh: Mesh = DEFAULT_MESH,
+    as_json: AsJson = False,
+) -> None:
+    """Give the whole units of what was cut off from a pledge's orders, as its partner.
+
+    When a period closes, and when the pledge has ended. What is given once is no remainder any
+    more, so it may be asked as often as one likes.
+    """
+    with asking(mesh, "donations", "partner", partner) as channel:
+        stub = pb_grpc.PledgeServiceStub(channel)
+        request = pb.GiveRemainderRequest(request_id=str(uuid.uuid4()), code=code, version=version)
+        answer = stub.GiveRemainder(request, timeout=_TIMEOUT_S)
+    unit = answer.given.currency_code
+    facts: Mapping[str, Value] = {
+        "partner": partner,
+        "pledge": code,
+        "given_now": amount_of(answer.given),
+        "unit": unit,
+    }
+    present_one({**facts, **account_facts(answer.account, unit)}, as_json=as_json)
 
 
 @pledges.command()

@@ -19,7 +19,7 @@ from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
-from services.cli.sheets.sheet import Column, Sheet
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 30.0
@@ -40,6 +40,16 @@ _CONFLICTS = (
     Column("claims"),
     Column("stands"),
     Column("reason"),
+)
+_NOTICES = (
+    Column("received"),
+    Column("platform"),
+    Column("reason"),
+    Column("message"),
+    Column("body_bytes", Kind.NUMBER),
+    Column("replays", Kind.NUMBER),
+    Column("taken_in"),
+    Column("id"),
 )
 
 
@@ -76,27 +86,40 @@ def quarantine(
     limit: Limit = 100,
     mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
 ) -> None:
     """List notices that could not be verified or read, without their contents."""
     with asking(mesh, "donations", role="finance") as channel:
         stub = pb_grpc.ReviewServiceStub(channel)
         found = list(_notices(stub, platform or "", limit, include_resolved=everything))
-    if as_json:
-        print_json({"notices": [_notice_document(notice) for notice in found]})
-    elif not found:
+    if not (as_json or as_csv or xlsx):
+        _show_notices(found)
+        return
+    present(
+        Sheet("quarantine", _NOTICES, map(_notice_row, found)),
+        as_json=as_json,
+        as_csv=as_csv,
+        xlsx=xlsx,
+        document=lambda: {"notices": [_notice_document(notice) for notice in found]},
+    )
+
+
+def _show_notices(found: Sequence[pb.QuarantinedNotice]) -> None:
+    """Two lines a notice, so that ids are whole where a line has no more than 120 columns."""
+    if not found:
         make_console().print("No notices in quarantine.")
-    else:
-        # Two lines a row, so that ids are whole where a line has no more than 120 columns.
-        table = Table("received, and why it is here")
-        table.add_column("id", overflow="fold")
-        for one in found:
-            why = [_reason(one.reason)]
-            if one.replays:
-                why.append(f"replayed {one.replays}×")
-            if one.resolved:
-                why.append("taken in")
-            table.add_row(f"{moment(one.received_time)} {one.platform}\n{', '.join(why)}", one.id)
-        make_console().print(table)
+        return
+    table = Table("received, and why it is here")
+    table.add_column("id", overflow="fold")
+    for one in found:
+        why = [_reason(one.reason)]
+        if one.replays:
+            why.append(f"replayed {one.replays}×")
+        if one.resolved:
+            why.append("taken in")
+        table.add_row(f"{moment(one.received_time)} {one.platform}\n{', '.join(why)}", one.id)
+    make_console().print(table)
 
 
 @review.command()
@@ -213,6 +236,19 @@ def _content_document(content: pb.ReportedContent) -> dict[str, Any]:
         "dispute": _dispute(content) or None,
         "stage": _stage(content) or None,
     }
+
+
+def _notice_row(notice: pb.QuarantinedNotice) -> tuple[Value, ...]:
+    return (
+        moment(notice.received_time),
+        notice.platform,
+        _reason(notice.reason),
+        notice.message,
+        notice.body_bytes,
+        notice.replays,
+        "yes" if notice.resolved else "no",
+        notice.id,
+    )
 
 
 def _notice_document(notice: pb.QuarantinedNotice) -> dict[str, Any]:

@@ -15,16 +15,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from watersmeet.client import ROWS_MAX, WatersmeetError, connect
 
+from services.cli.asking import door_of
 from services.cli.client_certificate import caller_in
 from services.cli.console import make_console
-from services.cli.options import DEFAULT_STATE, StateDirectory
+from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.render import amount
 from services.cli.sending.gift_file import GiftFile, UnusableFileError
 from services.cli.sending.refused_file import RefusedFile
 from services.cli.sending.sender import Sender
 from services.cli.sending.summary import Summary
 from services.runtime.identity import Caller, Role
-from services.runtime.supervisor.state import MeshState
 
 _ALL_RECORDED, _COULD_NOT_RUN, _SOME_NOT_ACCEPTED = 0, 1, 2
 _LINE_S = 2.0
@@ -39,12 +39,12 @@ def send(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The gifts (docs/send.md).")],
     partner: Annotated[str, typer.Option(metavar="NAME", help="Whose gifts they are.")],
     target: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="The intake. (that of --state)")
+        str | None, typer.Option(metavar="HOST:PORT", help="The intake. (that of --mesh)")
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="The authority's certificate (PEM).")] = None,
     cert: Annotated[Path | None, typer.Option(help="The partner's certificate (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
-    state: StateDirectory = DEFAULT_STATE,
+    mesh: Mesh = DEFAULT_MESH,
     refused: Annotated[
         Path | None,
         typer.Option(
@@ -64,7 +64,7 @@ def send(
     try:
         if out.resolve() == file.resolve():
             raise _SendError("the refused rows would overwrite the file itself; name another")
-        credentials = _credentials(partner, target, ca, cert, key, state)
+        credentials = _credentials(partner, target, ca, cert, key, mesh)
         with (
             GiftFile(file) as gifts,
             RefusedFile(out, gifts.header) as refusals,
@@ -105,12 +105,12 @@ def _credentials(
     ca: Path | None,
     cert: Path | None,
     key: Path | None,
-    state: Path,
+    mesh: Path,
 ) -> tuple[str, bytes, bytes, bytes]:
-    """Address, authority, certificate, key: those named, or the local mesh's."""
+    """Address, authority, certificate, key: those named, or the mesh's. Raises MeshError."""
     if target is None and ca is None and cert is None and key is None:
-        mesh = MeshState.load(state)
-        return (mesh.address("donations"), *mesh.credentials("partner", partner))
+        door = door_of(mesh, "donations", "partner", partner)
+        return door.address(), door.ca, door.certificate, door.key
     if target is None or ca is None or cert is None or key is None:
         raise _SendError("--target, --ca, --cert and --key belong together; name all four or none")
     certificate = cert.read_bytes()

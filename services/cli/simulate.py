@@ -45,8 +45,10 @@ def simulate(
 ) -> None:
     """Report gifts as the platforms would, to a mesh that runs.
 
-    Opens today's campaign in the catalog if it is not there. Exit status 1 if
-    an answer is not what the plan calls for.
+    The mesh is one on this machine: to report as each platform takes the keys
+    of all of them, which no one person has. Opens today's campaign in the
+    catalog if it is not there. Exit status 1 if an answer is not what the plan
+    calls for.
     """
     console = make_console()
     mesh = MeshState.load(state)

@@ -102,3 +102,12 @@ def test_a_role_does_what_it_may_and_no_more(mesh: MeshState, tmp_path: Path) ->
         assert f"{caller} may not call" in output
         assert "use a certificate of a role that may" in output
         assert output.rstrip().endswith("(PERMISSION_DENIED)")
+
+
+def test_a_partner_sends_by_its_file(mesh: MeshState, tmp_path: Path) -> None:
+    weibo = Person(mesh, tmp_path / "weibo", "partner", "weibo")
+    (weibo.folder / "gifts.csv").write_text(GIFTS, encoding="utf-8")
+    assert "2 │ replayed" in weibo.sees("send", "gifts.csv", "--partner", "weibo")
+    status, output = weibo.does("send", "gifts.csv", "--partner", "alipay")
+    assert status == 1
+    assert "this asks as partner/alipay, and the certificate that" in output

@@ -34,6 +34,8 @@ class FakePeriods(pb_grpc.PeriodServiceServicer):
     ) -> pb.DecidePeriodResponse:
         self.callers.append(caller_of(context))
         period = pb.Period(name=request.period, state=pb.PERIOD_STATE_CLOSED)
+        if request.action == pb.PERIOD_ACTION_PROPOSE_REOPENING:
+            period.reopening_proposed_by = "finance/anna"
         return pb.DecidePeriodResponse(period=period, sequence=7)
 
 
@@ -100,6 +102,14 @@ def test_another_than_the_certificates_person_is_refused(
     assert "--as bob asks as finance/bob" in str(result.exception)
     assert f"is of {caller};" in str(result.exception)
     assert fake.callers == []
+
+
+def test_who_approves_elsewhere_has_a_file_of_their_own(serve_mesh: ServeMesh) -> None:
+    state = serve_mesh(ledger=ledger(FakePeriods()))
+    file = mesh_file(state, MeshState.load(state).address("ledger"))
+    for mesh, words in ((state, "2019-09-05 --approve --as NAME"), (file, "2019-09-05 --approve")):
+        told = run(mesh, "periods", "reopen", "2019-09-05").stdout
+        assert told.rstrip().endswith(f"watersmeet periods reopen {words}")
 
 
 def test_of_several_ledgers_the_one_that_writes_is_asked(serve_mesh: ServeMesh) -> None:

@@ -1,5 +1,7 @@
 """`watersmeet catalog apply`: what a file says becomes calls, and what it cannot say is told."""
 
+import json
+import uuid
 from pathlib import Path
 
 import grpc
@@ -46,6 +48,19 @@ class FakeCatalog(pb_grpc.CatalogServiceServicer):
     ) -> pb.CreateCampaignResponse:
         self.told.append(request.campaign)
         return pb.CreateCampaignResponse(campaign=request.campaign)
+
+    def CloseProject(
+        self, request: pb.CloseProjectRequest, context: grpc.ServicerContext
+    ) -> pb.CloseProjectResponse:
+        uuid.UUID(request.request_id)
+        self.told.append((request.code, request.close_time.ToJsonString()))
+        project = pb.Project(
+            code=request.code,
+            purpose=purpose_pb2.PURPOSE_CHARITY,
+            charity="springs",
+            close_time=request.close_time,
+        )
+        return pb.CloseProjectResponse(project=project)
 
     def ListCharities(
         self, request: pb.ListCharitiesRequest, context: grpc.ServicerContext
@@ -180,3 +195,34 @@ def test_a_file_that_is_not_there(serve_mesh: ServeMesh, tmp_path: Path) -> None
     result = apply(serve_mesh, FakeCatalog(), tmp_path / "none.toml")
     assert isinstance(result.exception, Fault)
     assert "cannot be read" in result.exception.message
+
+
+CLOSE = ("catalog", "close-project", "water", "--at")
+
+
+def test_a_project_is_closed_from_a_moment_on(serve_mesh: ServeMesh) -> None:
+    fake = FakeCatalog()
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, fake))
+    result = run(state, *CLOSE, "2026-12-31T00:00:00+08:00", says="y\n")
+    assert result.exit_code == 0, result.exception
+    assert "Close water at 2026-12-30 16:00:00 UTC?" in result.stderr
+    assert "closed: 2026-12-30T16:00:00Z\n" in result.stdout
+    told = json.loads(run(state, *CLOSE, "2026-12-30T16:00:00Z", "--yes", "--json").stdout)
+    assert (told["project"], told["closed"]) == ("water", "2026-12-30T16:00:00Z")
+    assert fake.told == [("water", "2026-12-30T16:00:00Z")] * 2
+
+
+@pytest.mark.parametrize("time", ["2026-12-31T00:00:00", "soon", "0001-01-01T00:00:00+08:00"])
+def test_a_time_that_names_no_moment_closes_nothing(serve_mesh: ServeMesh, time: str) -> None:
+    fake = FakeCatalog()
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, fake))
+    result = run(state, *CLOSE, time, "--yes")
+    assert (result.exit_code, fake.told) == (2, [])
+    assert "offset from UTC" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_who_says_no_closes_nothing(serve_mesh: ServeMesh) -> None:
+    fake = FakeCatalog()
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, fake))
+    result = run(state, *CLOSE, "2026-12-31T00:00:00Z", says="n\n")
+    assert (result.exit_code, fake.told) == (1, [])

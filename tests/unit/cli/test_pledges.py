@@ -1,6 +1,7 @@
 """`watersmeet pledges`: what is pledged, and what the orders come to."""
 
 import json
+import uuid
 from pathlib import Path
 
 import grpc
@@ -9,7 +10,10 @@ from watersmeet.donations.v1 import pledge_service_pb2 as pb
 from watersmeet.donations.v1 import pledge_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1.money_pb2 import Money
 
-from tests.unit.cli.conftest import ServeMesh, run
+from services.runtime.identity import Caller, Role
+from services.runtime.supervisor.certificates import Authority
+from services.runtime.supervisor.errors import MeshError
+from tests.unit.cli.conftest import ServeMesh, caller_of, run
 
 PLEDGES = [
     pb.Pledge(
@@ -40,7 +44,10 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 
 class FakePledges(pb_grpc.PledgeServiceServicer):
-    """Pages of one pledge, whatever is asked for."""
+    """Pages of one pledge, whatever is asked for. Keeps who gave a remainder, and of what."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, str, int]] = []
 
     def ListPledges(
         self, request: pb.ListPledgesRequest, context: grpc.ServicerContext
@@ -65,6 +72,21 @@ class FakePledges(pb_grpc.PledgeServiceServicer):
         )
         return pb.GetPledgeResponse(pledge=PLEDGES[0], account=account)
 
+    def GiveRemainder(
+        self, request: pb.GiveRemainderRequest, context: grpc.ServicerContext
+    ) -> pb.GiveRemainderResponse:
+        uuid.UUID(request.request_id)
+        self.given.append((caller_of(context), request.code, request.version))
+        account = pb.PledgeAccount(
+            orders=2,
+            paid_micros=26_490_000,
+            share_micros=79_470,
+            given_micros=70_000,
+            remainder_micros=9_470,
+        )
+        given = Money(currency_code="CNY", micros=10_000)
+        return pb.GiveRemainderResponse(given=given, account=account)
+
     def GetOrder(
         self, request: pb.GetOrderRequest, context: grpc.ServicerContext
     ) -> pb.GetOrderResponse:
@@ -81,9 +103,14 @@ class FakePledges(pb_grpc.PledgeServiceServicer):
 
 
 @pytest.fixture
-def state(serve_mesh: ServeMesh) -> Path:
+def fake() -> FakePledges:
+    return FakePledges()
+
+
+@pytest.fixture
+def state(serve_mesh: ServeMesh, fake: FakePledges) -> Path:
     """The state directory of a mesh with the fake for its intake."""
-    return serve_mesh(donations=(pb_grpc.add_PledgeServiceServicer_to_server, FakePledges()))
+    return serve_mesh(donations=(pb_grpc.add_PledgeServiceServicer_to_server, fake))
 
 
 def test_all_pages_of_pledges_are_listed(state: Path) -> None:
@@ -115,3 +142,19 @@ def test_an_order_is_shown_with_its_gifts(state: Path) -> None:
     assert told["gifts"] == [
         {"external_id": "A-1/1", "project": "water", "amount": "0.03", "unit": "CNY"}
     ]
+
+
+def test_a_remainder_is_given_as_its_partner(state: Path, fake: FakePledges) -> None:
+    asked = ("pledges", "give-remainder", "alipay", "merchant-7")
+    nobody = run(state, *asked)
+    assert isinstance(nobody.exception, MeshError)
+    assert "watersmeet certs issue partner alipay" in str(nobody.exception)
+    Authority(state / "certs").issue(Caller(Role.PARTNER, "alipay"))
+    shown = run(state, *asked)
+    assert shown.exit_code == 0, shown.exception
+    for told in ("given now: 0.01\n", "given: 0.07\n", "remainder: 0.00947\n"):
+        assert told in shown.stdout
+    told = json.loads(run(state, *asked, "--version", "2", "--json").stdout)
+    assert (told["pledge"], told["given_now"], told["unit"]) == ("merchant-7", "0.01", "CNY")
+    alipay = "spiffe://watersmeet/partner/alipay"
+    assert fake.given == [(alipay, "merchant-7", 0), (alipay, "merchant-7", 2)]
