@@ -18,6 +18,10 @@ class Deadlines(Generic[Item]):
         self._deadlines: dict[Item, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._deadlines)
+
     def add(self, item: Item) -> None:
         """An item begins. It is in here once, by identity or as it says that it is equal."""
         loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -68,9 +69,10 @@ def _submit(
 
 async def _wait(submitted: Sequence[asyncio.Future[Committed] | Fault]) -> None:
     """Waits for all of them; one who waits no longer does not undo them."""
-    pending = [done for done in submitted if not isinstance(done, Fault)]
-    if pending:
-        await asyncio.wait(pending)
+    for done in submitted:
+        if not isinstance(done, Fault):
+            with suppress(Exception):  # `_fate_of` tells
+                await done
 
 
 def _fate_of(done: asyncio.Future[Committed] | Fault) -> _Fate:

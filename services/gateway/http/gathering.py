@@ -20,12 +20,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class GatherLimits:
-    """calls: under way at once. items, size: of one call; an item that is larger goes alone.
+    """calls: under way at once. few, items, size: of one call; an item that is larger goes alone.
+    One carries its share of all items under way, as there are so many calls, but no less than few
+    if they are there: then one is recorded while another is read and a third arrives.
     gather_s: how long it waits for company (runtime.company). timeout_s: how long an item may take
     from its arrival to its answer.
     """
 
     calls: int
+    few: int
     items: int
     size: int
     gather_s: float
@@ -107,10 +110,12 @@ class Gatherer(Generic[Item, Answer]):
         self._begin()
 
     async def _gather_and_send(self) -> None:
-        limits = self._limits
         try:
             await await_company(
-                lambda: len(self._waiting), self._pause, step_s=limits.gather_s, enough=limits.items
+                lambda: len(self._waiting),
+                self._pause,
+                step_s=self._limits.gather_s,
+                enough=self._share(),
             )
             group = self._take()
         finally:
@@ -129,11 +134,17 @@ class Gatherer(Generic[Item, Answer]):
         for waiting, answer in zip(group, answers, strict=True):
             self._say(waiting, answer)
 
+    def _share(self) -> int:
+        """How many items a call carries at most."""
+        limits = self._limits
+        share = -(-len(self._deadlines) // limits.calls)
+        return min(max(share, limits.few), limits.items)
+
     def _take(self) -> list[_Waiting[Item, Answer]]:
         """What one call carries of what still waits for its answer."""
         group: list[_Waiting[Item, Answer]] = []
-        size = 0
-        while self._waiting and len(group) < self._limits.items:
+        size, share = 0, self._share()
+        while self._waiting and len(group) < share:
             if self._waiting[0].is_over:  # too late, or its sender left
                 self._waiting.popleft()
                 continue

@@ -328,6 +328,25 @@ async def test_many_reports_are_several_submissions() -> None:
     assert sizes == [200, 200, 100]
 
 
+async def test_what_is_ready_meanwhile_does_not_wait_for_all_notices_of_a_call() -> None:
+    read: list[bytes] = []
+
+    class Counting(Script):
+        def read(self, notice: Notice, now: datetime) -> list[Report]:
+            read.append(notice.body)
+            return super().read(notice, now)
+
+    parts = Desk(Counting(SCRIPT.results))
+    notices = [("alipay", Notice("POST", "", {}, b"gift"))] * 10
+    call = asyncio.create_task(parts.desk.accept_all(notices))
+    turns = []
+    while not call.done():
+        await asyncio.sleep(0)
+        turns.append(len(read))
+    assert {2, 4, 6, 8, 10} <= set(turns)
+    assert len(parts.committer.submissions) == 1
+
+
 async def test_a_quarantine_that_fails_hinders_only_what_belongs_there() -> None:
     parts = Desk(SCRIPT)
     parts.store.is_away = True

@@ -36,9 +36,15 @@ class Calls:
 
 
 def gatherer(
-    calls: Calls, *, at_once: int = 2, items: int = 100, size: int = 1_000, timeout_s: float = 30
+    calls: Calls,
+    *,
+    at_once: int = 2,
+    few: int = 100,
+    items: int = 100,
+    size: int = 1_000,
+    timeout_s: float = 30,
 ) -> Gatherer[str, str]:
-    return Gatherer(calls, GatherLimits(at_once, items, size, 0.0, timeout_s))
+    return Gatherer(calls, GatherLimits(at_once, few, items, size, 0.0, timeout_s))
 
 
 async def settled() -> None:
@@ -77,6 +83,23 @@ async def test_a_call_carries_so_many_items_and_so_much() -> None:
     answers = await asyncio.gather(*(gathering.pass_on(i, size) for i, size in sizes.items()))
     assert answers == list(sizes)
     assert calls.made == [["a", "b"], ["c", "d", "e"], ["f"], ["g"], ["h"]]
+
+
+async def test_a_call_carries_its_share_of_all_that_is_under_way_but_not_too_few() -> None:
+    calls = Calls(held=True)
+    gathering = gatherer(calls, at_once=2, few=4, items=8)
+    items = [str(number) for number in range(12)]
+    waiting = [asyncio.create_task(gathering.pass_on(item, 1)) for item in items]
+    await settled()
+    assert calls.made == [items[:6], items[6:]], "each carries half"
+    calls.go_on.set()
+    assert await asyncio.gather(*waiting) == items
+
+    for count, parts in ((5, [4, 1]), (40, [8, 8, 8, 8, 4, 4])):
+        calls.made.clear()
+        many = [str(number) for number in range(count)]
+        assert await asyncio.gather(*(gathering.pass_on(item, 1) for item in many)) == many
+        assert [len(made) for made in calls.made] == parts
 
 
 async def test_a_refused_item_leaves_the_others_alone() -> None:
