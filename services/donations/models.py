@@ -237,8 +237,18 @@ outbox = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
-# Until when each partner is known to be complete, as far as that went out by itself or the ledger
-# has acknowledged it; what is no later is no news.
+# What partners declare to be complete, until all that was recorded of them by then is posted
+# (store/watermarks.py). transaction_id: of the transaction that heard of it, and of its batch.
+declared_watermarks = Table(
+    "declared_watermarks",
+    metadata,
+    Column("partner", _ASCII, primary_key=True),
+    Column("transaction_id", UUID, primary_key=True),
+    Column("complete_until", _TIME, nullable=False),
+)
+
+# Until when each partner is known to be complete, as far as that was told; what is no later is no
+# news.
 watermarks = Table(
     "watermarks",
     metadata,

@@ -104,6 +104,13 @@ class Relay:
                 continue
             await wait_at_most(self._told, POLL_S)
 
+    async def post_all_due(self) -> None:
+        """Posts all that is due, and then the watermarks that may be told. Raises as post_due."""
+        while await self.post_due() == _BATCHES_AT_ONCE:
+            pass  # there is more
+        if await self._outbox.tell_watermarks(self._clock()):
+            await self.post_due()
+
     async def post_due(self) -> int:
         """Posts the oldest batches that are due; returns how many that were.
 
@@ -121,8 +128,7 @@ class Relay:
             await self._post_all(self._take())
             return
         self._looked, self._must_look = now, False
-        while await self.post_due() == _BATCHES_AT_ONCE:
-            pass  # there is more
+        await self.post_all_due()
 
     def _take(self) -> list[Batch]:
         """What was handed over, in the order of its ids."""

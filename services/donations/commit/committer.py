@@ -33,9 +33,6 @@ from services.runtime.errors import Fault, Reason
 
 _log = structlog.get_logger()
 
-# The ledger takes at most 32 facts an entry, and a batch has up to three of its own.
-_WATERMARKS_MAX = 29
-
 # As long as a lane has no more than this, calls join it rather than begin another's transaction.
 _COMPANY_ROWS = 256
 
@@ -286,19 +283,13 @@ class _LaneQueue:
     def take(self, limits: Limits) -> list[_Queued]:
         """Takes as much of what waits as one transaction may hold; at least one."""
         group: list[_Queued] = []
-        rows, micros, watermarks = 0, 0, set[str]()
+        rows, micros = 0, 0
         while self._waiting:
             queued = self._waiting[0]
             submission = queued.submission
             rows += queued.weight
             micros += submission.micros
-            if submission.watermark is not None:
-                watermarks.add(submission.watermark.partner)
-            if group and (
-                rows > limits.group_rows
-                or micros > MICROS_SUM_MAX
-                or len(watermarks) > _WATERMARKS_MAX
-            ):
+            if group and (rows > limits.group_rows or micros > MICROS_SUM_MAX):
                 break
             group.append(self._waiting.popleft())
         if not self._waiting:

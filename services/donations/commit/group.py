@@ -74,7 +74,7 @@ class Group:
             or self.gifts.rails
             or self.facts
             or self.orders
-            or any(one.awaited or one.position for one in self.submissions)
+            or any(one.awaited or one.position or one.watermark for one in self.submissions)
             or self.gifts.suspended.any()
             or self.gifts.is_repeat.any()
         )

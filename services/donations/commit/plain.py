@@ -28,7 +28,6 @@ class PlainRecording:
         self._may_be_named = not RAILS.isdisjoint(target.partner for target in rows.targets)
         all_of_them = np.ones(len(rows), dtype=np.bool_)
         self._batch = batch_of(
-            group,
             batch_id,
             now,
             len(rows),

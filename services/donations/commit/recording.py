@@ -29,7 +29,15 @@ from services.donations.domain import Key, Line, Outcome, moment_of
 from services.donations.gifts.batch import EMPTY_DIGEST, STATING_PARTNER_MAX, Batch, digest_of
 from services.donations.gifts.lines import gift_lines, summed
 from services.donations.gifts.rows import GiftRows
-from services.donations.store import batches, claims, gifts, links, positions, sealing
+from services.donations.store import (
+    batches,
+    claims,
+    gifts,
+    links,
+    positions,
+    sealing,
+    watermarks,
+)
 from services.donations.store.catalog import extent
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
@@ -42,8 +50,8 @@ _NO_OUTCOMES = np.empty(0, dtype=np.uint8)
 class Recorded:
     """What became of a group.
 
-    batch: None if nothing was accepted and no watermark is news. outcomes: of its gifts, in key
-    order. results: one a submission. waiting: how many reports wait for others now.
+    batch: None if nothing was accepted. outcomes: of its gifts, in key order. results: one a
+    submission. waiting: how many reports wait for others now.
     """
 
     batch: Batch | None
@@ -123,24 +131,20 @@ async def record(
     await claims.keep(driver, claimed, batch_id, now)
     seals_some = seals_some or bool(claimed)
     batch = None
-    # With what is new watermarks go out at no cost; alone only where they are news themselves.
-    news = {} if lines else await batches.later_of(driver, _statable(_watermarks(group)))
-    if lines or news:
+    if lines:
         transactions = [batch_id] if seals_some else []
         if carries:
             transactions += await sealing.carry(driver, batch_id)
         seals = await sealing.seals_of(driver, transactions) if transactions else []
         digest = digest_of(gifts_digest, now, accepted, seals)
         lines = _within_limit(summed(lines))
-        if lines:
-            batch = batch_of(group, batch_id, now, accepted, digest, lines, max(events))
-        else:
-            batch = Batch(batch_id, now, accepted, digest, now, lines, news)
+        batch = batch_of(batch_id, now, accepted, digest, lines, max(events))
         await batches.write(driver, batch)
     elif seals_some:
         await sealing.loosen(driver, batch_id)
+    await watermarks.declare(driver, _watermarks(group), batch_id)
     await batches.advance(driver, _offsets(group))
-    made = batch_id if lines else None
+    made = None if batch is None else batch_id
     bought = list[Outcome]()
     if passing is not None:
         # What did not pass came with an order that is there already.
@@ -176,7 +180,6 @@ def _within_limit(lines: list[Line]) -> list[Line]:
 
 
 def batch_of(
-    group: Group,
     batch_id: UUID,
     now: datetime,
     accepted: int,
@@ -185,27 +188,20 @@ def batch_of(
     latest_event: int,
 ) -> Batch:
     """What a group's transaction accepted. accepted, digest: of its gifts."""
-    value_time = moment_of(latest_event)
-    return Batch(batch_id, now, accepted, digest, value_time, lines, _watermarks(group))
+    return Batch(batch_id, now, accepted, digest, moment_of(latest_event), lines, {})
 
 
 def _watermarks(group: Group) -> dict[str, datetime]:
-    """Until when the group's partners say that they are complete."""
-    watermarks: dict[str, datetime] = {}
+    """Until when the group's partners say that they are complete, as far as an entry can state
+    it.
+    """
+    latest: dict[str, datetime] = {}
     for submission in group.submissions:
         if submission.watermark is not None:
             partner, complete_until = submission.watermark
-            watermarks[partner] = max(watermarks.get(partner, complete_until), complete_until)
-    return watermarks
-
-
-def _statable(watermarks: Mapping[str, datetime]) -> dict[str, datetime]:
-    """Those that an entry can state."""
-    return {
-        partner: moment
-        for partner, moment in watermarks.items()
-        if len(partner) <= STATING_PARTNER_MAX
-    }
+            if len(partner) <= STATING_PARTNER_MAX:
+                latest[partner] = max(latest.get(partner, complete_until), complete_until)
+    return latest
 
 
 def _offsets(group: Group) -> dict[tuple[int, str], int]:

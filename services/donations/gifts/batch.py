@@ -63,8 +63,8 @@ class Batch:
     """What one transaction accepted.
 
     value_time: the latest event in it. watermarks: by partner, the moment before which all its
-    gifts have been sent, with this batch or before. A batch without lines states these alone, and
-    its value_time is when it was recorded.
+    gifts are in the books. A batch that states these has no lines, and its value_time is when it
+    was recorded; one of the release before may have both.
     """
 
     id: UUID

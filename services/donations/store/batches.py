@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from services.donations.gifts.batch import DIGEST_VERSION, Batch
@@ -22,13 +21,6 @@ INSERT_OUTBOX = """
 
 # Both rows in one round trip.
 _WRITE = f"WITH batch AS ({INSERT} RETURNING id, recorded_time) {INSERT_OUTBOX}".encode()
-
-_LATER = """
-    INSERT INTO watermarks (partner, complete_until)
-    SELECT * FROM unnest(%s::text[], %s::timestamptz[])
-    ON CONFLICT (partner) DO UPDATE SET complete_until = excluded.complete_until
-    WHERE watermarks.complete_until < excluded.complete_until
-    RETURNING partner"""
 
 _EXISTS = "SELECT 1 FROM batches WHERE id = %s"
 
@@ -57,19 +49,6 @@ def values_of(batch: Batch) -> list[object]:
         outbox_lines.text_of(batch.lines),
         json.dumps(watermarks) if watermarks else "{}",
     ]
-
-
-async def later_of(driver: Driver, watermarks: Mapping[str, datetime]) -> dict[str, datetime]:
-    """Those watermarks that are later than what is known, and are known from now on.
-
-    Whoever states the same partner's at the same moment is waited for.
-    """
-    if not watermarks:
-        return {}
-    partners = sorted(watermarks)
-    times = [watermarks[partner] for partner in partners]
-    found = await driver.execute(_LATER, [partners, times])
-    return {partner: watermarks[partner] for (partner,) in await found.fetchall()}
 
 
 async def exists(driver: Driver, batch_id: UUID) -> bool:

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
 
 from services.donations.domain import HOME_ZONE, Line
-from services.donations.gifts.batch import Batch
-from services.donations.store import outbox_lines
+from services.donations.gifts.batch import EMPTY_DIGEST, Batch, digest_of
+from services.donations.store import batches, outbox_lines, watermarks
+from services.donations.store.driver import driver_of
 from services.runtime import database
 
 _DUE = text(
@@ -37,6 +40,9 @@ _ACKNOWLEDGE = text(
     )
     UPDATE batches SET posted_sequence = posted.sequence FROM posted WHERE batches.id = posted.id"""
 )
+
+# The ledger takes at most 32 facts an entry, and a batch has two of its own.
+_WATERMARKS_MAX = 30
 
 _POSTPONE = text(
     """
@@ -97,6 +103,21 @@ class Outbox:
         parameters = {"ids": list(sequences), "sequences": list(sequences.values())}
         async with database.transaction(self._engine) as connection:
             await connection.execute(_ACKNOWLEDGE, parameters)
+
+    async def tell_watermarks(self, now: datetime) -> bool:
+        """Makes batches, to be posted, of the watermarks that may be told; whether there were any.
+
+        None of them is told before all that was recorded of its partner by then is acknowledged.
+        """
+        async with database.transaction(self._engine) as connection:
+            driver = await driver_of(connection)
+            news = iter((await watermarks.take(driver)).items())
+            told = False
+            while some := dict(islice(news, _WATERMARKS_MAX)):
+                digest = digest_of(EMPTY_DIGEST, now, 0, ())
+                await batches.write(driver, Batch(uuid7(), now, 0, digest, now, [], some))
+                told = True
+        return told
 
     async def postpone(self, problems: Mapping[UUID, str], retry_time: datetime) -> None:
         """The ledger refused these batches, each for a reason; they stay, for a later try."""

@@ -253,17 +253,17 @@ async def test_a_client_that_does_not_read_holds_up_nobody_else(
     assert offsets == [number * 5_000 for number in range(sent)]
 
 
-async def test_a_watermark_reaches_the_ledger_with_its_gifts(
+async def test_a_watermark_reaches_the_ledger_after_its_gifts(
     weibo: Any, ledger: LedgerProcess
 ) -> None:
     call, _ = await open_call(weibo)
     await call.write(batch(0, _TWO, complete_until_time=stamp(NOW_MICROS - 3_600_000_000)))
     answer = (await call.read()).acknowledgement
     await call.done_writing()
-    await eventually(lambda: bool(ledger.ledger.entries))
-    entry = ledger.ledger.entries[answer.batch_id]
-    assert entry.metadata["complete_until/weibo"] == "2019-09-05T11:00:00Z"
-    assert entry.metadata["gifts"] == "2"
+    await eventually(lambda: len(ledger.ledger.entries) == 2)
+    entry, after = ledger.ledger.entries.values()
+    assert after.metadata["complete_until/weibo"] == "2019-09-05T11:00:00Z"
+    assert (entry.entry_id, entry.metadata["gifts"]) == (answer.batch_id, "2")
     assert len(bytes.fromhex(entry.metadata["digest"])) == 32
     assert (entry.cause.id, entry.value_time) == (
         answer.batch_id,

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from psycopg.errors import FeatureNotSupported
 from services.donations.commit.group import gather
 from services.donations.commit.lane import LaneWriter
 from services.donations.commit.recording import Recorded
-from services.donations.commit.submission import Submission, Watermark
+from services.donations.commit.submission import Submission
 from services.donations.domain import Outcome, Rail
 from services.donations.store.lane import Lane
 from services.runtime.clock import Clock
@@ -86,8 +85,7 @@ def test_one_statement_records_what_a_transaction_does(
             lane = CountedLane(parts.engine)
             writer = writer_of(lane, parts.clock)
             await carried(parts, writer)
-            group = replace(first, watermark=Watermark("weibo", NOW))
-            recorded = await writer.write(await gather([group], parts.catalog))
+            recorded = await writer.write(await gather([first], parts.catalog))
             assert lane.plainly == (0 if first.refunds else 1)
             await parts.require_balanced()
             rows = await parts.query(_ROWS)
@@ -107,7 +105,6 @@ def test_one_statement_records_what_a_transaction_does(
     assert plain.batch is not None
     assert other.batch is not None
     assert set(plain.batch.lines) == set(other.batch.lines)
-    assert plain.batch.watermarks == other.batch.watermarks
     assert plain.batch.value_time == other.batch.value_time
 
 
