@@ -13,6 +13,7 @@ import pytest
 
 from services.donations.__main__ import compose
 from services.donations.models import metadata
+from services.donations.relay import Relay
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
 from services.runtime.channel import open_channel
@@ -83,6 +84,17 @@ async def ledger(certificates: Certificates) -> AsyncIterator[LedgerProcess]:
     await process.start()
     yield process
     await process.stop()
+
+
+@pytest.fixture
+async def relay(
+    parts: Parts, ledger: LedgerProcess, certificates: Certificates, clock: FixedClock
+) -> AsyncIterator[Relay]:
+    """A relay that posts when it is told."""
+    files: dict[str, Any] = dict(certificates.settings_for("service", "donations"))
+    channel = open_channel(ledger.address, TlsSettings(**files))
+    yield Relay(parts.outbox, [channel], clock)
+    await channel.close()
 
 
 @pytest.fixture
