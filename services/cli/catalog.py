@@ -15,16 +15,14 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import Yes, confirm
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading import catalog as reading
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present, present_one
 from services.cli.sheets.sheet import Sheet
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 10.0
-
-_PAGE = 1_000
 
 catalog = typer.Typer(help="Show and say what gifts can be given to.", no_args_is_help=True)
 
@@ -39,10 +37,8 @@ def charities(
     """List the charities, with their certificates of public fundraising."""
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
-        request = pb.ListCharitiesRequest(page_size=_PAGE)
-        found = pages(stub.ListCharities, request, timeout_s=_TIMEOUT_S)
-        rows = (reading.charity_row(one) for page in found for one in page.charities)
-        sheet = Sheet("charities", reading.CHARITIES, rows)
+        found = listed(stub.ListCharities, pb.ListCharitiesRequest(), timeout_s=_TIMEOUT_S)
+        sheet = Sheet("charities", reading.CHARITIES, map(reading.charity_row, found))
         present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
@@ -56,10 +52,8 @@ def projects(
     """List the projects and personal appeals. Gifts to other codes stand in suspense."""
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
-        request = pb.ListProjectsRequest(page_size=_PAGE)
-        found = pages(stub.ListProjects, request, timeout_s=_TIMEOUT_S)
-        rows = (reading.project_row(one) for page in found for one in page.projects)
-        sheet = Sheet("projects", reading.PROJECTS, rows)
+        found = listed(stub.ListProjects, pb.ListProjectsRequest(), timeout_s=_TIMEOUT_S)
+        sheet = Sheet("projects", reading.PROJECTS, map(reading.project_row, found))
         present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
@@ -73,10 +67,8 @@ def campaigns(
     """List the campaigns, with the time zone of their days."""
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
-        request = pb.ListCampaignsRequest(page_size=_PAGE)
-        found = pages(stub.ListCampaigns, request, timeout_s=_TIMEOUT_S)
-        rows = (reading.campaign_row(one) for page in found for one in page.campaigns)
-        sheet = Sheet("campaigns", reading.CAMPAIGNS, rows)
+        found = listed(stub.ListCampaigns, pb.ListCampaignsRequest(), timeout_s=_TIMEOUT_S)
+        sheet = Sheet("campaigns", reading.CAMPAIGNS, map(reading.campaign_row, found))
         present(sheet, as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 

@@ -7,14 +7,13 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import donation_intake_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading.gifts import COLUMNS, row_of
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Sheet
 
 _TIMEOUT_S = 60.0
-_PAGE = 1_000
 
 
 def donations(
@@ -28,12 +27,8 @@ def donations(
 
     `watersmeet donation PARTNER ID` shows one with all that became of it.
     """
-    request = pb.ListDonationsRequest(partner=partner, page_size=_PAGE)
+    request = pb.ListDonationsRequest(partner=partner)
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.DonationIntakeServiceStub(channel)
-        rows = (
-            row_of(gift)
-            for page in pages(stub.ListDonations, request, timeout_s=_TIMEOUT_S)
-            for gift in page.donations
-        )
+        rows = map(row_of, listed(stub.ListDonations, request, timeout_s=_TIMEOUT_S))
         present(Sheet("donations", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)

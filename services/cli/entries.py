@@ -10,8 +10,8 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
 from services.cli.between import Since, Until, set_times
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
@@ -64,9 +64,8 @@ def entries(
 
 
 def _rows(ledger: Any, request: pb.ListEntriesRequest) -> Iterator[tuple[Value, ...]]:
-    for page in pages(ledger.ListEntries, request, timeout_s=_TIMEOUT_S):
-        for entry in page.entries:
-            yield from _lines(entry)
+    for entry in listed(ledger.ListEntries, request, timeout_s=_TIMEOUT_S):
+        yield from _lines(entry)
 
 
 def _lines(entry: pb.Entry) -> Iterator[tuple[Value, ...]]:

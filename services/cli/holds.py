@@ -20,15 +20,14 @@ from services.cli.deciding import (
     document_of,
     say_when,
 )
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import print_json, rfc3339, with_unit, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 30.0
-_PAGE = 1_000
 _NAME = re.compile(r"([0-9]{1,18})/([0-9]{1,9})")
 
 holds = typer.Typer(
@@ -74,16 +73,10 @@ def list_holds(
     xlsx: AsXlsx = None,
 ) -> None:
     """List the holds of an account, the earliest first."""
-    request = pb.ListHoldsRequest(
-        code=account, currency_code=currency, open_only=not everything, page_size=_PAGE
-    )
+    request = pb.ListHoldsRequest(code=account, currency_code=currency, open_only=not everything)
     with asking(mesh, "ledger") as channel:
         stub = pb_grpc.HoldServiceStub(channel)
-        rows = (
-            _row(hold)
-            for page in pages(stub.ListHolds, request, timeout_s=_TIMEOUT_S)
-            for hold in page.holds
-        )
+        rows = map(_row, listed(stub.ListHolds, request, timeout_s=_TIMEOUT_S))
         present(Sheet("holds", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 

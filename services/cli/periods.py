@@ -1,6 +1,5 @@
 """`watersmeet periods`: days and months of the books that close, and what came late."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,15 +18,14 @@ from services.cli.deciding import (
     say_when,
     told_entry,
 )
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.render import print_json, rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 30.0
-_PAGE = 1_000
 
 periods = typer.Typer(
     help="Close the books' days and months, and open them again, as finance.", no_args_is_help=True
@@ -73,12 +71,8 @@ def list_periods(
     """List the periods that are not open."""
     with asking(mesh, "ledger") as channel:
         stub = pb_grpc.PeriodServiceStub(channel)
-        request = pb.ListPeriodsRequest(page_size=_PAGE)
-        rows = (
-            _row(period)
-            for page in pages(stub.ListPeriods, request, timeout_s=_TIMEOUT_S)
-            for period in page.periods
-        )
+        request = pb.ListPeriodsRequest()
+        rows = map(_row, listed(stub.ListPeriods, request, timeout_s=_TIMEOUT_S))
         present(Sheet("periods", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
@@ -95,8 +89,8 @@ def late(
     """List gifts that came after their period began to close."""
     with asking(mesh, "ledger") as channel:
         stub = pb_grpc.PeriodServiceStub(channel)
-        request = pb.ListLateArrivalsRequest(period=period, page_size=_PAGE)
-        rows = _late_rows(stub, request)
+        request = pb.ListLateArrivalsRequest(period=period)
+        rows = map(_late_row, listed(stub.ListLateArrivals, request, timeout_s=_TIMEOUT_S))
         present(Sheet("late", LATE_COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 
@@ -190,23 +184,19 @@ def _row(period: pb.Period) -> tuple[Value, ...]:
     )
 
 
-def _late_rows(
-    stub: pb_grpc.PeriodServiceStub, request: pb.ListLateArrivalsRequest
-) -> Iterator[tuple[Value, ...]]:
-    for page in pages(stub.ListLateArrivals, request, timeout_s=_TIMEOUT_S):
-        for one in page.arrivals:
-            yield (
-                one.name.sequence,
-                one.name.position,
-                one.value_date,
-                one.book_date,
-                one.time_zone,
-                rfc3339(one.recorded_time),
-                one.transfer.debit_account,
-                one.transfer.credit_account,
-                amount_of(one.transfer.amount),
-                one.transfer.amount.currency_code,
-                one.transfer.campaign,
-                one.transfer.project,
-                one.transfer.count,
-            )
+def _late_row(one: pb.LateArrival) -> tuple[Value, ...]:
+    return (
+        one.name.sequence,
+        one.name.position,
+        one.value_date,
+        one.book_date,
+        one.time_zone,
+        rfc3339(one.recorded_time),
+        one.transfer.debit_account,
+        one.transfer.credit_account,
+        amount_of(one.transfer.amount),
+        one.transfer.amount.currency_code,
+        one.transfer.campaign,
+        one.transfer.project,
+        one.transfer.count,
+    )

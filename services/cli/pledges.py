@@ -9,8 +9,8 @@ from watersmeet.donations.v1 import pledge_service_pb2 as pb
 from watersmeet.donations.v1 import pledge_service_pb2_grpc as pb_grpc
 
 from services.cli.asking import asking
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.reading.balances import amount_of
 from services.cli.reading.pledges import COLUMNS, account_facts, facts_of, row_of
 from services.cli.render import rfc3339
@@ -18,7 +18,6 @@ from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present, present_
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 
 _TIMEOUT_S = 60.0
-_PAGE = 1_000
 
 pledges = typer.Typer(
     help="Show merchants' pledges and what their orders come to, and give what was cut off.",
@@ -48,14 +47,10 @@ def list_pledges(
     xlsx: AsXlsx = None,
 ) -> None:
     """List a partner's pledges, all versions. What is pledged never changes within a version."""
-    request = pb.ListPledgesRequest(partner=partner, page_size=_PAGE)
+    request = pb.ListPledgesRequest(partner=partner)
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.PledgeServiceStub(channel)
-        rows = (
-            row_of(pledge)
-            for page in pages(stub.ListPledges, request, timeout_s=_TIMEOUT_S)
-            for pledge in page.pledges
-        )
+        rows = map(row_of, listed(stub.ListPledges, request, timeout_s=_TIMEOUT_S))
         present(Sheet("pledges", COLUMNS, rows), as_json=as_json, as_csv=as_csv, xlsx=xlsx)
 
 

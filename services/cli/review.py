@@ -15,8 +15,8 @@ from watersmeet.errors.v1.errors_pb2 import ErrorReason
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person
+from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.pages import pages
 from services.cli.render import amount, moment, print_json, rfc3339
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
@@ -174,8 +174,7 @@ def _show_replays(done: Sequence[tuple[str, pb.Replay]], *, as_json: bool) -> No
 def _conflicts(stub: pb_grpc.ReviewServiceStub, partner: str, limit: int) -> Iterator[pb.Conflict]:
     """The newest claims, as many as the limit says, page by page."""
     request = pb.ListConflictsRequest(partner=partner, page_size=min(limit, _PAGE))
-    found = pages(stub.ListConflicts, request, timeout_s=_TIMEOUT_S)
-    return islice((conflict for page in found for conflict in page.conflicts), limit)
+    return islice(listed(stub.ListConflicts, request, timeout_s=_TIMEOUT_S), limit)
 
 
 def _notices(
@@ -185,8 +184,7 @@ def _notices(
     request = pb.ListQuarantineRequest(
         platform=platform, include_resolved=include_resolved, page_size=min(limit, _PAGE)
     )
-    found = pages(stub.ListQuarantine, request, timeout_s=_TIMEOUT_S)
-    return islice((notice for page in found for notice in page.notices), limit)
+    return islice(listed(stub.ListQuarantine, request, timeout_s=_TIMEOUT_S), limit)
 
 
 def _conflict_row(conflict: pb.Conflict) -> tuple[str, ...]:

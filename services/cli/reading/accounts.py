@@ -5,11 +5,9 @@ from typing import Any
 
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.cli.pages import pages
+from services.cli.listed import listed
 from services.cli.render import rfc3339, word
 from services.cli.sheets.sheet import Column, Value
-
-_PAGE = 1_000
 
 COLUMNS = (
     Column("account"),
@@ -24,9 +22,8 @@ COLUMNS = (
 
 def accounts_of(ledger: Any, prefix: str, *, timeout_s: float) -> Iterator[pb.Account]:
     """The accounts whose codes begin with prefix, by code and unit. ledger: a stub."""
-    request = pb.ListAccountsRequest(code_prefix=prefix, page_size=_PAGE)
-    for page in pages(ledger.ListAccounts, request, timeout_s=timeout_s):
-        yield from page.accounts
+    request = pb.ListAccountsRequest(code_prefix=prefix)
+    return listed(ledger.ListAccounts, request, timeout_s=timeout_s)
 
 
 def row_of(account: pb.Account) -> tuple[Value, ...]:
