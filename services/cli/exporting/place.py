@@ -22,7 +22,9 @@ def whole_or_nothing(folder: Path, begins_anew: Callable[[Path], None]) -> Itera
     is writing it, and OSError.
     """
     if folder.exists():
-        raise MeshError(f"{folder} is there already; name a folder that is not")
+        raise MeshError(
+            f"{folder} is there already; nothing is written over, so name one that is not there"
+        )
     partial = folder.with_name(folder.name + SUFFIX)
     partial.mkdir(parents=True, mode=0o700, exist_ok=True)
     with _only_writer(partial):

@@ -166,10 +166,12 @@ def test_a_key_or_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_what_is_there_is_not_written_over(serve_mesh: ServeMesh, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
+    (folder / "mine").write_text("kept")
     result = export(serve_mesh, FakeLog(parts_of(sample())), folder)
     assert isinstance(result.exception, MeshError)
-    assert "is there already" in str(result.exception)
-    assert list(folder.iterdir()) == []
+    assert f"{folder} is there already; nothing is written over" in str(result.exception)
+    assert [path.read_text() for path in folder.iterdir()] == ["kept"]
+    assert not folder.with_name("archive.partial").exists()
 
 
 @pytest.mark.parametrize("parts", [1, 2])
