@@ -50,9 +50,17 @@ for the sake of a quick start does nothing else for them."""
 def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
     """The application with these commands; only their modules are imported."""
     import typer
+    from typer.core import TyperGroup
+
+    class InOrder(TyperGroup):
+        """Typer itself lists all that have commands of their own behind those that have none."""
+
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  click calls it so
+            return [name for name in COMMANDS if name in self.commands]
 
     app = typer.Typer(
         name="watersmeet",
+        cls=InOrder,
         help="Watersmeet (融汇): many companies' gifts in, one balanced ledger, one total out.",
         no_args_is_help=True,
         add_completion=False,

@@ -40,8 +40,8 @@ class MeshState:
             stored = json.loads((directory / _FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise MeshError(
-                f"no mesh runs in {directory}; start one with `watersmeet up`, "
-                "or name its directory with --state"
+                f"no mesh runs in {directory}; start one with `watersmeet up`, or name another: "
+                "its directory with --state, or the file of one elsewhere with --mesh"
             ) from None
         except OSError as error:
             raise MeshError(f"the mesh's state cannot be read: {error}") from error
