@@ -3,7 +3,7 @@
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +15,12 @@ from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 from services.cli.asking import asking
 from services.cli.console import make_console
 from services.cli.deciding import Yes, confirm
+from services.cli.given_time import given_time
 from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading import catalog as reading
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present, present_one
-from services.cli.sheets.sheet import Sheet
+from services.cli.sheets.sheet import Sheet, named
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 10.0
@@ -94,14 +95,9 @@ def apply(
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
-        raise typer.BadParameter(
-            "a time is ISO 8601 with its offset from UTC, such as 2026-09-05T12:00:00+08:00"
-        ) from None
+        return given_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"a time {error}") from error
 
 
 @catalog.command("close-project")
@@ -127,8 +123,7 @@ def close_project(
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         project = stub.CloseProject(request, timeout=_TIMEOUT_S).project
-    names = (column.name for column in reading.PROJECTS)
-    present_one(dict(zip(names, reading.project_row(project), strict=True)), as_json=as_json)
+    present_one(named(reading.PROJECTS, reading.project_row(project)), as_json=as_json)
 
 
 def _read(file: Path) -> dict[str, Any]:

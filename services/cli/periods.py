@@ -23,7 +23,7 @@ from services.cli.options import DEFAULT_MESH, Mesh
 from services.cli.reading.balances import amount_of
 from services.cli.render import print_json, rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
-from services.cli.sheets.sheet import Column, Kind, Sheet, Value
+from services.cli.sheets.sheet import Column, Kind, Sheet, Value, named
 
 _TIMEOUT_S = 30.0
 
@@ -154,9 +154,7 @@ def _decide(
         answer = stub.DecidePeriod(asked, timeout=_TIMEOUT_S)
     period = answer.period
     if as_json:
-        names = (column.name for column in COLUMNS)
-        facts = dict(zip(names, _row(period), strict=True))
-        print_json({**facts, **document_of(answer, asked)})
+        print_json({**named(COLUMNS, _row(period)), **document_of(answer, asked)})
         return
     console = make_console()
     console.print(

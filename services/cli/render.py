@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import typer
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
-from watersmeet.errors.v1.errors_pb2 import ErrorReason, Problem
+from watersmeet.errors.v1.errors_pb2 import ErrorReason
 from watersmeet.type.v1.money_pb2 import Money
 
 from services.runtime.currency import decimal
@@ -40,9 +40,9 @@ def word(enum: Enumeration, value: int) -> str:
     return enum.Name(value).removeprefix(f"{prefix}_").lower().replace("_", " ")
 
 
-def reason_of(problem: Problem) -> str:
+def reason_of(reason: "ErrorReason.ValueType") -> str:
     """Why something was not done, as errors.v1 calls it: "DONATION_CONFLICT"."""
-    return ErrorReason.Name(problem.reason).removeprefix("ERROR_REASON_")
+    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
 
 def rfc3339(time: Timestamp) -> str:

@@ -17,7 +17,7 @@ from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person
 from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
-from services.cli.render import amount, moment, print_json, rfc3339
+from services.cli.render import amount, moment, print_json, reason_of, rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 from services.runtime.errors import Fault, Reason
@@ -113,7 +113,7 @@ def _show_notices(found: Sequence[pb.QuarantinedNotice]) -> None:
     table = Table("received, and why it is here")
     table.add_column("id", overflow="fold")
     for one in found:
-        why = [_reason(one.reason)]
+        why = [reason_of(one.reason)]
         if one.replays:
             why.append(f"replayed {one.replays}×")
         if one.resolved:
@@ -167,7 +167,7 @@ def _show_replays(done: Sequence[tuple[str, pb.Replay]], *, as_json: bool) -> No
         for notice, one in done:
             refused = one.HasField("problem")
             came_to = "refused again" if refused else ", ".join(_outcomes(one))
-            table.add_row(notice, came_to, _reason(one.problem.reason) if refused else "")
+            table.add_row(notice, came_to, reason_of(one.problem.reason) if refused else "")
         make_console().print(table)
 
 
@@ -195,7 +195,7 @@ def _conflict_row(conflict: pb.Conflict) -> tuple[str, ...]:
         conflict.refund_id,
         _told(conflict.claim),
         _stands(conflict),
-        _reason(conflict.reason),
+        reason_of(conflict.reason),
     )
 
 
@@ -204,7 +204,7 @@ def _conflict_document(conflict: pb.Conflict) -> dict[str, Any]:
         "partner": conflict.partner,
         "external_id": conflict.external_id,
         "refund_id": conflict.refund_id,
-        "reason": _reason(conflict.reason),
+        "reason": reason_of(conflict.reason),
         "received_time": rfc3339(conflict.received_time),
         "claim": _content_document(conflict.claim),
         "gift": _content_document(conflict.gift) if conflict.HasField("gift") else None,
@@ -240,7 +240,7 @@ def _notice_row(notice: pb.QuarantinedNotice) -> tuple[Value, ...]:
     return (
         moment(notice.received_time),
         notice.platform,
-        _reason(notice.reason),
+        reason_of(notice.reason),
         notice.message,
         notice.body_bytes,
         notice.replays,
@@ -253,7 +253,7 @@ def _notice_document(notice: pb.QuarantinedNotice) -> dict[str, Any]:
     return {
         "id": notice.id,
         "platform": notice.platform,
-        "reason": _reason(notice.reason),
+        "reason": reason_of(notice.reason),
         "message": notice.message,
         "received_time": rfc3339(notice.received_time),
         "body_bytes": notice.body_bytes,
@@ -269,7 +269,7 @@ def _replay_document(notice: str, replay: pb.Replay) -> dict[str, Any]:
         "request_id": replay.request_id,
         "replay_time": rfc3339(replay.replay_time),
         "outcomes": _outcomes(replay),
-        "reason": _reason(replay.problem.reason) if refused else None,
+        "reason": reason_of(replay.problem.reason) if refused else None,
         "message": replay.problem.message,
     }
 
@@ -294,13 +294,13 @@ def _told(content: pb.ReportedContent) -> str:
 def _dispute(content: pb.ReportedContent) -> str:
     if not content.HasField("dispute"):
         return ""
-    return intake_pb.DisputeStatus.Name(content.dispute).removeprefix("DISPUTE_STATUS_").lower()
+    return word(intake_pb.DisputeStatus, content.dispute)
 
 
 def _stage(content: pb.ReportedContent) -> str:
     if not content.HasField("stage"):
         return ""
-    return intake_pb.DonationState.Name(content.stage).removeprefix("DONATION_STATE_").lower()
+    return word(intake_pb.DonationState, content.stage)
 
 
 def _stands(conflict: pb.Conflict) -> str:
@@ -317,9 +317,4 @@ def _stands(conflict: pb.Conflict) -> str:
 
 
 def _outcomes(replay: pb.Replay) -> list[str]:
-    names = map(intake_pb.Outcome.Name, replay.outcomes)
-    return [name.removeprefix("OUTCOME_").lower() for name in names]
-
-
-def _reason(reason: "ErrorReason.ValueType") -> str:
-    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
+    return [word(intake_pb.Outcome, outcome) for outcome in replay.outcomes]

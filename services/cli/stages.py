@@ -102,7 +102,7 @@ def _sent(
 
 
 def _conflict(line: int, result: pb.StageResult) -> Conflict:
-    return Conflict(line, reason_of(result.problem), result.problem.message)
+    return Conflict(line, reason_of(result.problem.reason), result.problem.message)
 
 
 def _lots(things: Iterator[T], size: int) -> Iterator[Sequence[T]]:

@@ -7,7 +7,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.cli.listed import listed
 from services.cli.render import rfc3339, word
-from services.cli.sheets.sheet import Column, Value
+from services.cli.sheets.sheet import Column, Value, named
 
 COLUMNS = (
     Column("account"),
@@ -41,4 +41,4 @@ def row_of(account: pb.Account) -> tuple[Value, ...]:
 
 def document_of(account: pb.Account) -> Mapping[str, Value]:
     """One account, for programs."""
-    return dict(zip((column.name for column in COLUMNS), row_of(account), strict=True))
+    return named(COLUMNS, row_of(account))

@@ -6,7 +6,7 @@ from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 
 from services.cli.reading.balances import amount_of
 from services.cli.render import rfc3339, word
-from services.cli.sheets.sheet import Column, Kind, Value
+from services.cli.sheets.sheet import Column, Kind, Value, named
 
 COLUMNS = (
     Column("partner", is_detail=True),
@@ -47,4 +47,4 @@ def row_of(gift: pb.Donation) -> tuple[Value, ...]:
 
 def facts_of(gift: pb.Donation) -> Mapping[str, Value]:
     """The same, each by its column's name."""
-    return dict(zip((column.name for column in COLUMNS), row_of(gift), strict=True))
+    return named(COLUMNS, row_of(gift))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from watersmeet.donations.v1 import pledge_service_pb2 as pb
 
 from services.cli.render import rfc3339
-from services.cli.sheets.sheet import Amount, Column, Kind, Value
+from services.cli.sheets.sheet import Amount, Column, Kind, Value, named
 
 COLUMNS = (
     Column("partner", is_detail=True),
@@ -47,7 +47,7 @@ def row_of(pledge: pb.Pledge) -> tuple[Value, ...]:
 
 def facts_of(pledge: pb.Pledge) -> Mapping[str, Value]:
     """The same, each by its column's name."""
-    return dict(zip((column.name for column in COLUMNS), row_of(pledge), strict=True))
+    return named(COLUMNS, row_of(pledge))
 
 
 def account_facts(account: pb.PledgeAccount, unit: str) -> Mapping[str, Value]:

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from watersmeet.client import Gift
 
+from services.cli.given_time import given_time
+
 COLUMNS = ("external_id", "project", "campaign", "amount", "currency", "time", "donor_reference")
 _OPTIONAL_COLUMNS = frozenset({"campaign", "donor_reference"})
 _AMOUNT = re.compile(r"([+-]?)0*([0-9]+)(?:\.([0-9]{1,6})0*)?")
@@ -177,14 +179,9 @@ def _currency(named: dict[str, str]) -> str:
 
 
 def _time(named: dict[str, str]) -> datetime:
-    """The moment, with its offset."""
+    """The moment, in UTC."""
     text = _text(named, "time", required=True)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _RowError(
-            _INVALID, "time is no ISO 8601 time such as 2019-09-05T12:00:00+08:00"
-        ) from None
-    if moment.tzinfo is None:
-        raise _RowError(_INVALID, "time has no offset from UTC; write +08:00 or Z after it")
-    return moment
+        return given_time(text)
+    except ValueError as error:
+        raise _RowError(_INVALID, f"time {error}") from error

@@ -12,8 +12,8 @@ from watersmeet.donations.v1.donation_intake_service_pb2 import (
     DonationBatch,
     RowResult,
 )
-from watersmeet.errors.v1.errors_pb2 import ErrorReason
 
+from services.cli.render import reason_of
 from services.cli.sending.batches import Batch, batches
 from services.cli.sending.gift_file import GiftFile, GiftRow, MalformedRow
 from services.cli.sending.refused_file import RefusedFile
@@ -80,5 +80,5 @@ class Sender:
 
     def _not_accepted(self, row: GiftRow, result: RowResult) -> None:
         outcome = "conflicting" if result.outcome == OUTCOME_CONFLICTING else "refused"
-        reason = ErrorReason.Name(result.problem.reason).removeprefix("ERROR_REASON_")
+        reason = reason_of(result.problem.reason)
         self._refused.add(row.cells, row.line, outcome, reason, result.problem.message)

@@ -2,12 +2,13 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import life_service_pb2 as pb
 
+from services.cli.given_time import given_time
 from services.runtime.errors import Fault, Reason
 
 COLUMNS = ("partner", "external_id", "stage", "event_id", "time")
@@ -57,15 +58,9 @@ def _event(line: int, row: dict[str, str | None]) -> pb.StageEvent:
 
 def _time(line: int, text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter beyond the years 1 to 9999
-        raise _invalid(
-            line,
-            "time must be ISO 8601 with its offset from UTC, such as 2019-09-05T12:00:00+08:00",
-        ) from None
+        return given_time(text)
+    except ValueError as error:
+        raise _invalid(line, f"time {error}") from error
 
 
 def _invalid(line: int, what: str) -> Fault:

@@ -16,7 +16,7 @@ from xlsxwriter.exceptions import XlsxFileError
 from services.cli.console import make_console
 from services.cli.render import amount, print_json
 from services.cli.sheets.csv_file import write_csv
-from services.cli.sheets.sheet import Amount, Column, Kind, Sheet, Value
+from services.cli.sheets.sheet import Amount, Column, Kind, Sheet, Value, named
 from services.cli.sheets.xlsx_file import TooManyRowsError, write_xlsx
 from services.runtime.currency import decimal
 
@@ -92,8 +92,7 @@ def documents_of(sheet: Sheet) -> list[dict[str, str | int | None]]:
 
 
 def _documents(sheet: Sheet) -> Iterable[dict[str, str | int | None]]:
-    names = [column.name for column in sheet.columns]
-    return (dict(zip(names, map(_json_value, row), strict=True)) for row in sheet.rows)
+    return (document_of(named(sheet.columns, row)) for row in sheet.rows)
 
 
 def _json_value(value: Value) -> str | int | None:

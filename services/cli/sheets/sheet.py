@@ -51,6 +51,11 @@ class Sheet:
     facts: Mapping[str, Value] = field(default_factory=dict)
 
 
+def named(columns: Sequence[Column], row: Sequence[Value]) -> dict[str, Value]:
+    """The values of a row by their columns' names."""
+    return dict(zip((column.name for column in columns), row, strict=True))
+
+
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula: with an apostrophe where it might be one."""
     return f"'{text}" if text.startswith(_FORMULA) else text
