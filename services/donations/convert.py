@@ -308,29 +308,29 @@ def entries_of(batch: Batch, zones: Mapping[str, str]) -> list[ledger_service_pb
 def _entry(
     batch: Batch, entry_id: UUID, facts: dict[str, str], lines: Iterable[Line]
 ) -> ledger_service_pb2.EntryDraft:
-    transfers = []
-    for line in lines:
-        transfers += [
-            ledger_service_pb2.Transfer(
-                debit_account=debit,
-                credit_account=credit,
-                amount=money(line.currency, line.micros),
-                campaign=line.campaign,
-                project=line.project,
-                hour=timestamp_of_micros(line.hour * HOUR_MICROS),
-                count=line.gift_count,
-            )
-            for debit, credit in movements_of(line)
-        ]
-    return ledger_service_pb2.EntryDraft(
+    entry = ledger_service_pb2.EntryDraft(
         entry_id=str(entry_id),
         cause=ledger_service_pb2.Cause(
             kind=ledger_service_pb2.CAUSE_KIND_INTAKE_BATCH, id=str(batch.id)
         ),
         value_time=timestamp_of(batch.value_time),
         metadata=facts,
-        transfers=transfers,
     )
+    add = entry.transfers.add
+    for line in lines:
+        for debit, credit in movements_of(line):
+            transfer = add(
+                debit_account=debit,
+                credit_account=credit,
+                campaign=line.campaign,
+                project=line.project,
+                count=line.gift_count,
+            )
+            # Parts of their own would be made first and copied then.
+            transfer.amount.currency_code = line.currency
+            transfer.amount.micros = line.micros
+            transfer.hour.seconds = line.hour * HOUR_MICROS // 1_000_000
+    return entry
 
 
 def _watermarks(batch: Batch) -> dict[str, str]:

@@ -28,10 +28,15 @@ def count_recorded(group: Group, recorded: Recorded) -> None:
     """Counts everything in a group, now that it is durable."""
     if group.gifts is not None:
         codes = np.bincount(group.gifts.target_indexes * _OUTCOMES + recorded.outcomes)
-        for code in np.flatnonzero(codes).tolist():
-            target, outcome = divmod(code, _OUTCOMES)
-            count_gifts(group.gifts.targets[target].partner, Outcome(outcome), int(codes[code]))
-        metrics.CONFLICTS.inc(int((recorded.outcomes == Outcome.CONFLICTING).sum()))
+        numbers = Counts[tuple[str, Outcome]]()
+        for code, number in enumerate(codes.tolist()):
+            if number:
+                target, outcome = divmod(code, _OUTCOMES)
+                numbers[group.gifts.targets[target].partner, Outcome(outcome)] += number
+        for (partner, outcome), number in numbers.items():
+            count_gifts(partner, outcome, number)
+            if outcome is Outcome.CONFLICTING:
+                metrics.CONFLICTS.inc(number)
     for result in recorded.results:
         for fate in result.refunds:
             metrics.REFUNDS.labels(fate.outcome.name.lower()).inc()

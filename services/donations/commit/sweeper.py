@@ -119,9 +119,13 @@ class Sweeper:
     def _recorded(self, recorded: Recorded) -> None:
         """Wakes up where a pair may have come together."""
         self._waiting += recorded.waiting
-        new = (recorded.outcomes == Outcome.ACCEPTED) | (recorded.outcomes == Outcome.SUSPENDED)
-        if recorded.waiting or (self._waiting and new.any()):
+        if recorded.waiting or (self._waiting and _has_new(recorded)):
             self._told.set()
+
+
+def _has_new(recorded: Recorded) -> bool:
+    new = (recorded.outcomes == Outcome.ACCEPTED) | (recorded.outcomes == Outcome.SUSPENDED)
+    return bool(new.any())
 
 
 def rest_s(looked_s: float) -> float:

@@ -31,7 +31,9 @@ def gift_lines(rows: GiftRows, chosen: NDArray[np.bool_]) -> Iterable[Line]:
     np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
     starts = np.flatnonzero(is_first)
     sums = np.add.reduceat(rows.amounts_micros[places], starts)
-    counts = np.diff(starts, append=len(places))
+    ends = np.empty_like(starts)
+    ends[:-1], ends[-1] = starts[1:], len(places)
+    counts = ends - starts
     firsts = places[starts]
     hours = rows.event_times_micros[firsts] // HOUR_MICROS
     for target, suspended, hour, micros, count in zip(

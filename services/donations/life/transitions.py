@@ -12,6 +12,7 @@ accounts has one meaning to the totals.
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.donations.domain import Line, LineKind, Purpose
@@ -159,17 +160,25 @@ def is_of_suspense(kind: LineKind) -> bool:
 
 def movements_of(line: Line) -> tuple[Movement, ...]:
     """The transfers that a line is posted as, in the ledger's chart of accounts; one or two."""
-    row = BY_KIND[line.kind]
+    return _movements(line.kind, line.purpose, line.partner, line.project, line.charity)
+
+
+# Many small batches have the same lines but for their sums.
+@lru_cache(maxsize=4_096)
+def _movements(
+    kind: LineKind, purpose: Purpose, partner: str, project: str, charity: str
+) -> tuple[Movement, ...]:
+    row = BY_KIND[kind]
     debit, credit, through = row.debit, row.credit, row.through
-    if line.kind is row.back:
+    if kind is row.back:
         debit, credit, through = credit, debit, row.back_through
     pairs = ((debit, credit),) if not through else _around(debit, credit, through)
-    appeals = _APPEALS if line.purpose is Purpose.APPEAL else {}
+    appeals = _APPEALS if purpose is Purpose.APPEAL else {}
     return tuple(
         Movement(
             *(
                 appeals.get(account, account).format(
-                    partner=line.partner, project=line.project, charity=line.charity
+                    partner=partner, project=project, charity=charity
                 )
                 for account in pair
             )

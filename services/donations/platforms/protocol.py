@@ -35,10 +35,12 @@ class Notice:
         cls, http_method: str, query: str, headers: Iterable[tuple[str, str]], body: bytes
     ) -> "Notice":
         """Joins repeated headers with ", " as RFC 9110 says, so that none hides behind another."""
-        joined: dict[str, str] = {}
-        for name, value in headers:
-            key = name.lower()
-            joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        pairs = [(name.lower(), value) for name, value in headers]
+        joined = dict(pairs)
+        if len(joined) < len(pairs):
+            joined.clear()
+            for name, value in pairs:
+                joined[name] = f"{joined[name]}, {value}" if name in joined else value
         return cls(http_method.upper(), query, joined, body)
 
 

@@ -14,7 +14,6 @@ neither appid nor currency. Between true notices WeChat Pay sends some whose sig
 purpose, WECHATPAY/SIGNTEST/…, and expects them to be refused.
 """
 
-import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -133,7 +132,7 @@ class Tencent:
         if not isinstance(associated, str):
             raise malformed("resource.associated_data is no text")
         try:
-            ciphertext = base64.b64decode(text_of(resource, "ciphertext"), validate=True)
+            ciphertext = binascii.a2b_base64(text_of(resource, "ciphertext"), strict_mode=True)
             return self.cipher.decrypt(nonce, ciphertext, associated.encode("utf-8", "replace"))
         except (binascii.Error, ValueError, InvalidTag):
             raise malformed(

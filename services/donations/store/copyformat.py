@@ -7,6 +7,7 @@ length are laid out as wide as the widest, and what is too wide is masked out.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import pack
 from typing import Any, NamedTuple
 
@@ -84,28 +85,50 @@ def array(column: Column, element: int) -> bytes:
 
 def _laid_out(columns: Sequence[Column], *, counted: bool) -> NDArray[np.uint8]:
     """Row after row, each value behind its length. counted: and behind the number of fields."""
-    layout: list[Any] = [("count", ">i2")] if counted else []
-    for number, (values, _) in enumerate(columns):
-        layout.append((f"length{number}", ">i4"))
-        is_bytes = values.ndim == 2
-        layout.append(
-            (f"value{number}", "u1", values.shape[1:])
-            if is_bytes
-            else (f"value{number}", values.dtype)
-        )
+    kinds = [values.shape[1] if values.ndim == 2 else values.dtype for values, _ in columns]
+    layout = _layout(tuple(kinds), counted)
     count = len(columns[0].values)
-    table = np.empty(count, dtype=np.dtype(layout))
+    table = np.empty(count, dtype=layout.table)
     mask: NDArray[np.bool_] | None = None
     if counted:
         table["count"] = len(columns)
-    for number, (values, lengths) in enumerate(columns):
-        name = f"value{number}"
-        place, width = table.dtype.fields[name][1], table.dtype[name].itemsize  # type: ignore[index]
-        table[name] = values
-        table[f"length{number}"] = width if lengths is None else lengths
+    for (values, lengths), (value, length, place, width) in zip(
+        columns, layout.fields, strict=True
+    ):
+        table[value] = values
+        table[length] = width if lengths is None else lengths
         if lengths is not None:
             if mask is None:
-                mask = np.ones((count, table.dtype.itemsize), dtype=np.bool_)
+                mask = np.ones((count, layout.table.itemsize), dtype=np.bool_)
             mask[:, place : place + width] = np.arange(width) < lengths[:, None]
     flat = table.view(np.uint8)
     return flat if mask is None else flat[mask.reshape(-1)]
+
+
+class _Layout(NamedTuple):
+    """table: a row. fields: for each column the names of its value and its length, where the value
+    begins, and how wide it is.
+    """
+
+    table: np.dtype[np.void]
+    fields: Sequence[tuple[str, str, int, int]]
+
+
+# Columns of bytes are as wide as the widest value: ids have at most 64 bytes, and most as many.
+@lru_cache(maxsize=256)
+def _layout(kinds: tuple[np.dtype[Any] | int, ...], counted: bool) -> _Layout:
+    """kinds: for each column the type of its numbers, or how wide its bytes are."""
+    fields: list[Any] = [("count", ">i2")] if counted else []
+    for number, kind in enumerate(kinds):
+        value = ("u1", (kind,)) if isinstance(kind, int) else (kind,)
+        fields += [(f"length{number}", ">i4"), (f"value{number}", *value)]
+    table: np.dtype[np.void] = np.dtype(fields)
+    placed: Any = table.fields
+    values = [f"value{number}" for number in range(len(kinds))]
+    return _Layout(
+        table,
+        [
+            (value, value.replace("value", "length"), placed[value][1], table[value].itemsize)
+            for value in values
+        ],
+    )

@@ -11,10 +11,12 @@ from typing import Any
 
 from services.donations.domain import Line, LineKind, Purpose
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def text_of(lines: Iterable[Line]) -> str:
     """The lines as JSON."""
-    return json.dumps([_values_of(line) for line in lines], separators=(",", ":"))
+    return _encode([_values_of(line) for line in lines])
 
 
 def lines_of(values: Iterable[Any]) -> list[Line]:

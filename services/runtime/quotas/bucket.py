@@ -24,7 +24,10 @@ class TokenBucket:
 
         More than a burst never comes together: for that, a full bucket is enough.
         """
-        self._fill(now)
+        if now != self._then:
+            self._fill(now)
+        if tokens <= self._tokens:
+            return 0.0
         missing = min(tokens, self._burst) - self._tokens
         return missing / self._rate if missing > _ROUNDING else 0.0
 
