@@ -1,11 +1,14 @@
 """Watermarks, on their way to the ledger: told after all that they say is complete."""
 
 import asyncio
+import itertools
 from datetime import UTC, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission, Watermark
@@ -14,7 +17,10 @@ from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.ledgers import LedgerProcess
 from tests.integration.donations.parts import Parts
 from tests.support.clock import FixedClock
-from tests.unit.donations.gifts import a_gift
+from tests.support.examples import fewer_every_day
+from tests.unit.donations.gifts import NOW, a_gift
+
+examples = itertools.count()
 
 
 async def test_a_watermark_is_told_though_no_gift_is_new(
@@ -171,3 +177,78 @@ async def test_a_watermark_that_two_lanes_hear_at_once_is_told_once(
     await relay.post_all_due()
     stated = [dict(entry.metadata) for entry in ledger.ledger.entries.values()]
     assert sum("complete_until/weibo" in facts for facts in stated) == 1
+
+
+# A gift of one of two partners with a watermark or without, one with nothing new, a refusal of what
+# comes next, an end of all refusals, and a round of posting.
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.integers(0, 1), st.booleans()),
+        st.tuples(st.just("repeat"), st.integers(0, 1), st.just(True)),
+        st.tuples(st.sampled_from(["refuse", "mend", "post"]), st.just(0), st.just(False)),
+    ),
+    max_size=20,
+)
+
+
+@pytest.mark.property
+@settings(
+    max_examples=fewer_every_day(2),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=_STEPS)
+async def test_whatever_is_refused_what_is_told_to_be_complete_is(
+    parts: Parts,
+    relay: Relay,
+    ledger: LedgerProcess,
+    clock: FixedClock,
+    steps: list[tuple[str, int, bool]],
+) -> None:
+    """The database outlives the examples; each example's partners are its own."""
+    example, entries = next(examples), ledger.ledger.entries
+    partners = [f"p{example}.{number}" for number in range(2)]
+    recorded: dict[str, list[str]] = {partner: [] for partner in partners}
+    # By partner and declared time: which batches were there by then.
+    complete: dict[tuple[str, str], set[str]] = {}
+    declared = itertools.count(1)
+    refuses_next = False
+    for step, number, has_watermark in [*steps, ("mend", 0, False), ("post", 0, False)]:
+        partner = partners[number]
+        if step == "refuse":
+            refuses_next = True
+        elif step == "mend":
+            ledger.ledger.refuses.clear()
+            clock.advance(timedelta(minutes=2))
+        elif step == "post":
+            await relay.post_all_due()
+        else:
+            is_new = step == "send" or not recorded[partner]
+            name = f"{len(recorded[partner])}" if is_new else "0"
+            watermark = None
+            if has_watermark:
+                minute = timedelta(minutes=next(declared))
+                watermark = Watermark(partner, NOW - timedelta(days=9) + minute)
+            committed = await parts.committer.commit(
+                Submission(gifts=[a_gift(name, partner=partner)], watermark=watermark)
+            )
+            if committed.batch_id is not None:
+                recorded[partner].append(str(committed.batch_id))
+                if refuses_next:
+                    ledger.ledger.refuses.add(str(committed.batch_id))
+                    refuses_next = False
+            if watermark is not None:
+                told = watermark.complete_until.isoformat().replace("+00:00", "Z")
+                complete[partner, told] = set(recorded[partner])
+    posted: set[str] = set()
+    latest = dict[str, str]()
+    for entry_id, entry in entries.items():
+        for key, moment in entry.metadata.items():
+            partner = key.removeprefix("complete_until/")
+            if partner in partners:
+                assert complete[partner, moment] <= posted
+                assert latest.get(partner, "") < moment, "each is news"
+                latest[partner] = moment
+        posted.add(entry_id)
+    assert latest == dict(sorted(complete))
+    assert set(itertools.chain(*recorded.values())) <= posted
+    assert await parts.query("SELECT 1 FROM declared_watermarks UNION SELECT 1 FROM outbox") == []
