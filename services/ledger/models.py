@@ -235,6 +235,8 @@ head = Table(
     # No open hold expires before this; the last entry that changed a period's state.
     Column("next_expiry", _TIME),
     Column("periods_sequence", BigInteger, nullable=False, server_default="0"),
+    # Somebody was told how the books stood then: nothing is recorded as of that or before.
+    Column("asked_time", _TIME),
     CheckConstraint("id = 1", name="one_row"),
 )
 

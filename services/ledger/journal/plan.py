@@ -84,16 +84,18 @@ class Books:
 class Plan:
     """What to write, and what to answer for each draft in their order.
 
-    entries: the new ones; routes: of each, those of its transfers (see Prepared). turnovers: of
-    every account that they use, opened or not, as they will be; stepped: those of them on which
-    holds may be other than before. decisions: what they decide on accounts, in order. totals: what
-    to add. watermarks: what they state; the later time wins. next_expiry: no open hold is over
-    before. periods: their states behind the entries. late: what came late.
+    before: how the accounts stood that are opened. entries: the new ones; routes: of each, those of
+    its transfers (see Prepared). turnovers: of every account that they use, opened or not, as they
+    will be; stepped: those of them on which holds may be other than before. decisions: what they
+    decide on accounts, in order. totals: what to add. watermarks: what they state; the later time
+    wins. next_expiry: no open hold is over before. periods: their states behind the entries. late:
+    what came late.
     """
 
     head: Head
     next_expiry: datetime | None
     periods: Periods
+    before: Mapping[AccountName, Turnover] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     routes: list[Sequence[Route]] = field(default_factory=list)
@@ -177,7 +179,7 @@ class _Planning:
         self._posted: dict[EntryId, Posted | Entry] = dict(books.posted)
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
-        self._plan = Plan(books.head, books.next_expiry, books.periods)
+        self._plan = Plan(books.head, books.next_expiry, books.periods, books.turnovers)
 
     def expire(self, due: Sequence[Due]) -> None:
         """Ends holds that are over."""

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
 
@@ -21,22 +21,14 @@ from services.ledger.domain import AccountName, EntryDraft, EntryId, Head, Posti
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.group import Group, prepare
-from services.ledger.journal.periods import Periods
-from services.ledger.journal.plan import (
-    Books,
-    Outcome,
-    Plan,
-    plan_group,
-    recorded_time,
-)
+from services.ledger.journal.plan import Outcome
 from services.ledger.journal.rules import require_postable
-from services.ledger.journal.standing import names_of
-from services.ledger.posting.leadership import Tenure, standing_by
-from services.ledger.store.posting import PostingStore, PostingTransaction, Seen
-from services.ledger.store.steps import DueHolds
+from services.ledger.posting.appending import Appending
+from services.ledger.posting.leadership import Tenure
+from services.ledger.store.posting import PostingStore
 from services.runtime.clock import Clock
 from services.runtime.company import Pause, await_company
-from services.runtime.database import OutcomeUnknown, fault_of
+from services.runtime.database import fault_of
 from services.runtime.errors import Fault, Reason
 
 _log = structlog.get_logger()
@@ -100,7 +92,7 @@ class Writer:
         self._queued_transfers = 0
         self._arrived = asyncio.Event()
         self._closed = False
-        self._periods = Periods()
+        self._appending = Appending(store, clock, self._limits.value_ahead)
 
     async def post(self, drafts: Iterable[EntryDraft | Fault]) -> list[Outcome]:
         """Posts each draft that can be, and answers in their order when they are durable.
@@ -266,7 +258,7 @@ class Writer:
         unsure: set[bytes] = set()
         while True:
             try:
-                plan = await self._attempt(group, unsure)
+                plan = await self._appending.append(self._tenure.require_term(), group, unsure)
                 break
             except Exception as error:
                 fault = fault_of(error)
@@ -289,52 +281,9 @@ class Writer:
             self._committed(plan.head, plan.change())
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
 
-    async def _attempt(self, group: Group, unsure: set[bytes]) -> Plan:
-        """One transaction. If its commit is lost, adds the hashes of its entries to unsure."""
-        term = self._tenure.require_term()
-        try:
-            async with self._store.begin() as transaction:
-                entry_ids = {prepared.draft.entry_id for prepared in group.drafts}
-                seen = await transaction.lock_head(term, entry_ids, group.accounts())
-                if seen is None:
-                    raise standing_by()
-                locked = seen.locked
-                now = recorded_time(locked.head, self._clock())
-                if locked.periods_sequence != self._periods.sequence:
-                    self._periods = await transaction.periods()
-                books = await _read(transaction, seen, group, now, self._periods)
-                plan = plan_group(group, books, now, self._limits.value_ahead)
-                if plan.entries or plan.next_expiry != locked.next_expiry:
-                    await transaction.append(plan)
-        except OutcomeUnknown:
-            unsure |= {entry.hash for entry in plan.entries}
-            raise
-        return plan
-
     def _count_queue(self, transfers: int) -> None:
         self._queued_transfers += transfers
         metrics.QUEUE_TRANSFERS.set(self._queued_transfers)
-
-
-async def _read(
-    transaction: PostingTransaction,
-    seen: Seen,
-    group: Group,
-    now: datetime,
-    periods: Periods,
-) -> Books:
-    """What the group's plan needs to know: for plain entries, what is seen with the lock."""
-    locked, posted, standing = seen
-    due, next_expiry = DueHolds([], locked.next_expiry)
-    if next_expiry is not None and next_expiry <= now:
-        due, next_expiry = await transaction.due(next_expiry, now)
-    about = {name for p in group.others if p.draft.entry_id not in posted for name in p.about}
-    named = await transaction.named(about) if about else {}
-    if due:
-        names = group.accounts() | names_of([hold for _, hold in due])
-        standing = await transaction.standing(names)
-    turnovers, guards = standing
-    return Books(locked.head, posted, turnovers, guards, named, due, next_expiry, periods)
 
 
 def _posting(outcome: Outcome) -> Posting:

@@ -14,7 +14,7 @@ class BalanceStore:
     """Reads balances, on one connection that it keeps. It raises the database's errors."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._kept = Kept(engine, autocommit=True)
+        self._kept = Kept(engine)
 
     async def close(self) -> None:
         """Ends the connection; another question opens another."""

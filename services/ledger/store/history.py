@@ -38,8 +38,8 @@ class HistoryStore:
         """
         async with self._engine.connect() as connection:
             if await connection.scalar(_MAY_STILL_COME, {"time": time}):
-                await connection.execute(_WAIT_FOR_WRITER)
-                await connection.rollback()  # and holds nobody up
+                await connection.execute(_ASK, {"time": time})
+                await connection.commit()  # and holds nobody up
             return int((await connection.execute(_SEQUENCE_AT, {"time": time})).scalar_one())
 
     async def account_id(self, name: AccountName) -> tuple[int, AccountKind] | None:
@@ -114,9 +114,11 @@ def _line(row: Row[Any]) -> StatementLine:
 # What has been written later rules out that anything is written before.
 _MAY_STILL_COME = text("SELECT coalesce(recorded_time <= :time, true) FROM head")
 
-# The writer takes its time under this row's lock. Not FOR SHARE: readers who hold that together,
-# one always before the other is gone, would never let the writer in.
-_WAIT_FOR_WRITER = text("SELECT FROM head FOR UPDATE")
+# Waits for a writer that took its time under this row's lock; one that comes to it with a time that
+# it took before finds that it has to take another.
+_ASK = text("""
+    UPDATE head SET asked_time = :time WHERE asked_time IS NULL OR asked_time < :time
+""")
 
 # Recording times never run backwards along the chain, so they can be searched by halves; an index
 # for that would cost every posting.

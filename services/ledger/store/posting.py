@@ -6,38 +6,45 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
+from psycopg.errors import UniqueViolation
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.domain import AccountName, Cell, EntryId, Head, Purpose, Sums, TransferName
+from services.ledger.domain import AccountName, EntryId, Head, TransferName
 from services.ledger.journal.decisions import AccountDecision
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Plan, Posted
-from services.ledger.journal.seal import rfc3339
 from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
+from services.ledger.store.additions import TABLES, sums_of
 from services.ledger.store.arrays import array
+from services.ledger.store.at_once import write_at_once
 from services.ledger.store.periods import periods_of
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
+from services.runtime.database import commit
 
 Cursor = psycopg.AsyncCursor[Any]
 
-_TotalsItem = tuple[Cell, Sums]
+_AT_ONCE_MAX = 100
+"""Entries. More than that cost less by COPY, for all its round trips."""
+
+_INSERTS = {name: table.insert().encode() for name, table in TABLES.items()}
 
 
 class Locked(NamedTuple):
     """The head's row.
 
     next_expiry: no open hold is over before; None if none ever is. periods_sequence: the last entry
-    that decided on a period; 0 if none did.
+    that decided on a period; 0 if none did. asked_time: nothing may be recorded as of it or before.
     """
 
     head: Head
     next_expiry: datetime | None
     periods_sequence: int
+    asked_time: datetime | None
 
 
 class Standing(NamedTuple):
@@ -55,13 +62,21 @@ class Seen(NamedTuple):
     standing: Standing
 
 
+class EntryRepeated(Exception):
+    """An entry id that was taken for new is posted already."""
+
+
 class PostingStore:
     """Hands out the transactions of one writer, one after the other."""
 
-    def __init__(self, engine: AsyncEngine, accounts: AccountIds) -> None:
+    def __init__(
+        self, engine: AsyncEngine, accounts: AccountIds, *, at_once_max: int = _AT_ONCE_MAX
+    ) -> None:
+        """at_once_max: so many entries at most are written by one statement."""
         self._engine = engine
         self._session = Session(engine)
         self._accounts = accounts
+        self._at_once_max = at_once_max
 
     async def close(self) -> None:
         """Ends the writer's connection; another transaction opens another."""
@@ -77,6 +92,33 @@ class PostingStore:
             posting = PostingTransaction(connected, self._accounts)
             yield posting
         self._accounts.remember(posting.opened)
+
+    async def continue_chain(self, term: int, plan: Plan, after: Head) -> bool:
+        """Writes a plan of plain movements between accounts that are open, as one transaction.
+
+        after: the end of the chain that it was made from. False, with nothing written, if the chain
+        ends elsewhere by now, if the term is over, if somebody was told meanwhile how the books
+        stood when it is recorded, or if an account's id is not at hand. Raises EntryRepeated, with
+        nothing written, if an entry id is posted already; and as `begin`.
+        """
+        try:
+            if len(plan.entries) <= self._at_once_max and not plan.late:
+                return await self._write_at_once(term, plan, after)
+            async with self._session.transaction() as connected:
+                posting = PostingTransaction(connected, self._accounts)
+                if not await posting.take_head(term, plan, after):
+                    return False
+                await posting.append(plan)
+                return True
+        except UniqueViolation as error:
+            raise EntryRepeated from error
+
+    async def _write_at_once(self, term: int, plan: Plan, after: Head) -> bool:
+        async with self._session.alone() as driver:
+            ids = self._accounts.known(plan.turnovers)
+            if len(ids) < len(plan.turnovers):
+                return False
+            return await commit(write_at_once(driver, term, after, plan, ids))
 
     async def next_expiry(self) -> datetime | None:
         """No open hold is over before this; None if none ever is."""
@@ -113,7 +155,7 @@ class PostingTransaction:
             locking = await self._execute(_LOCK_HEAD)
             posting = await self._execute(_POSTED, {"entry_ids": array(entry_ids)})
             standing = await self._execute(_STANDING, {"ids": array(known.values())})
-        sequence, hash_, recorded_time, found, next_expiry, periods = await _one(locking)
+        sequence, hash_, recorded_time, found, *rest_of_head = await _one(locking)
         if found != term:
             return None
         posted = {entry_id: Posted(*rest) async for entry_id, *rest in posting}
@@ -123,7 +165,23 @@ class PostingTransaction:
             self._ids = known
             stands = await self._standing_of(names, standing)
         head = Head(sequence, hash_, recorded_time)
-        return Seen(Locked(head, next_expiry, periods), posted, stands)
+        return Seen(Locked(head, *rest_of_head), posted, stands)
+
+    async def take_head(self, term: int, plan: Plan, after: Head) -> bool:
+        """Locks the head and returns True, if the plan may be written; see `continue_chain`."""
+        self._ids = self._accounts.known(plan.turnovers)
+        if len(self._ids) < len(plan.turnovers):
+            return False
+        locking = await self._execute(
+            _TAKE_HEAD,
+            {
+                "term": term,
+                "sequence": after.sequence,
+                "hash": after.hash,
+                "recorded_time": plan.head.recorded_time,
+            },
+        )
+        return locking.rowcount == 1
 
     async def standing(self, names: Collection[AccountName]) -> Standing:
         """How those of the accounts stand that are opened, and what binds any of them."""
@@ -164,11 +222,10 @@ class PostingTransaction:
         if plan.entries:
             ids = await self._append(plan, plan.entries[-1].recorded_time)
         async with self._driver.pipeline():  # sent together
-            await self._put_turnovers({ids[name]: sums for name, sums in plan.turnovers.items()})
+            for table, parameters in sums_of(plan, ids):
+                await self._driver.execute(_INSERTS[table.name], parameters, prepare=True)
             await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
             await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
-            await self._add_totals(plan.totals)
-            await self._raise_watermarks(plan.watermarks)
             await self._execute(
                 _MOVE_HEAD,
                 {
@@ -203,19 +260,6 @@ class PostingTransaction:
     ) -> Cursor:
         return await self._driver.execute(statement, parameters, prepare=True)
 
-    async def _put_turnovers(self, turnovers: Mapping[int, Turnover]) -> None:
-        if not turnovers:
-            return
-        ids = sorted(turnovers)
-        await self._execute(
-            _PUT_TURNOVERS,
-            {
-                "ids": array(ids),
-                "debits": array([turnovers[id_].debits for id_ in ids]),
-                "credits": array([turnovers[id_].credits for id_ in ids]),
-            },
-        )
-
     async def _put_held(self, turnovers: Mapping[int, Turnover]) -> None:
         if not turnovers:
             return
@@ -243,48 +287,17 @@ class PostingTransaction:
             },
         )
 
-    async def _add_totals(self, totals: Mapping[Cell, Sums]) -> None:
-        others: list[_TotalsItem] = []
-        appeals: list[_TotalsItem] = []
-        for item in totals.items():
-            cell = item[0]
-            unattributed = cell.purpose is Purpose.UNATTRIBUTED
-            assert unattributed == (not cell.project), "what is attributed has a project"
-            (appeals if cell.purpose is Purpose.APPEAL else others).append(item)
-        await self._add_to(_ADD_TOTALS, others)
-        await self._add_to(_ADD_APPEAL_TOTALS, appeals)
-
-    async def _add_to(self, statement: LiteralString, items: Sequence[_TotalsItem]) -> None:
-        if not items:
-            return
-        cells, sums = zip(*items, strict=True)
-        campaigns, projects, partners, hours, states, currencies, _ = zip(*cells, strict=True)
-        micros, counts = zip(*sums, strict=True)
-        await self._execute(
-            statement,
-            {
-                "campaigns": array(campaigns),
-                "projects": array(projects),
-                "hours": array(map(rfc3339, hours)),
-                "partners": array(partners),
-                "states": array(map(int, states)),
-                "currencies": array(currencies),
-                "micros": array(micros),
-                "counts": array(counts),
-            },
-        )
-
-    async def _raise_watermarks(self, watermarks: Mapping[str, datetime]) -> None:
-        if not watermarks:
-            return
-        await self._execute(
-            _RAISE_WATERMARKS,
-            {"partners": array(watermarks), "times": array(watermarks.values())},
-        )
-
 
 _LOCK_HEAD = """
-    SELECT sequence, hash, recorded_time, term, next_expiry, periods_sequence FROM head FOR UPDATE
+    SELECT sequence, hash, recorded_time, term, next_expiry, periods_sequence, asked_time
+    FROM head FOR UPDATE
+"""
+
+_TAKE_HEAD = """
+    SELECT FROM head
+    WHERE term = %(term)s AND sequence = %(sequence)s AND hash = %(hash)s
+        AND (asked_time IS NULL OR asked_time < %(recorded_time)s)
+    FOR UPDATE
 """
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
@@ -297,14 +310,6 @@ _POSTED = """
 _STANDING = """
     SELECT account_id, debits, credits, held_debits, held_credits, state, account_limit
     FROM balances WHERE account_id = ANY(CAST(%(ids)s AS integer[]))
-"""
-
-_PUT_TURNOVERS = """
-    INSERT INTO balances (account_id, debits, credits)
-    SELECT * FROM unnest(
-        CAST(%(ids)s AS integer[]), CAST(%(debits)s AS bigint[]), CAST(%(credits)s AS bigint[])
-    )
-    ON CONFLICT (account_id) DO UPDATE SET debits = excluded.debits, credits = excluded.credits
 """
 
 _PUT_HELD = """
@@ -324,29 +329,6 @@ _DECIDE = """
         CAST(%(ids)s AS integer[]), CAST(%(states)s AS smallint[]), CAST(%(limits)s AS smallint[])
     ) AS decided (account_id, state, account_limit)
     WHERE b.account_id = decided.account_id
-"""
-
-_ADDING = """
-    INSERT INTO {totals} AS t (campaign, project, hour, partner, state, currency, micros, count)
-    SELECT * FROM unnest(
-        CAST(%(campaigns)s AS text[]), CAST(%(projects)s AS text[]),
-        CAST(%(hours)s AS timestamptz[]), CAST(%(partners)s AS text[]),
-        CAST(%(states)s AS smallint[]), CAST(%(currencies)s AS text[]),
-        CAST(%(micros)s AS bigint[]), CAST(%(counts)s AS bigint[])
-    )
-    ON CONFLICT (campaign, project, hour, partner, state, currency)
-    DO UPDATE SET micros = t.micros + excluded.micros, count = t.count + excluded.count
-"""
-
-_ADD_TOTALS: LiteralString = _ADDING.format(totals="totals")
-
-_ADD_APPEAL_TOTALS: LiteralString = _ADDING.format(totals="appeal_totals")
-
-_RAISE_WATERMARKS = """
-    INSERT INTO watermarks (partner, complete_until)
-    SELECT * FROM unnest(CAST(%(partners)s AS text[]), CAST(%(times)s AS timestamptz[]))
-    ON CONFLICT (partner) DO UPDATE
-    SET complete_until = greatest(watermarks.complete_until, excluded.complete_until)
 """
 
 _MOVE_HEAD = """

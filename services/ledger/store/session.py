@@ -31,14 +31,12 @@ class Kept:
     then done with it. For one user at a time.
     """
 
-    def __init__(self, engine: AsyncEngine, *, autocommit: bool) -> None:
-        """autocommit: each statement is a transaction of its own."""
+    def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._autocommit = autocommit
         self._connected: Connected | None = None
 
     async def open(self) -> Connected:
-        """The connection."""
+        """The connection, on which each statement is a transaction of its own."""
         if self._connected is not None:
             return self._connected
         connection = await self._engine.connect()
@@ -47,7 +45,6 @@ class Kept:
             driver: Driver = raw.driver_connection  # type: ignore[assignment]
             await driver.set_autocommit(True)
             await driver.execute(_SETTINGS)
-            await driver.set_autocommit(self._autocommit)
         except BaseException:
             await connection.invalidate()
             await connection.close()
@@ -68,7 +65,17 @@ class Session:
     """The writer's transactions, on one connection."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._kept = Kept(engine, autocommit=False)
+        self._kept = Kept(engine)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Driver]:
+        """For one statement that is a transaction of its own. Raises the database's errors."""
+        connected = await self._kept.open()
+        try:
+            yield connected.driver
+        except BaseException:
+            await self._roll_back(connected)
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connected]:
@@ -80,8 +87,10 @@ class Session:
         """
         connected = await self._kept.open()
         try:
+            await connected.driver.set_autocommit(False)
             yield connected  # whose first statement begins the transaction
             await database.commit(connected.driver.commit())
+            await connected.driver.set_autocommit(True)
             if connected.connection.in_transaction():
                 await connected.connection.commit()  # of which nothing is left but its own account
         except BaseException:
@@ -98,6 +107,7 @@ class Session:
                 await self.close()
             else:
                 await connected.driver.rollback()
+                await connected.driver.set_autocommit(True)
                 await connected.connection.rollback()
         except Exception:  # noqa: BLE001  the error that led here is the one to tell
             await self.close()

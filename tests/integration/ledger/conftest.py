@@ -33,7 +33,7 @@ EMPTY = """
         appeal_totals, watermarks, rollups, daily_turnovers, checkpoints, tree_nodes,
         log_keys RESTART IDENTITY;
     UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
-        term = 0, next_expiry = NULL, periods_sequence = 0;
+        term = 0, next_expiry = NULL, periods_sequence = 0, asked_time = NULL;
     UPDATE lease SET until = '-infinity'
 """
 

@@ -135,15 +135,17 @@ async def open_parts(
     pace: FeedPace = PACE,
     tenure: Tenure | None = None,
     pause: Pause = asyncio.sleep,
+    at_once_max: int = 100,
 ) -> AsyncIterator[Parts]:
     """A ledger whose writer runs until the block ends.
 
-    tenure: in the first term if None. pause: how the writer waits for company.
+    tenure: in the first term if None. pause: how the writer waits for company. at_once_max: see
+    PostingStore.
     """
     writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
     engine = open_engine(url, name=name, pool_size=8)
     accounts = AccountIds.on(engine)
-    posting = PostingStore(writing_engine, AccountIds.on(writing_engine))
+    posting = PostingStore(writing_engine, AccountIds.on(writing_engine), at_once_max=at_once_max)
     reading = ReadingStore(engine, accounts)
     feed = Feed(reading, clock, replace(pace))
     writer = Writer(

@@ -1,6 +1,7 @@
 """Stand-ins: the donations service's batches, and a network that breaks at the worst moment."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
@@ -97,6 +98,12 @@ def _lines(lines: Iterable[BatchLine]) -> list[pb.BatchLine]:
     ]
 
 
+_COMMITTED = re.compile(rb"COMMIT\x00|INSERT 0 \d+\x00Z\x00\x00\x00\x05I")
+"""How PostgreSQL says that a commit is done, or an INSERT that was a transaction of its own:
+https://www.postgresql.org/docs/current/protocol-message-formats.html (CommandComplete,
+ReadyForQuery)."""
+
+
 class Breaker:
     """Between a client and its database; loses the answer to commits for as long as it is told.
 
@@ -145,8 +152,7 @@ class Breaker:
                 await end.wait_closed()
 
     def _breaks(self, data: bytes) -> bool:
-        # The command tag by which PostgreSQL says that a commit is done.
-        if self.cuts == 0 or b"COMMIT\0" not in data:
+        if self.cuts == 0 or not _COMMITTED.search(data):
             return False
         self.cuts -= 1
         self.lost += 1

@@ -62,6 +62,7 @@ EXEMPT = {
     ("head", "id"),  # a constant, which a constraint holds
     ("head", "term"),  # who may write now
     ("head", "next_expiry"),  # when to look for holds that end
+    ("head", "asked_time"),  # as of when somebody asked
     ("head", "periods_sequence"),  # how far periods have been read
 }
 NAMING = ("entries", "transfers", "reserved", "steps")

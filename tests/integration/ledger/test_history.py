@@ -110,13 +110,13 @@ async def test_a_time_is_answered_for_when_nothing_can_be_recorded_before_it_any
     is_dated, goes_on = asyncio.Event(), asyncio.Event()
 
     async def held_up(self: PostingTransaction, plan: Plan) -> None:
-        is_dated.set()  # its time is taken, and it is not committed
+        is_dated.set()  # its time is taken under the head's lock, and it is not committed
         await goes_on.wait()
         await append(self, plan)
 
     monkeypatch.setattr(PostingTransaction, "append", held_up)
     clock.advance(HOUR)
-    posting = asyncio.create_task(parts.post_all(draft(gift(20))))
+    posting = asyncio.create_task(parts.post_all(draft(gift(20), gift(2, project="road"))))
     await is_dated.wait()
     clock.advance(HOUR)
     answer = asyncio.create_task(held(parts, CLAIMED, AsOf(clock())))
@@ -125,7 +125,7 @@ async def test_a_time_is_answered_for_when_nothing_can_be_recorded_before_it_any
     await asyncio.wait({answer}, timeout=0.2)
     goes_on.set()
     await posting
-    assert await answer == (21, 2)
+    assert await answer == (23, 2)
 
 
 async def test_slow_readers_of_all_balances_leave_the_books_to_others(parts: Parts) -> None:

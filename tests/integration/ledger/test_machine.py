@@ -105,14 +105,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.parts: Parts
         self.breaker: Breaker
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(at_once_max=st.sampled_from([0, 100]))
+    def open(self, at_once_max: int) -> None:
         """A ledger with empty books, behind a network that may lose answers."""
-        self.run(self._open())
+        self.run(self._open(at_once_max))
 
-    async def _open(self) -> None:
+    async def _open(self, at_once_max: int) -> None:
         self.breaker = await self.stack.enter_async_context(Breaker(self.urls.service).listening())
-        self.parts = await self.stack.enter_async_context(open_parts(self.breaker.url, self.clock))
+        self.parts = await self.stack.enter_async_context(
+            open_parts(self.breaker.url, self.clock, at_once_max=at_once_max)
+        )
 
     def teardown(self) -> None:
         """The audit finds nothing; everything is closed."""

@@ -1,0 +1,78 @@
+"""How the books stand behind the last entry that this process has written or met.
+
+While one process writes, it need not ask the database what it has just told it. Nothing of this is
+trusted: what is planned from it is written only if the chain still ends where the memory does, and
+whatever changes the books moves that end.
+"""
+
+from datetime import datetime
+
+from services.ledger.domain import AccountName, Head
+from services.ledger.journal.group import Group
+from services.ledger.journal.periods import Periods
+from services.ledger.journal.plan import Books, Plan
+from services.ledger.journal.standing import Guard, Turnover
+
+_ACCOUNTS_MAX = 200_000
+"""About 100 MB. With more, all are forgotten, and met again as they are used."""
+
+
+class Memory:
+    """The end of the chain, the periods, and the accounts that were met, all as of that end.
+
+    periods: as of the last decision on one that was met, whose number they have.
+    """
+
+    def __init__(self, accounts_max: int = _ACCOUNTS_MAX) -> None:
+        self._accounts_max = accounts_max
+        self._head: Head | None = None
+        self.periods = Periods()
+        self._next_expiry: datetime | None = None
+        self._accounts: dict[AccountName, tuple[Turnover, Guard | None]] = {}
+
+    def forget(self) -> None:
+        """Remembers nothing."""
+        self._head = None
+        self._accounts.clear()
+
+    def books(self, group: Group, now: datetime) -> Books | None:
+        """What a plan for the group needs to know, if none of its entry ids is posted already.
+
+        None if that is not known: of an account that was not met, of transfers that are about
+        others, of holds whose time is over.
+        """
+        is_due = self._next_expiry is not None and self._next_expiry <= now
+        if self._head is None or group.others or is_due:
+            return None
+        turnovers: dict[AccountName, Turnover] = {}
+        guards: dict[AccountName, Guard] = {}
+        for name in group.accounts():
+            known = self._accounts.get(name)
+            if known is None:
+                return None
+            turnovers[name], guard = known
+            if guard is not None:
+                guards[name] = guard
+        return Books(
+            self._head,
+            turnovers=turnovers,
+            guards=guards,
+            next_expiry=self._next_expiry,
+            periods=self.periods,
+        )
+
+    def learn(self, books: Books, plan: Plan) -> None:
+        """Follows a plan that was made from these books and is written."""
+        if self._head != books.head:
+            self._accounts.clear()
+        met = books.turnovers.keys() | plan.turnovers.keys()
+        if len(self._accounts) + len(met) > self._accounts_max:
+            self._accounts.clear()
+        for turnovers in (books.turnovers, plan.turnovers):
+            for name, turnover in turnovers.items():
+                self._accounts[name] = turnover, books.guards.get(name)
+        for decision in plan.decisions:  # by which other guards stand there
+            self._accounts.pop(decision.name, None)
+        self._head = plan.head
+        self.periods = plan.periods
+        self._next_expiry = plan.next_expiry
