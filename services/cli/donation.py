@@ -24,7 +24,7 @@ _REFUNDS = (
     Column("amount", Kind.AMOUNT),
     Column("unit"),
     Column("is"),
-    Column("given_back"),
+    Column("given_back", Kind.TIME),
     Column("reported_by"),
     Column("batch"),
 )
@@ -33,14 +33,14 @@ _DISPUTES = (
     Column("status"),
     Column("amount", Kind.AMOUNT),
     Column("unit"),
-    Column("happened"),
+    Column("happened", Kind.TIME),
     Column("reported_by"),
 )
 _EVENTS = (
     Column("moved"),
     Column("amount", Kind.AMOUNT),
     Column("unit"),
-    Column("booked"),
+    Column("booked", Kind.TIME),
     Column("batch"),
 )
 

@@ -24,7 +24,7 @@ _PAGE = 500
 COLUMNS = (
     Column("entry", Kind.NUMBER),
     Column("line", Kind.NUMBER, is_detail=True),
-    Column("recorded", is_detail=True),
+    Column("recorded", Kind.TIME, is_detail=True),
     Column("value_date"),
     Column("cause", is_detail=True),
     Column("debit_account"),
@@ -33,7 +33,7 @@ COLUMNS = (
     Column("unit"),
     Column("campaign", is_detail=True),
     Column("project", is_detail=True),
-    Column("hour", is_detail=True),
+    Column("hour", Kind.TIME, is_detail=True),
     Column("gifts", Kind.NUMBER),
 )
 

@@ -41,7 +41,7 @@ COLUMNS = (
     Column("credit_account"),
     Column("amount", Kind.AMOUNT),
     Column("unit"),
-    Column("expires"),
+    Column("expires", Kind.TIME),
     Column("campaign", is_detail=True),
     Column("project", is_detail=True),
     Column("gifts", Kind.NUMBER, is_detail=True),

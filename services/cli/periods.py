@@ -50,7 +50,7 @@ LATE_COLUMNS = (
     Column("value_date"),
     Column("book_date"),
     Column("time_zone", is_detail=True),
-    Column("recorded", is_detail=True),
+    Column("recorded", Kind.TIME, is_detail=True),
     Column("debit_account"),
     Column("credit_account"),
     Column("amount", Kind.AMOUNT),

@@ -51,8 +51,14 @@ def rfc3339(time: Timestamp) -> str:
 
 
 def moment(time: Timestamp) -> str:
-    """A time for people: in UTC, to the second."""
-    return time.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time for people: in UTC, to the second: "2026-09-05 12:00:00Z"."""
+    return to_the_second(rfc3339(time))
+
+
+def to_the_second(time: str) -> str:
+    """The same of a time for programs."""
+    day, _, clock = time.removesuffix("Z").partition("T")
+    return f"{day} {clock.partition('.')[0]}Z"
 
 
 def print_json(document: object) -> None:

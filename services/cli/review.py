@@ -33,7 +33,7 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many,
 Platform = Annotated[str | None, typer.Option(metavar="CODE", help="Only this platform's notices.")]
 
 _CONFLICTS = (
-    Column("received"),
+    Column("received", Kind.TIME),
     Column("partner"),
     Column("gift"),
     Column("refund"),
@@ -42,7 +42,7 @@ _CONFLICTS = (
     Column("reason"),
 )
 _NOTICES = (
-    Column("received"),
+    Column("received", Kind.TIME),
     Column("platform"),
     Column("reason"),
     Column("message"),
@@ -189,7 +189,7 @@ def _notices(
 
 def _conflict_row(conflict: pb.Conflict) -> tuple[str, ...]:
     return (
-        moment(conflict.received_time),
+        rfc3339(conflict.received_time),
         conflict.partner,
         conflict.external_id,
         conflict.refund_id,
@@ -238,7 +238,7 @@ def _content_document(content: pb.ReportedContent) -> dict[str, Any]:
 
 def _notice_row(notice: pb.QuarantinedNotice) -> tuple[Value, ...]:
     return (
-        moment(notice.received_time),
+        rfc3339(notice.received_time),
         notice.platform,
         reason_of(notice.reason),
         notice.message,

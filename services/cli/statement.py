@@ -21,7 +21,7 @@ _TIMEOUT_S = 3_600.0
 COLUMNS = (
     Column("entry", Kind.NUMBER),
     Column("line", Kind.NUMBER, is_detail=True),
-    Column("recorded", is_detail=True),
+    Column("recorded", Kind.TIME, is_detail=True),
     Column("value_date"),
     Column("counterpart"),
     Column("cause", is_detail=True),

@@ -7,7 +7,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.cli.listed import listed
 from services.cli.render import rfc3339, word
-from services.cli.sheets.sheet import Column, Value, named
+from services.cli.sheets.sheet import Column, Kind, Value, named
 
 COLUMNS = (
     Column("account"),
@@ -16,7 +16,7 @@ COLUMNS = (
     Column("owner", is_detail=True),
     Column("state"),
     Column("limit"),
-    Column("opened", is_detail=True),
+    Column("opened", Kind.TIME, is_detail=True),
 )
 
 

@@ -4,7 +4,7 @@ from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.type.v1 import purpose_pb2
 
 from services.cli.render import rfc3339, word
-from services.cli.sheets.sheet import Column, Value
+from services.cli.sheets.sheet import Column, Kind, Value
 
 CHARITIES = (
     Column("charity"),
@@ -19,13 +19,13 @@ PROJECTS = (
     # Who answers for it: a charity, or the platform of a personal appeal.
     Column("charity"),
     Column("organiser"),
-    Column("closed"),
+    Column("closed", Kind.TIME),
 )
 CAMPAIGNS = (
     Column("campaign"),
     Column("name"),
-    Column("starts"),
-    Column("ends"),
+    Column("starts", Kind.TIME),
+    Column("ends", Kind.TIME),
     Column("time_zone"),
 )
 

@@ -20,8 +20,8 @@ COLUMNS = (
     Column("refunded_unit", is_detail=True),
     Column("state"),
     Column("stands_in"),
-    Column("given"),
-    Column("recorded", is_detail=True),
+    Column("given", Kind.TIME),
+    Column("recorded", Kind.TIME, is_detail=True),
     Column("batch", is_detail=True),
 )
 

@@ -17,8 +17,8 @@ COLUMNS = (
     Column("unit"),
     Column("projects"),
     Column("campaign", is_detail=True),
-    Column("starts"),
-    Column("ends"),
+    Column("starts", Kind.TIME),
+    Column("ends", Kind.TIME),
     Column("rounded_to", Kind.AMOUNT, is_detail=True),
 )
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from xlsxwriter.exceptions import XlsxFileError
 
 from services.cli.console import make_console
-from services.cli.render import amount, print_json
+from services.cli.render import amount, print_json, to_the_second
 from services.cli.sheets.csv_file import write_csv
 from services.cli.sheets.sheet import Amount, Column, Kind, Sheet, Value, named
 from services.cli.sheets.xlsx_file import TooManyRowsError, write_xlsx
@@ -139,18 +139,21 @@ def table_of(columns: Sequence[Column], rows: Iterable[Sequence[Value]]) -> Tabl
         is_text = column.kind is Kind.TEXT
         table.add_column(
             column.title,
-            justify="left" if is_text else "right",
+            justify="left" if is_text or column.kind is Kind.TIME else "right",
             no_wrap=not is_text,
             overflow="fold" if is_text else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(Text(_shown(row[place])) for place in shown))
+        cells = (_shown(row[place], columns[place].kind) for place in shown)
+        table.add_row(*map(Text, cells))
     return table
 
 
-def _shown(value: Value) -> str:
+def _shown(value: Value, kind: Kind = Kind.TEXT) -> str:
     if value is None:
         return ""
+    if kind is Kind.TIME and isinstance(value, str):
+        return to_the_second(value)
     if isinstance(value, Amount):
         return amount(*value)
     return f"{value:,}" if isinstance(value, int) else value

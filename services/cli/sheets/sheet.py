@@ -14,7 +14,8 @@ class Amount(NamedTuple):
 
 
 Value = str | int | Amount | None
-"""Text; a whole number; an amount in a column of amounts; None for an empty cell."""
+"""Text; a whole number; an amount in a column of amounts; None for an empty cell. A time is text as
+`render.rfc3339` has it, in a column of times."""
 
 
 class Kind(Enum):
@@ -23,6 +24,7 @@ class Kind(Enum):
     TEXT = "text"
     NUMBER = "number"
     AMOUNT = "amount"
+    TIME = "time"
 
 
 class Column(NamedTuple):

@@ -44,7 +44,7 @@ def _write_book(sheet: Sheet, path: Path) -> None:
         page.freeze_panes(1, 0)
         for place, column in enumerate(sheet.columns):
             page.write_string(0, place, column.title, bold)
-            page.set_column(place, place, 30 if column.kind is Kind.TEXT else 18)
+            page.set_column(place, place, 18 if column.kind in (Kind.NUMBER, Kind.AMOUNT) else 30)
         for number, row in enumerate(sheet.rows, start=1):
             if number > _ROWS_MAX:
                 raise TooManyRowsError(

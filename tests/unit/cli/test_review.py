@@ -243,7 +243,7 @@ def test_quarantine_is_listed_without_contents(state: Path, fake: FakeReview) ->
 def test_quarantine_goes_to_a_sheet(state: Path) -> None:
     first, second, _ = run(state, "quarantine", "--csv").stdout.splitlines()[1:]
     assert first == (
-        f"2026-09-05 12:00:00Z,tencent,SIGNATURE_INVALID,no such serial,700,0,no,{IDS[0]}"
+        f"2026-09-05T12:00:00Z,tencent,SIGNATURE_INVALID,no such serial,700,0,no,{IDS[0]}"
     )
     assert second.endswith(f",1,yes,{IDS[1]}")
 

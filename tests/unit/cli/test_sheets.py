@@ -135,6 +135,22 @@ def test_a_table_is_for_people_and_takes_no_text_for_markup(
     assert "as of entry: 7" in shown
 
 
+def test_a_time_is_whole_for_programs_and_to_the_second_for_people(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times: list[tuple[Value, ...]] = [
+        ("2026-09-05T12:00:00.123456Z",),
+        ("2026-09-05T12:00:01Z",),
+        (None,),
+    ]
+    one = Sheet("times", (Column("given", Kind.TIME),), times)
+    present(one, as_json=False, as_csv=False, xlsx=None)
+    shown = capsys.readouterr().out
+    assert "│ 2026-09-05 12:00:00Z │\n│ 2026-09-05 12:00:01Z │\n" in shown
+    present(one, as_json=False, as_csv=True, xlsx=None)
+    assert capsys.readouterr().out.splitlines()[1:3] == [time for (time,) in times[:2]]
+
+
 def test_details_are_for_files_and_not_for_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     columns = (*COLUMNS, Column("hour", is_detail=True))
     detailed = Sheet("entries", columns, [("x", 1, cny(2), "noon")])
