@@ -20,6 +20,7 @@ DOMAIN = (
     *("donations/domain.py", "donations/gifts/*.py", "donations/catalog/*.py"),
     *("donations/platforms/*.py", "donations/donors/*.py"),
     *("donations/pledges/*.py", "donations/review/*.py", "donations/life/*.py"),
+    "donations/allocation/*.py",
     *("ledger/domain.py", "ledger/journal/*.py", "ledger/log/tree.py", "ledger/log/note.py"),
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
     "gateway/catalog/listing.py",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from watersmeet.donations.v1 import (
+    allocation_service_pb2_grpc,
     batch_service_pb2_grpc,
     catalog_service_pb2_grpc,
     donation_intake_service_pb2_grpc,
@@ -18,6 +19,8 @@ from watersmeet.donations.v1 import (
     review_service_pb2_grpc,
 )
 
+from services.donations.allocation_desk import AllocationDesk
+from services.donations.allocation_service import AllocationService
 from services.donations.batch_service import BatchService
 from services.donations.catalog.memory import Catalog
 from services.donations.catalog_service import CatalogService
@@ -42,6 +45,7 @@ from services.donations.relay import Relay
 from services.donations.review_desk import ReviewDesk
 from services.donations.review_service import ReviewService
 from services.donations.settings import Settings
+from services.donations.store.allocations import AllocationStore
 from services.donations.store.catalog import CatalogStore
 from services.donations.store.conflicts import ConflictStore
 from services.donations.store.donors import DonorStore
@@ -55,6 +59,7 @@ from services.donations.store.reading import GiftReader
 from services.donations.store.rederiving import LifeReader
 from services.donations.store.review import ReviewStore
 from services.donations.store.summary import BatchReader
+from services.donations.store.suspense import SuspenseReader
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade
@@ -189,6 +194,13 @@ async def compose(
             review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
             ReviewService(ConflictStore(engine), review, ReviewDesk(review, desk, clock), catalog),
             f"{_PACKAGE}.ReviewService",
+        )
+        suspense = SuspenseReader(engine)
+        allocations = AllocationDesk(committer, catalog, AllocationStore(engine), suspense, clock)
+        server.add(
+            allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server,
+            AllocationService(allocations, suspense, catalog),
+            f"{_PACKAGE}.AllocationService",
         )
         server.add_background(committer.run, "committer")
         server.add_background(sweeper.run, "sweeper")

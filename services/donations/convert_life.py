@@ -4,6 +4,7 @@ from watersmeet.donations.v1 import batch_service_pb2
 from watersmeet.donations.v1 import donation_intake_service_pb2 as pb
 from watersmeet.donations.v1 import life_service_pb2 as life_pb
 
+from services.donations.allocation.allocation import RecordedAllocation
 from services.donations.commit.submission import Fate
 from services.donations.convert import (
     money,
@@ -107,6 +108,17 @@ def donation_message(recorded: RecordedGift) -> pb.Donation:
         reports=map(report_message, recorded.reports),
         disputes=map(dispute_message, recorded.disputes),
         events=(_event_message(move, recorded.booked_currency) for move in recorded.moves),
+        allocation=_allocation_message(recorded.allocation) if recorded.allocation else None,
+    )
+
+
+def _allocation_message(allocation: RecordedAllocation) -> pb.DonationAllocation:
+    return pb.DonationAllocation(
+        project=allocation.project,
+        campaign=allocation.campaign,
+        caller=allocation.caller,
+        request_id=str(allocation.request_id),
+        allocate_time=timestamp_of(allocation.allocate_time),
     )
 
 

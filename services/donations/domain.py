@@ -59,6 +59,9 @@ class LineKind(IntEnum):
     SETTLED_REFUND_BACK = 18
     DISPUTE_BACK = 19
     SETTLED_DISPUTE_BACK = 20
+    # Out of suspense, and to the project that finance allocates.
+    RELEASE = 21
+    ALLOCATION = 22
 
 
 class Purpose(IntEnum):
@@ -116,6 +119,13 @@ class Gift:
     rail: Rail | None = None
 
 
+class Attribution(NamedTuple):
+    """Where a gift counts. campaign: may be empty."""
+
+    project: str
+    campaign: str
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """A refund as its partner reports it.
@@ -135,7 +145,8 @@ class Refund:
 class Line(NamedTuple):
     """The sum of a batch's gifts or moves that share all but the last two.
 
-    campaign: as reported. project: empty in suspense; purpose is then UNATTRIBUTED.
+    campaign: as reported; of allocated gifts that for which they count. project: empty in suspense;
+    purpose is then UNATTRIBUTED.
     charity: only where its bank account is moved. hour: hours since 1970-01-01T00:00:00Z, of the
     gifts, whatever happened to them later. micros: positive. gift_count: gifts that came into what
     the line says, or that left it where it takes back; a gift's later moves of a kind count 0.

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from services.donations.models_allocation import declare_allocation
 from services.donations.models_life import declare_life
 from services.donations.models_pledges import declare_pledges
 from services.donations.models_seals import declare_seals, seal_column
@@ -38,6 +39,7 @@ from services.runtime.database import NAMING_CONVENTION
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 declare_life(metadata)
 declare_pledges(metadata)
+declare_allocation(metadata)
 declare_seals(metadata)
 
 # Ids and codes are ASCII, and compare byte by byte, as Python does. Platforms' ids begin with the

@@ -73,6 +73,10 @@ _SERVICES: Mapping[str, Mapping[str, Grants]] = {
         "GetQuarantined": frozenset({"finance"}),
         "ReplayQuarantine": frozenset({"finance"}),
     },
+    "watersmeet.donations.v1.AllocationService": {
+        "ListSuspense": _PARTNER_AND_OFFICE,
+        "AllocateDonations": frozenset({"finance"}),
+    },
     "watersmeet.donations.v1.PositionService": {
         "CheckPositions": frozenset({"service/ledger", "finance"}),
     },

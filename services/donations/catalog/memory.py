@@ -160,6 +160,11 @@ class Catalog:
         """Of what is known here."""
         return self._snapshot.extent
 
+    @property
+    def known(self) -> Snapshot:
+        """All that is known here."""
+        return self._snapshot
+
     async def refresh(self) -> None:
         """Reads everything again. Raises the database's errors."""
         async with self._reading:

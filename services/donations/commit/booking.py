@@ -1,6 +1,6 @@
 """Books what has happened to gifts: the difference between their positions and what is booked."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -24,6 +24,27 @@ from services.runtime.errors import Reason
 _NOTHING = Told()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that is recorded of some gifts, which are locked. family: knows the gifts."""
+
+    family: Family
+    gifts: dict[Key, KnownGift]
+    told: dict[Key, Told]
+
+    def position(self, key: Key) -> tuple[Position, bool]:
+        """As joined_position."""
+        return joined_position(self.family, self.gifts, self.told, key)
+
+
+Allot = Callable[[Found], Awaitable[Collection[Key]]]
+"""Records where some of the found gifts are to count, and returns which."""
+
+
+class LinkCame(Exception):
+    """Another transaction has linked a gift; begun anew, all that is related to it is found."""
+
+
 @dataclass(slots=True)
 class Booked:
     """What a transaction booked.
@@ -40,10 +61,14 @@ class Booked:
     waiting: int = 0
 
 
-async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Booked:
+async def book(
+    driver: Driver, touched: Collection[Key], batch_id: UUID, allot: Allot | None = None
+) -> Booked:
     """Books these gifts' positions, those of other transactions' reports included.
 
     touched: reports that something happened to, whether or not their gifts are recorded.
+    allot: what is to be done between reading and booking. Only then it may raise LinkCame; the
+    transaction must then be rolled back.
     """
     if not touched:
         return Booked()
@@ -56,11 +81,15 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
     related = family.related(touched)
     if not related <= members:
         # A link came meanwhile. The next look finds them all.
+        if allot is not None:
+            raise LinkCame
         await positions.wait(driver, related, batch_id)
         return Booked(waiting=len(related))
     gifts = await known.find_gifts(driver, members)
     family = known.knowing(family, gifts)
     told = await facts.read(driver, members)
+    if allot is not None and (allotted := await allot(Found(family, gifts, told))):
+        gifts |= await known.find_gifts(driver, allotted)
     moves = await positions.moves_of(driver, gifts)
     booked = Booked()
     bookings: dict[Key, Booking] = {}
@@ -69,8 +98,9 @@ async def book(driver: Driver, touched: Collection[Key], batch_id: UUID) -> Book
         stored = moves.get(key, [])
         difference = moves_between(((move.kind, move.micros) for move in stored), position.flows)
         bookings[key] = Booking(len(stored), difference, position, joined)
+        gift = gifts[key]
         booked.lines += move_lines(
-            gifts[key].gift, gifts[key].purpose, gifts[key].charity, difference
+            gift.gift, gift.purpose, gift.charity, difference, gift.allocated
         )
         if difference:
             booked.events.append(_latest(gifts, told, _sources(family, gifts, key)))
@@ -111,6 +141,7 @@ def joined_position(
         ],
         suspended=gift.suspended,
         joined=joined,
+        allocated=gift.allocated is not None,
     )
     return position, joined
 

@@ -287,11 +287,16 @@ class _LaneQueue:
         while self._waiting:
             queued = self._waiting[0]
             submission = queued.submission
+            # What is judged by the catalog as it is now is on its own.
+            if group and submission.allocation is not None:
+                break
             rows += queued.weight
             micros += submission.micros
             if group and (rows > limits.group_rows or micros > MICROS_SUM_MAX):
                 break
             group.append(self._waiting.popleft())
+            if submission.allocation is not None:
+                break
         if not self._waiting:
             self._filled.clear()
             self._has_company = False

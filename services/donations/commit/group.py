@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from services.donations.allocation.allocation import AllocationStep
+from services.donations.allocation.judging import Target
 from services.donations.catalog.memory import Catalog, Extent
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Key, Outcome, bucket_of
@@ -36,6 +38,7 @@ class Group:
     facts: all that happened to gifts, with the gifts' keys. partner_ids: of every partner named.
     orders: all their orders. gift_orders: for each gift, in the order in which they came, the
     position of its order, or -1; None if there are no orders.
+    target: of an allocation.
     """
 
     submissions: Sequence[Submission]
@@ -46,6 +49,12 @@ class Group:
     orders: Sequence[KeyedOrder] = ()
     gift_orders: Ints | None = None
     extent: Extent = field(default_factory=Extent)
+    target: Target | None = None
+
+    @property
+    def allocation(self) -> AllocationStep | None:
+        """The gifts to allocate, if that is what its one submission is."""
+        return self.submissions[0].allocation
 
     @property
     def awaited(self) -> frozenset[Key]:
@@ -74,6 +83,7 @@ class Group:
             or self.gifts.rails
             or self.facts
             or self.orders
+            or self.allocation is not None
             or any(one.awaited or one.position or one.watermark for one in self.submissions)
             or self.gifts.suspended.any()
             or self.gifts.is_repeat.any()
@@ -109,6 +119,9 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
         for fact in facts
     ]
     starts = np.cumsum([0, *counts]).tolist()
+    target = None
+    if (step := submissions[0].allocation) is not None:
+        target, extent = target_of(step, catalog)
     return Group(
         submissions,
         rows,
@@ -121,7 +134,18 @@ async def gather(submissions: Sequence[Submission], catalog: Catalog) -> Group:
         ],
         _gift_orders(submissions) if orders else None,
         extent,
+        target,
     )
+
+
+def target_of(step: AllocationStep, catalog: Catalog) -> tuple[Target, Extent]:
+    """What a step's gifts are judged by, and of which extent of the catalog it is. The catalog
+    knows the step's project: it only grows, and whoever made the step has found it there.
+    """
+    known = catalog.known
+    project = known.projects[step.project]
+    target = Target(step.project, project, known.campaigns, step.without_campaign)
+    return target, known.extent
 
 
 def _gift_orders(submissions: Sequence[Submission]) -> Ints:

@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from services.donations import metrics
+from services.donations.commit.booking import LinkCame
 from services.donations.commit.group import Group
 from services.donations.commit.plain import PlainRecording
 from services.donations.commit.recording import Recorded, record
@@ -80,6 +81,8 @@ class LaneWriter:
                 self._staged_left = _STAGED_AFTER_REPEAT
             except PlainRefused:
                 self._writes_plainly = plain = False
+            except LinkCame:
+                continue
             except Exception as error:
                 fault = fault_of(error)
                 if fault is None:

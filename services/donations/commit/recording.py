@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.donations.catalog.memory import StaleCatalog
+from services.donations.commit.allocating import record_allocation
 from services.donations.commit.claiming import gift_claims
 from services.donations.commit.fact_recording import record_facts
 from services.donations.commit.group import LINES_MAX, OUTCOME_OF_FATE, Group
@@ -25,7 +26,7 @@ from services.donations.commit.order_recording import (
     record_orders,
 )
 from services.donations.commit.submission import Committed, Fate
-from services.donations.domain import Key, Line, Outcome, moment_of
+from services.donations.domain import Key, Line, Outcome, micros_of, moment_of
 from services.donations.gifts.batch import EMPTY_DIGEST, STATING_PARTNER_MAX, Batch, digest_of
 from services.donations.gifts.lines import gift_lines, summed
 from services.donations.gifts.rows import GiftRows
@@ -85,8 +86,9 @@ async def record(
     staged: whether to expect repeats among the gifts. If not, and there is one, raises
     store.gifts.RepeatFound; the transaction must then be rolled back and begun anew.
     carries: whether the batch is to carry loose seals.
-    Raises StaleCatalog where gifts would stand in suspense and the catalog has grown since they
-    were placed; the transaction must then be rolled back, and the gifts be placed anew.
+    Raises StaleCatalog where gifts would stand in suspense, or leave it, and the catalog has grown
+    since they were placed; the transaction must then be rolled back, and the gifts be placed anew.
+    Raises LinkCame and StepTaken as record_allocation does.
     Raises Fault(BATCH_SIZE_INVALID) for a submission that alone comes to more than LINES_MAX lines.
     """
     rows, claimed = group.gifts, list[Claim]()
@@ -122,6 +124,16 @@ async def record(
             await positions.wait(driver, linked.values(), batch_id)
             waiting += len(linked)
     fact_fates = list[Fate]()
+    allocated = None
+    if group.allocation is not None:
+        if await extent(driver) != group.extent:
+            raise StaleCatalog
+        allocated, booked = await record_allocation(driver, group, batch_id, now)
+        seals_some = True
+        lines += booked.lines
+        events += [*booked.events, micros_of(now)]
+        claimed += booked.claims
+        waiting += booked.waiting
     if group.facts or group.awaited or touched:
         fact_fates, booked = await record_facts(driver, group, touched, batch_id, now)
         lines += booked.lines
@@ -152,6 +164,8 @@ async def record(
         outcomes[passing] = passed
         bought = order_outcomes(group, order_fates, outcomes)
     results = results_of(group, made, now, outcomes, fact_fates, bought)
+    if allocated is not None:
+        results = [results[0]._replace(allocated=allocated)]
     return Recorded(batch, outcomes, results, waiting)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from services.donations.allocation.allocation import AllocationStep, Progress
 from services.donations.domain import Gift, Key, Outcome, Refund
 from services.donations.gifts.columns import GiftColumns, exact_sum
 from services.donations.life.reports import Dispute, Fact, StageEvent
@@ -38,6 +39,7 @@ class Submission:
     gifts, columns: gifts one by one, or in columns; either of the two.
     refunds, disputes, stages: what happened to gifts, which may be in the same submission.
     awaited: gifts that something waits for, to be booked now.
+    allocation: gifts to allocate; it is all that its submission holds, and is committed alone.
     orders: orders that give the gifts. gift_orders: for each gift the position of its order; empty
     where there are no orders. The gifts of an order are recorded with it, or none of them.
     """
@@ -52,6 +54,7 @@ class Submission:
     gift_orders: Sequence[int] = ()
     position: StreamPosition | None = None
     watermark: Watermark | None = None
+    allocation: AllocationStep | None = None
 
     @property
     def gift_count(self) -> int:
@@ -67,6 +70,8 @@ class Submission:
     def weight(self) -> int:
         """How many rows it is worth to the queue; at least one."""
         others = len(self.facts) + len(self.awaited) + len(self.orders)
+        if self.allocation is not None:
+            others += len(self.allocation.keys)
         return max(1, self.gift_count + others)
 
     @property
@@ -100,7 +105,7 @@ class Committed(NamedTuple):
     batch_id: the batch that carries what was accepted; None if nothing was.
     outcomes: one a gift, as numbers of Outcome, in the submission's order.
     refunds, disputes, stages: one each, in the submission's order.
-    orders: one an order, in the submission's order.
+    orders: one an order, in the submission's order. allocated: of its step.
     """
 
     batch_id: UUID | None
@@ -110,6 +115,7 @@ class Committed(NamedTuple):
     disputes: Sequence[Fate] = ()
     stages: Sequence[Fate] = ()
     orders: Sequence[Outcome] = ()
+    allocated: Progress | None = None
 
     @property
     def facts(self) -> Sequence[Fate]:

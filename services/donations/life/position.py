@@ -15,6 +15,8 @@ what is booked already, so the books of the same reports are the same however th
   another, the origin's counts nothing.
 
 Of a gift in suspense only refunds move money: its stages and disputes wait until it is attributed.
+A gift that finance has allocated is one that was in its project from the start, and what came out
+of suspense for it, the whole amount: what was refunded before is taken back there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,12 +55,23 @@ class Position:
 
 
 def position_of(
-    amount_micros: int, told: Sequence[Told], *, suspended: bool, joined: bool
+    amount_micros: int,
+    told: Sequence[Told],
+    *,
+    suspended: bool,
+    joined: bool,
+    allocated: bool = False,
 ) -> Position:
-    """told: one for each company that tells of the gift. joined: the gift is counted elsewhere."""
+    """told: one for each company that tells of the gift. joined: the gift is counted elsewhere.
+    suspended: it stands in suspense. allocated: it did, and was allocated to a project.
+    """
+    assert not (suspended and allocated), "what is allocated stands in suspense no more"
+    released = (
+        {LineKind.RELEASE: amount_micros, LineKind.ALLOCATION: amount_micros} if allocated else {}
+    )
     if joined:
         kind = LineKind.SUSPENDED_JOIN if suspended else LineKind.JOIN
-        return Position({kind: amount_micros}, State.CLAIMED, 0)
+        return Position({**released, kind: amount_micros}, State.CLAIMED, 0)
     back = max((_given_back(one) for one in told), default=0)
     refunded = min(back, amount_micros)
     if suspended:
@@ -69,8 +82,9 @@ def position_of(
         stage = _stage(event for one in told for event in one.stages)
         flows = _flows(amount_micros, refunded, disputed, stage)
         flows[LineKind.SUSPENDED_REFUND] = back - refunded
-    flows = {kind: micros for kind, micros in flows.items() if micros}
-    return Position(flows, _state(amount_micros, flows, refunded, suspended=suspended), refunded)
+    flows = {kind: micros for kind, micros in (released | flows).items() if micros}
+    came_in = State.SUSPENSE if suspended or allocated else State.CLAIMED
+    return Position(flows, _state(amount_micros, flows, refunded, came_in), refunded)
 
 
 def _flows(amount: int, refunded: int, disputed: int, stage: State) -> dict[LineKind, int]:
@@ -116,12 +130,14 @@ def _stage(events: Iterable[StageEvent]) -> State:
     return reached
 
 
-def _state(amount: int, flows: Flows, refunded: int, *, suspended: bool) -> State:
-    """Refunded if all was given back, disputed if any is, else the furthest that any has come."""
+def _state(amount: int, flows: Flows, refunded: int, came_in: State) -> State:
+    """Refunded if all was given back, disputed if any is, else the furthest that any has come.
+    came_in: where the gift's own row put it.
+    """
     if refunded == amount:
         return State.REFUNDED
     held = dict.fromkeys(State, 0)
-    held[State.SUSPENSE if suspended else State.CLAIMED] = amount
+    held[came_in] = amount
     for kind, micros in flows.items():
         row = BY_KIND[kind]
         for state, change in ((row.source, -micros), (row.target, micros)):

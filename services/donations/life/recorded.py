@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.donations.allocation.allocation import RecordedAllocation
 from services.donations.domain import Gift, LineKind
 from services.donations.life.reports import Dispute, StageEvent
 from services.donations.life.transitions import State
@@ -66,6 +67,7 @@ class RecordedGift:
     refunded_micros, at most the booked amount. booked_currency: of refunded_micros and the moves;
     another than the report's where a rail tells of it in another.
     reports: all that tell of it, its own included. moves: after its own row, in their order.
+    allocation: by which it left suspense, if it did.
     """
 
     gift: Gift
@@ -80,6 +82,7 @@ class RecordedGift:
     disputes: Sequence[Dispute] = ()
     stages: Sequence[StageEvent] = ()
     moves: Sequence[RecordedMove] = ()
+    allocation: RecordedAllocation | None = None
 
     @property
     def external_id(self) -> str:

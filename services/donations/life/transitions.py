@@ -40,6 +40,7 @@ class Event(IntEnum):
     PAID_OUT = 5
     USED = 6
     TOLD_BY_ITS_ORIGIN = 7
+    ALLOCATED = 8
 
 
 class Transition(NamedTuple):
@@ -64,6 +65,7 @@ CLAIMED = "partner/{partner}/claimed"
 SUSPENSE = "partner/{partner}/suspense"
 ELSEWHERE = "partner/{partner}/elsewhere"
 SPENT = "partner/{partner}/spent"
+ALLOCATED = "partner/{partner}/allocated"
 # Of charity's projects; personal appeals have accounts of their own (`_APPEALS`).
 FUND = "project/{project}/fund"
 SETTLED = "partner/{partner}/settled"
@@ -86,6 +88,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         *(_E.TOLD_BY_ITS_ORIGIN, _S.SUSPENSE, None, _K.SUSPENDED_JOIN, None),
         *(SUSPENSE, CLAIMED, ELSEWHERE),
     ),
+    # Finance gives what stands in suspense to a project, once. Two moves, as each counts for one
+    # project, or none.
+    Transition(_E.ALLOCATED, _S.SUSPENSE, None, _K.RELEASE, None, SUSPENSE, ALLOCATED),
+    Transition(_E.ALLOCATED, None, _S.CLAIMED, _K.ALLOCATION, None, ALLOCATED, FUND),
     # The way to the charity, and what it does with the money.
     Transition(
         *(_E.ON_THE_BILL, _S.CLAIMED, _S.SETTLED, _K.SETTLEMENT, _K.SETTLEMENT_BACK),
@@ -135,6 +141,7 @@ _SUSPENDED = frozenset(
         LineKind.SUSPENDED_JOIN,
         LineKind.SUSPENDED_REFUND,
         LineKind.SUSPENDED_REFUND_BACK,
+        LineKind.RELEASE,
     }
 )
 

@@ -16,6 +16,17 @@ AS_REPORTED = """
 OFFSET 0 keeps the planner from reading tables as a whole: each row is looked up by its key.
 """
 
+ALLOCATED = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM allocated n
+        WHERE d.project_id = 0
+          AND (n.bucket, n.partner_id, n.external_id) = (d.bucket, d.partner_id, d.external_id)
+        OFFSET 0
+    ) w ON true
+    LEFT JOIN projects q ON q.id = w.project_id
+    LEFT JOIN campaigns e ON e.id = w.campaign_id"""
+"""Joins to donations d where it was allocated: w, with its project q and its campaign e, if any."""
+
 PROJECT = "coalesce(u.project, p.code)"
 """The project as it was reported, wherever the gift stands."""
 

@@ -5,22 +5,31 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
-from services.donations.domain import Gift, Key, Purpose, micros_of
+from services.donations.domain import Attribution, Gift, Key, Purpose, micros_of
 from services.donations.life.reports import Family, Sum
 from services.donations.store.driver import Driver
-from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, KEYS, PROJECT, transposed
+from services.donations.store.fragments import (
+    ALLOCATED,
+    AS_REPORTED,
+    CAMPAIGN,
+    KEYS,
+    PROJECT,
+    transposed,
+)
 
 
 class KnownGift(NamedTuple):
     """A recorded gift, without its donor.
 
-    purpose: UNATTRIBUTED in suspense, where charity is empty.
+    purpose: UNATTRIBUTED in suspense, where charity is empty. allocated: where it counts, if it was
+    allocated out of suspense; purpose and charity are that project's.
     """
 
     gift: Gift
     purpose: Purpose
     charity: str
     batch_id: UUID
+    allocated: Attribution | None = None
 
     @property
     def sum(self) -> Sum:
@@ -35,11 +44,12 @@ class KnownGift(NamedTuple):
 
 _GIFTS = f"""
     SELECT d.bucket, d.partner_id, d.external_id, d.amount_micros, d.currency, d.event_time,
-           d.batch_id, a.code, {PROJECT}, {CAMPAIGN}, coalesce(p.purpose, 3), coalesce(h.code, '')
+           d.batch_id, a.code, {PROJECT}, {CAMPAIGN}, coalesce(q.purpose, p.purpose, 3),
+           coalesce(h.code, ''), q.code, coalesce(e.code, '')
     FROM {KEYS}
     JOIN donations d USING (bucket, partner_id, external_id)
-    JOIN partners a ON a.id = d.partner_id {AS_REPORTED}
-    LEFT JOIN charities h ON h.id = p.charity_id"""  # noqa: S608  made of constants
+    JOIN partners a ON a.id = d.partner_id {AS_REPORTED} {ALLOCATED}
+    LEFT JOIN charities h ON h.id = coalesce(q.charity_id, p.charity_id)"""  # noqa: S608  made of constants
 
 
 async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift]:
@@ -51,6 +61,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             Purpose(purpose),
             charity,
             batch_id,
+            Attribution(allocated, allocated_campaign) if allocated else None,
         )
         for (
             bucket,
@@ -65,6 +76,8 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             campaign,
             purpose,
             charity,
+            allocated,
+            allocated_campaign,
         ) in await found.fetchall()
     }
 

@@ -44,6 +44,7 @@ _MUST_BE_SEALED = {
     **dict.fromkeys(("refunds", "disputes", "stages"), "recorded_time >= :since"),
     **dict.fromkeys(("conflicts", "quarantine"), "received_time >= :since"),
     "quarantine_replays": "replay_time >= :since",
+    **dict.fromkeys(("allocations", "allocation_steps", "allocated"), "true"),
     "donors": "erase_time >= :since",
     "donor_readings": "read_time >= :since",
     "suspended": _SEALED_GIFT,
@@ -145,6 +146,28 @@ STRUCTURE: Mapping[str, Sequence[str]] = {
               AND d.project_id = 0)""",  # noqa: S608
     ),
     "pledge_sums": (MISFITS,),
+    "allocated": (
+        f"""
+        SELECT 'the gift ' || {_NAMED} || ' is kept as allocated, and was not in suspense'
+        FROM allocated t WHERE NOT EXISTS (
+            SELECT FROM suspended d
+            WHERE {_GIFT_KEY} = (t.bucket, t.partner_id, t.external_id))""",  # noqa: S608
+        f"""
+        SELECT 'the gift ' || {_NAMED} || ' is kept as allocated to project id ' || t.project_id
+               || ', and request ' || t.request_id || ' is of another, or is not there'
+        FROM allocated t WHERE NOT EXISTS (
+            SELECT FROM allocations a
+            WHERE (a.request_id, a.project_id) = (t.request_id, t.project_id))""",  # noqa: S608
+    ),
+    "allocation_steps": (
+        """
+        SELECT 'step ' || s.number || ' of request ' || s.request_id || ' follows no other'
+        FROM allocation_steps s
+        WHERE NOT EXISTS (SELECT FROM allocations a WHERE a.request_id = s.request_id)
+           OR s.number > 1 AND NOT EXISTS (
+                SELECT FROM allocation_steps b
+                WHERE (b.request_id, b.number, b.is_last) = (s.request_id, s.number - 1, false))""",
+    ),
 }
 """By table: each says in a sentence a row what does not fit."""
 

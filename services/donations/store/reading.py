@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.donations.allocation.allocation import RecordedAllocation
 from services.donations.domain import BUCKETS, Gift, Key, bucket_of, micros_of
 from services.donations.life.recorded import RecordedGift, RecordedReport
 from services.donations.life.transitions import State
@@ -41,10 +42,13 @@ _CONTRADICTOR = """
 # OFFSET 0 as in AS_REPORTED.
 _COLUMNS = f"""
     SELECT d.bucket, d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id,
-           coalesce(g.project_id, d.project_id) = 0 AS suspended, b.recorded_time,
+           coalesce(g.project_id, d.project_id) = 0 AND w.project_id IS NULL AS suspended,
+           b.recorded_time,
            {PROJECT} AS project, {CAMPAIGN} AS campaign,
            coalesce(t.refunded_micros, 0) AS refunded_micros, coalesce(t.state, 1) AS state,
-           coalesce(g.currency, d.currency) AS booked_currency
+           coalesce(g.currency, d.currency) AS booked_currency,
+           q.code AS allocated, coalesce(e.code, '') AS allocated_campaign,
+           w.allocate_time, w.request_id, x.caller
     FROM"""
 
 _JOINS = f"""d
@@ -60,7 +64,18 @@ _JOINS = f"""d
           AND n.partner_id = coalesce(o.partner_id, d.partner_id)
           AND n.external_id = coalesce(o.external_id, d.external_id)
         OFFSET 0
-    ) t ON true"""  # noqa: S608  made of constants
+    ) t ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM allocated n
+        WHERE coalesce(g.project_id, d.project_id) = 0
+          AND n.bucket = coalesce(o.bucket, d.bucket)
+          AND n.partner_id = coalesce(o.partner_id, d.partner_id)
+          AND n.external_id = coalesce(o.external_id, d.external_id)
+        OFFSET 0
+    ) w ON true
+    LEFT JOIN projects q ON q.id = w.project_id
+    LEFT JOIN campaigns e ON e.id = w.campaign_id
+    LEFT JOIN allocations x ON x.request_id = w.request_id"""  # noqa: S608  made of constants
 
 _ONE = text(
     f"""{_COLUMNS} donations {_JOINS}
@@ -241,4 +256,11 @@ def _recorded(partner: str, row: Row[Any]) -> RecordedGift:
         row.booked_currency,
         row.refunded_micros,
         state=State(row.state),
+        allocation=None if row.allocated is None else _allocation(row),
+    )
+
+
+def _allocation(row: Row[Any]) -> RecordedAllocation:
+    return RecordedAllocation(
+        row.allocated, row.allocated_campaign, row.caller, row.request_id, row.allocate_time
     )

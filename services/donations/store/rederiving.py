@@ -20,7 +20,7 @@ from services.donations.store.positions import StoredMove
 
 _PAGE_GIFTS = 1_000
 
-_TABLES = ("positions", "moves", "refunds", "disputes", "stages", "links")
+_TABLES = ("positions", "moves", "refunds", "disputes", "stages", "links", "allocated")
 
 # Each table's next keys from its own index.
 _NEXT_OF_ONE = """

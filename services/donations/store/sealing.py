@@ -133,6 +133,14 @@ SETS = {
             ("bucket", "partner_id", "donor_token", "request_id"),
             *("reader", "purpose", "case_reference", "read_time"),
         ),
+        _set(20, "allocations", ("request_id",), "caller", "project_id", "content", "create_time"),
+        _set(
+            21,
+            "allocation_steps",
+            ("request_id", "number"),
+            *("counts", "sums", "outcomes", "end_bucket", "end_id", "is_last", "step_time"),
+        ),
+        _set(22, "allocated", _GIFT, "project_id", "campaign_id", "request_id", "allocate_time"),
     )
 }
 """By table."""

@@ -46,6 +46,8 @@ class LineKind(IntEnum):
     SETTLED_REFUND_BACK = 18
     DISPUTE_BACK = 19
     SETTLED_DISPUTE_BACK = 20
+    RELEASE = 21
+    ALLOCATION = 22
 
 
 class BatchLine(NamedTuple):
@@ -258,6 +260,7 @@ def transfers_of_line(line: BatchLine) -> list[Transfer]:
     partner = f"partner/{line.partner}"
     claimed, suspense = f"{partner}/claimed", f"{partner}/suspense"
     elsewhere, spent = f"{partner}/elsewhere", f"{partner}/spent"
+    allocated = f"{partner}/allocated"
     fund = f"{'appeal' if appeals else 'project'}/{line.project}/fund"
     bank = f"appeal/{line.project}/bank" if appeals else f"charity/{line.charity}/bank"
     settled = f"{partner}/{'appeals-' if appeals else ''}settled"
@@ -284,6 +287,8 @@ def transfers_of_line(line: BatchLine) -> list[Transfer]:
         LineKind.DISPUTE_BACK: ((claimed, disputed),),
         LineKind.SETTLED_DISPUTE: ((disputed, settled),),
         LineKind.SETTLED_DISPUTE_BACK: ((settled, disputed),),
+        LineKind.RELEASE: ((suspense, allocated),),
+        LineKind.ALLOCATION: ((allocated, fund),),
     }
     rest = (line.micros, line.currency, line.campaign, line.project, line.hour, line.tally)
     return [Transfer(debit, credit, *rest) for debit, credit in ways[line.kind]]

@@ -27,6 +27,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal.chart import (
+    ALLOCATED,
     APPEAL_BANK,
     APPEAL_DISPUTED,
     APPEAL_FUND,
@@ -84,6 +85,9 @@ OF_LIFE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
     # Counted for another company, which the gift was made with.
     (FUND, ELSEWHERE): _out_of(_S.CLAIMED),
     (SUSPENSE, ELSEWHERE): _out_of(_S.SUSPENSE),
+    # Out of suspense, and to the project that it is allocated to.
+    (SUSPENSE, ALLOCATED): _out_of(_S.SUSPENSE),
+    (ALLOCATED, FUND): _into(_S.CLAIMED),
     # Refunds that turn out otherwise.
     (ELSEWHERE, FUND): _back(_S.CLAIMED, _S.REFUNDED),
     (ELSEWHERE, SUSPENSE): _back(_S.SUSPENSE, _S.REFUNDED),

@@ -70,10 +70,12 @@ def totals(lines: Iterable[Line]) -> Mapping[str, object]:
 
 
 def _gift(recorded: RecordedGift) -> object:
+    allocation = recorded.allocation
     return {
         "gift": str(recorded.gift),
         "state": recorded.state.name,
         "suspended": recorded.suspended,
+        "allocated": allocation and (allocation.project, allocation.campaign),
         "refunded": recorded.refunded_micros,
         "refunds": sorted(
             (refund.partner, refund.refund_id, refund.amount_micros, refund.batch_id is None)

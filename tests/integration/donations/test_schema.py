@@ -46,6 +46,7 @@ def test_every_unique_key_of_tables_that_grow_with_gifts_leads_with_the_bucket()
         "donors",
         "donor_readings",
         "pledged_orders",
+        "allocated",
     }
     for table in growing:
         unique = [
@@ -107,6 +108,12 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "UPDATE pledged_orders SET paid_micros = 1",
         "DELETE FROM pledged_orders",
         "DELETE FROM pledge_sums",
+        "UPDATE allocated SET project_id = 1",
+        "DELETE FROM allocated",
+        "UPDATE allocations SET caller = 'x'",
+        "DELETE FROM allocations",
+        "UPDATE allocation_steps SET is_last = true",
+        "DELETE FROM allocation_steps",
         "DROP TABLE donations",
         "CREATE TABLE mine (id int)",
     ],

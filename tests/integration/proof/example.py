@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from uuid import uuid4
 
 from services.donations import convert as donations_convert
+from services.donations.allocation.allocation import AllocationOutcome
 from services.donations.catalog.certificates import Certificate
 from services.donations.catalog.memory import Campaign, Charity
 from services.donations.commit.submission import StreamPosition, Submission, Watermark
@@ -36,6 +37,7 @@ from services.ledger.audit.records import check_records as check_records_told
 from services.ledger.convert_drafts import draft_of
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft
 from services.runtime.errors import Reason
+from tests.integration.donations.allocating import allocate
 from tests.integration.donations.parts import Parts, write
 from tests.integration.ledger.parts import Parts as LedgerParts
 from tests.unit.donations.gifts import NOW, NOW_MICROS, a_gift, a_refund
@@ -47,6 +49,7 @@ async def fill_intake(parts: Parts) -> None:
     """Records something of every kind, in transactions of their own; posts nothing."""
     await _decide(parts)
     await _record(parts)
+    await _allocate(parts)
     await _put_aside(parts)
 
 
@@ -91,6 +94,20 @@ async def _record(parts: Parts) -> None:
     for submission in submissions:
         await write(parts, parts.writers[0], submission)
     await _buy(parts)
+
+
+async def _allocate(parts: Parts) -> None:
+    """With all that makes a difference: a refund before, another zone, and a stage after."""
+    gifts = [a_gift("lost", project="watr", campaign="york"), a_gift("left", project="watr")]
+    refund = a_refund(external_id="lost", amount_micros=10)
+    await write(parts, parts.writers[0], Submission(gifts=gifts, refunds=[refund]))
+    names = [("weibo", "lost"), ("weibo", "never-comes")]
+    assert await allocate(parts, names) == [
+        AllocationOutcome.ALLOCATED,
+        AllocationOutcome.NOT_FOUND,
+    ]
+    settled = Submission(stages=[_stage("lost", State.SETTLED)])
+    await write(parts, parts.writers[0], settled)
 
 
 def _stage(external_id: str, stage: State) -> StageEvent:

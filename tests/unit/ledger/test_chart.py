@@ -22,6 +22,7 @@ PLACES = {
     "appeal/well-2.b_c/bank": (AccountKind.ASSET, "well-2.b_c"),
     "partner/alipay/disputed": (AccountKind.ASSET, "alipay"),
     "partner/alipay/elsewhere": (AccountKind.ASSET, "alipay"),
+    "partner/alipay/allocated": (AccountKind.ASSET, "alipay"),
     "partner/alipay/spent": (AccountKind.ASSET, "alipay"),
     "partner/alipay/appeals-settled": (AccountKind.ASSET, "alipay"),
     "partner/alipay/appeals-disputed": (AccountKind.ASSET, "alipay"),

@@ -62,6 +62,8 @@ def test_what_is_taken_back_is_as_if_it_had_not_been(row: object) -> None:
                 ("partner/weibo/elsewhere", "partner/weibo/claimed"),
             ],
         ),
+        (LineKind.RELEASE, [("partner/weibo/suspense", "partner/weibo/allocated")]),
+        (LineKind.ALLOCATION, [("partner/weibo/allocated", "project/well/fund")]),
         (LineKind.RECEIPT, [("charity/aid/bank", "partner/weibo/settled")]),
         (
             LineKind.SPENDING,
@@ -99,4 +101,5 @@ def test_a_personal_appeal_has_accounts_of_its_own() -> None:
         "partner/weibo/appeals-disputed",
         "partner/weibo/elsewhere",
         "partner/weibo/spent",
+        "partner/weibo/allocated",
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from hypothesis import strategies as st
 
-from services.donations.domain import LineKind, Purpose, Refund
+from services.donations.domain import Attribution, Line, LineKind, Purpose, Refund
 from services.donations.life.lines import move_lines
 from services.donations.life.position import Position, in_currency, moves_between, position_of
 from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact, StageEvent, Told
@@ -70,10 +70,15 @@ def told(given: Iterable[Fact]) -> Told:
     )
 
 
-def position(*companies: Sequence[Fact], suspended: bool = False, joined: bool = False) -> Position:
+def position(
+    *companies: Sequence[Fact],
+    suspended: bool = False,
+    joined: bool = False,
+    allocated: bool = False,
+) -> Position:
     """The position of a gift of 100."""
     every = [in_currency(told(company), "CNY") for company in companies]
-    return position_of(AMOUNT, every, suspended=suspended, joined=joined)
+    return position_of(AMOUNT, every, suspended=suspended, joined=joined, allocated=allocated)
 
 
 class Books:
@@ -81,17 +86,26 @@ class Books:
 
     def __init__(self, purpose: Purpose = Purpose.CHARITY) -> None:
         self.purpose = purpose
+        self.allocated: Attribution | None = None
+        self.lines: list[Line] = []
         self.moves: list[tuple[LineKind, int]] = []
         self.accounts: Counter[str] = Counter()
         self.tallies: Counter[LineKind] = Counter()
+
+    def allocate(self, position: Position) -> None:
+        """Books what is so from now on, in a project that the gift did not name."""
+        self.purpose = Purpose.CHARITY
+        self.allocated = Attribution("books", "week")
+        self.book(position)
 
     def book(self, position: Position) -> None:
         """Books the difference."""
         gift = a_gift(amount_micros=AMOUNT)
         difference = moves_between(self.moves, position.flows)
         self.moves += [(move.kind, move.micros) for move in difference]
-        for line in move_lines(gift, self.purpose, "aid", difference):
+        for line in move_lines(gift, self.purpose, "aid", difference, self.allocated):
             assert line.micros > 0
+            self.lines.append(line)
             self.tallies[line.kind] += line.gift_count
             for debit, credit in movements_of(line):
                 self.accounts[debit] += line.micros

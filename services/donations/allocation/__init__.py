@@ -1,0 +1,1 @@
+"""Gifts in suspense: which of them finance allocates to a project, and by which rules."""

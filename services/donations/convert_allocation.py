@@ -1,0 +1,78 @@
+"""Where protobuf meets suspense and allocations, in both directions."""
+
+from collections.abc import Iterable
+
+from watersmeet.donations.v1 import allocation_service_pb2 as pb
+
+from services.donations.allocation.allocation import (
+    Allocation,
+    GiftName,
+    Progress,
+    Standing,
+    Suspended,
+)
+from services.donations.convert import money
+from services.donations.domain import SuspenseReason
+from services.runtime.errors import Fault, Reason
+
+
+def allocation_of(request: pb.AllocateDonationsRequest) -> Allocation:
+    """What is to be allocated, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
+    match request.WhichOneof("what"):
+        case "gifts":
+            what: list[GiftName] | Suspended = [
+                GiftName(gift.partner, gift.external_id) for gift in request.gifts.gifts
+            ]
+        case "suspended":
+            what = _suspended_of(request.suspended)
+        case _:
+            raise Fault(
+                Reason.FIELD_REQUIRED, "say which gifts: gifts or suspended", field="suspended"
+            )
+    return Allocation(request.project, what, request.without_campaign)
+
+
+def _suspended_of(message: pb.SuspendedGifts) -> Suspended:
+    return Suspended(
+        message.partner,
+        message.project if message.HasField("project") else None,
+        _reason_of(message.reason) if message.reason else None,
+    )
+
+
+def _reason_of(number: int) -> SuspenseReason:
+    try:
+        return SuspenseReason(number)
+    except ValueError:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "reason is none that a gift is suspended for",
+            field="suspended.reason",
+        ) from None
+
+
+def progress_message(progress: Progress) -> pb.AllocateDonationsResponse:
+    """How far an allocation has come."""
+    return pb.AllocateDonationsResponse(
+        counts=[
+            pb.AllocationCount(outcome=pb.AllocationOutcome.ValueType(outcome), count=count)
+            for outcome, count in sorted(progress.counts.items())
+        ],
+        allocated=[money(currency, micros) for currency, micros in sorted(progress.sums.items())],
+        outcomes=map(pb.AllocationOutcome.ValueType, progress.outcomes),
+        done=progress.is_done,
+    )
+
+
+def suspense_messages(standing: Iterable[Standing]) -> Iterable[pb.Suspense]:
+    """What stands in suspense."""
+    return (
+        pb.Suspense(
+            partner=one.partner,
+            project=one.project,
+            reason=pb.SuspenseReason.ValueType(one.reason),
+            count=one.gifts,
+            amount=money(one.currency, one.micros),
+        )
+        for one in standing
+    )

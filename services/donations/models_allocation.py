@@ -1,0 +1,69 @@
+"""The tables of what finance allocates out of suspense. Rows are only ever added."""
+
+from sqlalchemy import (
+    ARRAY,
+    TIMESTAMP,
+    UUID,
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.donations.models_seals import seal_column
+
+_ASCII = Text(collation="C")
+_TIME = TIMESTAMP(timezone=True)
+
+
+def declare_allocation(metadata: MetaData) -> None:
+    """Adds the tables."""
+    # Who wanted what to be allocated to which project (allocation/allocation.py has the content).
+    Table(
+        "allocations",
+        metadata,
+        Column("request_id", UUID, primary_key=True),
+        Column("caller", _ASCII, nullable=False),
+        Column("project_id", Integer, nullable=False),
+        Column("content", JSONB, nullable=False),
+        Column("create_time", _TIME, nullable=False),
+        seal_column(),
+    )
+
+    # How far a request has come: one row a transaction. counts: gifts by outcome. sums: micros by
+    # currency. end_bucket, end_id: the bucket and the gift behind which the next step goes on.
+    Table(
+        "allocation_steps",
+        metadata,
+        Column("request_id", UUID, nullable=False),
+        Column("number", Integer, nullable=False),
+        Column("counts", JSONB, nullable=False),
+        Column("sums", JSONB, nullable=False),
+        Column("outcomes", ARRAY(SmallInteger), nullable=False),
+        Column("end_bucket", SmallInteger, nullable=False),
+        Column("end_id", _ASCII, nullable=False),
+        Column("is_last", Boolean, nullable=False),
+        Column("step_time", _TIME, nullable=False),
+        seal_column(),
+        PrimaryKeyConstraint("request_id", "number"),
+    )
+
+    # Where gifts in suspense have gone, once each; it grows with them. campaign_id: 0 for none.
+    Table(
+        "allocated",
+        metadata,
+        Column("bucket", SmallInteger, nullable=False),
+        Column("partner_id", SmallInteger, nullable=False),
+        Column("external_id", _ASCII, nullable=False),
+        Column("project_id", Integer, nullable=False),
+        Column("campaign_id", Integer, nullable=False),
+        Column("request_id", UUID, nullable=False),
+        Column("allocate_time", _TIME, nullable=False),
+        seal_column(),
+        PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+    )

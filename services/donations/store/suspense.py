@@ -1,0 +1,147 @@
+"""What stands in suspense: listed by kind, and found for whoever allocates it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.donations.allocation.allocation import Place, Standing, Suspended
+from services.donations.domain import BUCKETS, Key, SuspenseReason
+from services.donations.store.driver import Driver, driver_of
+from services.donations.store.moment import one_moment
+
+LOOK = 20_000
+"""Suspended reports that are looked at for one step, however few of them are of its kind."""
+
+# Of the suspended what was allocated, counts elsewhere or was refunded stands there no more.
+_STANDING = text(
+    """
+    SELECT a.code AS partner, s.project, s.reason, d.currency, count(*) AS gifts,
+           sum(d.amount_micros - coalesce(t.refunded_micros, 0)) AS micros, s.partner_id
+    FROM suspended s
+    JOIN partners a ON a.id = s.partner_id
+    JOIN donations d USING (bucket, partner_id, external_id)
+    LEFT JOIN positions t USING (bucket, partner_id, external_id)
+    LEFT JOIN allocated w USING (bucket, partner_id, external_id)
+    WHERE w.bucket IS NULL AND t.joined IS NOT TRUE
+      AND coalesce(t.refunded_micros, 0) < d.amount_micros
+      AND (CAST(:of_partner AS smallint) IS NULL OR s.partner_id = :of_partner)
+      AND (s.partner_id, s.project, s.reason, d.currency)
+        > (:partner_id, :project, :reason, :currency)
+    GROUP BY a.code, s.partner_id, s.project, s.reason, d.currency
+    ORDER BY s.partner_id, s.project, s.reason, d.currency LIMIT :limit"""
+)
+
+# Within one bucket a partner's reports follow one another in the key's index.
+_FIND = text(
+    """
+    WITH looked_at AS MATERIALIZED (
+        SELECT external_id, project, reason FROM suspended
+        WHERE bucket = :bucket AND partner_id = :partner_id AND external_id > :external_id
+        ORDER BY external_id LIMIT :look
+    ), found AS (
+        SELECT external_id FROM looked_at s
+        WHERE (CAST(:project AS text) IS NULL OR s.project = :project)
+          AND (CAST(:reason AS smallint) IS NULL OR s.reason = :reason)
+          AND NOT EXISTS (
+            SELECT FROM allocated w
+            WHERE (w.bucket, w.partner_id, w.external_id)
+                = (:bucket, :partner_id, s.external_id)
+          )
+        ORDER BY external_id LIMIT :limit
+    )
+    SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
+           (SELECT count(*) FROM looked_at) AS looked_at,
+           (SELECT max(external_id) FROM looked_at) AS last"""
+)
+
+
+class StandingPlace(NamedTuple):
+    """Where a page ended."""
+
+    partner_id: int = 0
+    project: str = ""
+    reason: int = 0
+    currency: str = ""
+
+
+class Part(NamedTuple):
+    """Some of what was looked for. end: where to go on; the end of all if is_last."""
+
+    keys: Sequence[Key]
+    end: Place
+    is_last: bool
+
+
+class SuspenseReader:
+    """Every method raises the database's errors."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def standing(
+        self, partner_id: int | None, after: StandingPlace, limit: int
+    ) -> list[Standing]:
+        """What stands in suspense of one partner or, if None, of all, by kind, behind a place."""
+        values = {**after._asdict(), "of_partner": partner_id, "limit": limit}
+        async with one_moment(self._engine) as connection:
+            rows = (await connection.execute(_STANDING, values)).all()
+        return [
+            Standing(
+                row.partner,
+                row.project,
+                SuspenseReason(row.reason),
+                row.currency,
+                row.gifts,
+                int(row.micros),
+                row.partner_id,
+            )
+            for row in rows
+        ]
+
+    async def part(self, partner_id: int, wanted: Suspended, after: Place, limit: int) -> Part:
+        """The next gifts of a kind that nobody has allocated: so many at most."""
+        keys: list[Key] = []
+        looked = 0
+        async with self._engine.connect() as connection:
+            while len(keys) < limit and looked < LOOK and after.bucket < BUCKETS:
+                found, looked_at, after = await _find(
+                    connection, partner_id, wanted, after, limit - len(keys), LOOK - looked
+                )
+                keys += found
+                looked += looked_at
+        return Part(keys, after, after.bucket == BUCKETS)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Driver]:
+        """A connection that sees what is recorded now, until the block ends."""
+        async with one_moment(self._engine) as connection:
+            yield await driver_of(connection)
+
+
+async def _find(
+    connection: AsyncConnection,
+    partner_id: int,
+    wanted: Suspended,
+    after: Place,
+    limit: int,
+    look: int,
+) -> tuple[Sequence[Key], int, Place]:
+    """Looks into one bucket. Returns what it found, how much it looked at, and where to go on."""
+    values = {
+        **after._asdict(),
+        "partner_id": partner_id,
+        "project": wanted.project,
+        "reason": None if wanted.reason is None else int(wanted.reason),
+        "limit": limit,
+        "look": look,
+    }
+    row = (await connection.execute(_FIND, values)).one()
+    keys = [Key(after.bucket, partner_id, external_id) for external_id in row.ids]
+    if len(keys) == limit:
+        return keys, row.looked_at, Place(after.bucket, keys[-1].external_id)
+    if row.looked_at < look:
+        return keys, row.looked_at, Place(after.bucket + 1, "")
+    return keys, row.looked_at, Place(after.bucket, row.last)
