@@ -8,7 +8,7 @@ and never hides one.
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -201,8 +201,7 @@ class _Reading:
         amounts = self._numbers(credit + 1, amount)
         _require(bool((amounts > 0).all()))
         _require(bool((self._numbers(hour + 1, count) < 10**10).all()))
-        for codes in self._coded(currency + 1, project)[0]:
-            _require(_are_codes(codes))
+        _require_codes(self._coded(currency + 1, project)[0])
         self._require_hour_column(project, hour)
         begins = self._starts[lines] + len(_TRANSFER.low)
         sides = np.concatenate((begins, debit + 1)), np.concatenate((debit, credit))
@@ -212,11 +211,14 @@ class _Reading:
         size = len(accounts) * len(currencies)
         halves = np.hstack([sum_by(debits, amounts, size), sum_by(credits_, amounts, size)])
         moved = np.flatnonzero(halves.any(axis=1))
-        indices = [
-            # Whoever is held is in the form of codes and currencies.
-            self._held[accounts[number // len(currencies)], currencies[number % len(currencies)]]
-            for number in moved.tolist()
-        ]
+        words, units = np.divmod(moved, len(currencies))
+        names = zip(
+            map(accounts.__getitem__, words.tolist()),
+            map(currencies.__getitem__, units.tolist()),
+            strict=True,
+        )
+        # Whoever is held is in the form of codes and currencies.
+        indices = list(map(self._held.__getitem__, names))
         return Moved(np.array(indices, dtype=np.intp), halves[moved])
 
     def _require_hour_column(self, before: Places, behind: Places) -> None:
@@ -270,10 +272,18 @@ def _require_hours(times: Bytes) -> None:
         _require(_DAY_AND_HOUR.fullmatch(words))
 
 
-@lru_cache(maxsize=65_536)
-def _are_codes(words: bytes) -> bool:
-    """Whether words are a campaign's code and a project's."""
-    return _CODES.fullmatch(words) is not None
+_SEEN_MAX = 65_536
+_seen_codes: set[bytes] = set()
+
+
+def _require_codes(words: list[bytes]) -> None:
+    """Of words of a campaign's code and a project's, that they are codes: most were seen before."""
+    if len(_seen_codes) > _SEEN_MAX:
+        _seen_codes.clear()
+    unseen = set(words) - _seen_codes
+    for codes in unseen:
+        _require(_CODES.fullmatch(codes))
+    _seen_codes.update(unseen)
 
 
 @cache

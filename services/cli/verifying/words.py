@@ -71,7 +71,8 @@ def coded(padded: bytes | bytearray, begins: Places, ends: Places) -> Found:
     numbers = np.empty(len(likes), dtype=np.intp)
     numbers[firsts] = np.arange(len(firsts))
     bounds = zip(begins[firsts].tolist(), ends[firsts].tolist(), strict=True)
-    return [bytes(padded[begin:end]) for begin, end in bounds], numbers[likes]
+    view = memoryview(padded)
+    return [view[begin:end].tobytes() for begin, end in bounds], numbers[likes]
 
 
 def _likes(columns: list[Numbers], hashes: Numbers) -> Places:
