@@ -34,10 +34,12 @@ class HistoryStore:
         """The last entry that was written at this time or before; 0 if there is none.
 
         The time must have come. A group that is being written has taken its own already, and may
-        be dated before this one: it is waited for, so that the answer stays what it is.
+        be dated before this one: it is waited for, or has to take another, so that the answer stays
+        what it is.
         """
         async with self._engine.connect() as connection:
             if await connection.scalar(_MAY_STILL_COME, {"time": time}):
+                await connection.execute(_FLEETING)
                 await connection.execute(_ASK, {"time": time})
                 await connection.commit()  # and holds nobody up
             return int((await connection.execute(_SEQUENCE_AT, {"time": time})).scalar_one())
@@ -113,6 +115,9 @@ def _line(row: Row[Any]) -> StatementLine:
 
 # What has been written later rules out that anything is written before.
 _MAY_STILL_COME = text("SELECT coalesce(recorded_time <= :time, true) FROM head")
+
+# Nobody waits for the disk meanwhile: a crash leaves nothing to come that took its time before it.
+_FLEETING = text("SET LOCAL synchronous_commit = off")
 
 # Waits for a writer that took its time under this row's lock; one that comes to it with a time that
 # it took before finds that it has to take another.
