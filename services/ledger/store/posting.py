@@ -28,8 +28,8 @@ from services.runtime.database import commit
 
 Cursor = psycopg.AsyncCursor[Any]
 
-_AT_ONCE_MAX = 100
-"""Entries. More than that cost less by COPY, for all its round trips."""
+_AT_ONCE_MAX = 600
+"""Transfers. More than that cost less by COPY, for all its round trips."""
 
 _INSERTS = {name: table.insert().encode() for name, table in TABLES.items()}
 
@@ -72,7 +72,7 @@ class PostingStore:
     def __init__(
         self, engine: AsyncEngine, accounts: AccountIds, *, at_once_max: int = _AT_ONCE_MAX
     ) -> None:
-        """at_once_max: so many entries at most are written by one statement."""
+        """at_once_max: so many transfers at most are written by one statement."""
         self._engine = engine
         self._session = Session(engine)
         self._accounts = accounts
@@ -102,7 +102,8 @@ class PostingStore:
         nothing written, if an entry id is posted already; and as `begin`.
         """
         try:
-            if len(plan.entries) <= self._at_once_max and not plan.late:
+            transfers = sum([len(entry.draft.transfers) for entry in plan.entries])
+            if transfers <= self._at_once_max and not plan.late:
                 return await self._write_at_once(term, plan, after)
             async with self._session.transaction() as connected:
                 posting = PostingTransaction(connected, self._accounts)
