@@ -8,7 +8,7 @@ times, and reads the same each time.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.donations.domain import Rail
 from services.donations.life.reports import DisputeStatus
@@ -99,8 +99,7 @@ class DisputeReport:
 Report = GiftReport | RefundReport | DisputeReport
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(NamedTuple):
     """What to answer so that the platform does not send the notice again."""
 
     http_status: int

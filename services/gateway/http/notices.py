@@ -5,7 +5,8 @@ notice came over HTTP, and how its answer goes back, is `callbacks`' and `door`'
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import grpc
@@ -70,7 +71,7 @@ class Notice(NamedTuple):
     @property
     def size(self) -> int:
         """About as many bytes as it has in a message."""
-        headers = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        headers = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
         return len(self.body) + len(self.target) + headers + 128
 
 
@@ -166,7 +167,7 @@ class Notices:
             answer = await self._intake.AcceptNotifications(message, timeout=self._timeout_s)
         except grpc.aio.AioRpcError as error:
             return [fault_from_rpc_error(error) for _ in notices]
-        return [_answer_of(result) for result in answer.results]
+        return _answers_of(answer.results)
 
 
 def for_the_world(fault: Fault, request_id: str) -> Fault:
@@ -186,6 +187,19 @@ def _require_ascii(notice: Notice) -> None:
         raise Fault(
             Reason.NOTIFICATION_MALFORMED, "a query string is ASCII; percent-encode the rest"
         )
+
+
+def _answers_of(results: Iterable[pb.NotificationResult]) -> list[Acknowledgement | Fault]:
+    """Intake's answers. It acknowledges nearly all notices of a call alike: those are read once."""
+    known: dict[bytes, Acknowledgement] = {}
+    answers: list[Acknowledgement | Fault] = []
+    for result in results:
+        data = result.SerializeToString()
+        answer = known.get(data) or _answer_of(result)
+        if isinstance(answer, Acknowledgement):
+            known[data] = answer
+        answers.append(answer)
+    return answers
 
 
 def _answer_of(result: pb.NotificationResult) -> Acknowledgement | Fault:
