@@ -19,6 +19,8 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 
 TRAILER = b"\xff\xff"
 
+_LENGTH_BYTES = 4
+
 _POSTGRES_EPOCH_MICROS = 946_684_800_000_000  # 2000-01-01T00:00:00Z
 
 
@@ -66,69 +68,77 @@ def bytea(rows: NDArray[np.uint8], lengths: NDArray[Any]) -> Column:
     return Column(rows, None if (lengths == rows.shape[1]).all() else lengths)
 
 
-def constant(value: bytes, count: int) -> Column:
-    """The same value in its binary form in all rows: a uuid's 16 bytes, say."""
-    one = np.frombuffer(value, dtype=np.uint8)
-    return Column(np.broadcast_to(one, (count, len(value))))
+def constant(value: bytes) -> Column:
+    """The same value in its binary form in all rows: a uuid's 16 bytes, say. No table's first."""
+    return Column(np.frombuffer(value, dtype=np.uint8).reshape(1, len(value)))
+
+
+class Table:
+    """Rows as COPY takes them. What stands in one of their columns are an array's elements, too."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """columns: at least one, all as long as the first but for constants."""
+        kinds = [values.shape[1] if values.ndim == 2 else values.dtype for values, _ in columns]
+        layout = _layout(tuple(kinds))
+        count, size = len(columns[0].values), layout.row.itemsize
+        table = np.empty(count, dtype=layout.row)
+        mask: NDArray[np.bool_] | None = None
+        table["count"] = len(columns)
+        for (values, lengths), (value, length, place, width) in zip(
+            columns, layout.fields, strict=True
+        ):
+            table[value] = values
+            table[length] = width if lengths is None else lengths
+            if lengths is not None:
+                if mask is None:
+                    mask = np.ones((count, size), dtype=np.bool_)
+                mask[:, place : place + width] = np.arange(width) < lengths[:, None]
+        self._bytes = table.view(np.uint8).reshape(count, size)
+        self._mask = mask
+        self._fields = layout.fields
+
+    def rows(self) -> memoryview:
+        """The rows, to stand between HEADER and TRAILER."""
+        flat = self._bytes.reshape(-1) if self._mask is None else self._bytes[self._mask]
+        return memoryview(flat)  # type: ignore[arg-type]  # it has a buffer
+
+    def array(self, number: int, element: int) -> bytes:
+        """A column as an array. element: the oid of its values' type."""
+        _, _, place, width = self._fields[number]
+        cut = slice(place - _LENGTH_BYTES, place + width)
+        elements = self._bytes[:, cut]
+        if self._mask is not None:
+            elements = elements[self._mask[:, cut]]
+        # One dimension, no NULL, counted from 1.
+        return pack(">iiiii", 1, 0, element, len(self._bytes), 1) + elements.tobytes()
 
 
 def rows(columns: Sequence[Column]) -> memoryview:
     """The rows as COPY takes them, to stand between HEADER and TRAILER."""
-    return memoryview(_laid_out(columns, counted=True))  # type: ignore[arg-type]  # it has a buffer
-
-
-def array(column: Column, element: int) -> bytes:
-    """A column as an array. element: the oid of its values' type."""
-    header = pack(">iiiii", 1, 0, element, len(column.values), 1)  # one dimension, no NULL, from 1
-    return header + _laid_out([column], counted=False).tobytes()
-
-
-def _laid_out(columns: Sequence[Column], *, counted: bool) -> NDArray[np.uint8]:
-    """Row after row, each value behind its length. counted: and behind the number of fields."""
-    kinds = [values.shape[1] if values.ndim == 2 else values.dtype for values, _ in columns]
-    layout = _layout(tuple(kinds), counted)
-    count = len(columns[0].values)
-    table = np.empty(count, dtype=layout.table)
-    mask: NDArray[np.bool_] | None = None
-    if counted:
-        table["count"] = len(columns)
-    for (values, lengths), (value, length, place, width) in zip(
-        columns, layout.fields, strict=True
-    ):
-        table[value] = values
-        table[length] = width if lengths is None else lengths
-        if lengths is not None:
-            if mask is None:
-                mask = np.ones((count, layout.table.itemsize), dtype=np.bool_)
-            mask[:, place : place + width] = np.arange(width) < lengths[:, None]
-    flat = table.view(np.uint8)
-    return flat if mask is None else flat[mask.reshape(-1)]
+    return Table(columns).rows()
 
 
 class _Layout(NamedTuple):
-    """table: a row. fields: for each column the names of its value and its length, where the value
-    begins, and how wide it is.
+    """row: its type. fields: for each column the names of its value and of its length, which stands
+    before it, where the value begins, and how wide it is.
     """
 
-    table: np.dtype[np.void]
+    row: np.dtype[np.void]
     fields: Sequence[tuple[str, str, int, int]]
 
 
 # Columns of bytes are as wide as the widest value: ids have at most 64 bytes, and most as many.
 @lru_cache(maxsize=256)
-def _layout(kinds: tuple[np.dtype[Any] | int, ...], counted: bool) -> _Layout:
+def _layout(kinds: tuple[np.dtype[Any] | int, ...]) -> _Layout:
     """kinds: for each column the type of its numbers, or how wide its bytes are."""
-    fields: list[Any] = [("count", ">i2")] if counted else []
+    types: list[Any] = [("count", ">i2")]
     for number, kind in enumerate(kinds):
         value = ("u1", (kind,)) if isinstance(kind, int) else (kind,)
-        fields += [(f"length{number}", ">i4"), (f"value{number}", *value)]
-    table: np.dtype[np.void] = np.dtype(fields)
-    placed: Any = table.fields
-    values = [f"value{number}" for number in range(len(kinds))]
-    return _Layout(
-        table,
-        [
-            (value, value.replace("value", "length"), placed[value][1], table[value].itemsize)
-            for value in values
-        ],
-    )
+        types += [(f"length{number}", ">i4"), (f"value{number}", *value)]
+    row: np.dtype[np.void] = np.dtype(types)
+    placed: Any = row.fields
+    fields = []
+    for number in range(len(kinds)):
+        value_type, place = placed[f"value{number}"][:2]
+        fields.append((f"value{number}", f"length{number}", place, value_type.itemsize))
+    return _Layout(row, fields)

@@ -7,13 +7,12 @@ of version 1, without the number of fields, the donor's token and the batch's id
 """
 
 import hashlib
-from collections.abc import Sequence
 from uuid import UUID
 
 from services.donations.gifts.batch import EMPTY_DIGEST
 from services.donations.gifts.rows import GiftRows
 from services.donations.store import copyformat
-from services.donations.store.copyformat import Column
+from services.donations.store.copyformat import Column, Table
 
 FIELDS = (
     "bucket",
@@ -36,7 +35,7 @@ def columns_of(rows: GiftRows) -> list[Column]:
         copyformat.smallint(rows.partner_ids),
         copyformat.text(rows.external_ids),
         copyformat.bigint(rows.amounts_micros),
-        copyformat.text(rows.currencies()),
+        _currencies(rows),
         copyformat.integer(rows.project_ids),
         copyformat.integer(rows.campaign_ids),
         copyformat.timestamptz(rows.event_times_micros),
@@ -44,14 +43,20 @@ def columns_of(rows: GiftRows) -> list[Column]:
     ]
 
 
-def written(columns: Sequence[Column], batch_id: UUID) -> memoryview:
-    """The rows as COPY takes them: the columns of FIELDS, and the batch's id."""
-    batch = copyformat.constant(batch_id.bytes, len(columns[0].values))
-    return copyformat.rows([*columns, batch])
+def _currencies(rows: GiftRows) -> Column:
+    codes = {target.currency for target in rows.targets}
+    if len(codes) == 1:  # as nearly always
+        return copyformat.constant(codes.pop().encode("ascii"))
+    return copyformat.text(rows.currencies())
+
+
+def table_of(rows: GiftRows, batch_id: UUID) -> Table:
+    """The columns of FIELDS, and the batch's id."""
+    return Table([*columns_of(rows), copyformat.constant(batch_id.bytes)])
 
 
 def digest_of(rows: GiftRows, batch_id: UUID) -> bytes:
     """The digest of a batch that holds exactly these gifts."""
     if not len(rows):
         return EMPTY_DIGEST
-    return hashlib.sha256(written(columns_of(rows), batch_id)).digest()
+    return hashlib.sha256(table_of(rows, batch_id).rows()).digest()

@@ -20,7 +20,7 @@ from services.donations.gifts.rows import GiftRows
 from services.donations.store import copyformat
 from services.donations.store.driver import Driver
 from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
-from services.donations.store.gift_format import FIELDS, columns_of, digest_of, written
+from services.donations.store.gift_format import FIELDS, columns_of, digest_of, table_of
 from services.donations.store.sealing import sealing
 
 NEW, SAME, OTHER = 0, 1, 2
@@ -99,7 +99,7 @@ async def insert_new(driver: Driver, rows: GiftRows, batch_id: UUID) -> Inserted
 
     Raises RepeatFound if one is not; the transaction must then be rolled back.
     """
-    data = written(columns_of(rows), batch_id)
+    data = table_of(rows, batch_id).rows()
     try:
         await _copy(driver, _COPY, data)
     except UniqueViolation as error:

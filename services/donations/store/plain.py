@@ -14,8 +14,8 @@ from psycopg.pq import Format
 
 from services.donations.gifts.batch import Batch
 from services.donations.gifts.rows import GiftRows
-from services.donations.store import batches, copyformat
-from services.donations.store.gift_format import FIELDS, columns_of, written
+from services.donations.store import batches
+from services.donations.store.gift_format import FIELDS, table_of
 from services.donations.store.gifts import RepeatFound
 from services.donations.store.lane import Lane
 
@@ -60,8 +60,8 @@ class PlainGifts:
 
     def __init__(self, rows: GiftRows, batch_id: UUID) -> None:
         """batch_id: of the batch that they are recorded with."""
-        self._columns = columns_of(rows)
-        self.digest = sha256(written(self._columns, batch_id)).digest()
+        self._table = table_of(rows, batch_id)
+        self.digest = sha256(self._table.rows()).digest()
 
     async def insert(self, lane: Lane, batch: Batch, *, may_be_named: bool) -> bool:
         """Inserts them and their batch, and returns True when they are durable.
@@ -72,8 +72,7 @@ class PlainGifts:
         """
         statement = _INSERT_UNNAMED if may_be_named else _INSERT
         columns = [
-            _Array(copyformat.array(column, element))
-            for column, element in zip(self._columns, _ELEMENTS, strict=True)
+            _Array(self._table.array(number, element)) for number, element in enumerate(_ELEMENTS)
         ]
         try:
             rows = await lane.execute(statement, [batch.id, *columns, *batches.values_of(batch)])

@@ -47,7 +47,7 @@ def test_rows_come_back_as_they_were_written(
                 copyformat.text(np.array(currencies, dtype=np.bytes_)),
                 copyformat.timestamptz(np.array(times)),
                 copyformat.bytea(np.frombuffer(padded, np.uint8).reshape(-1, 16), lengths),
-                copyformat.constant(batch.bytes, len(rows)),
+                copyformat.constant(batch.bytes),
             ]
         )
     )
