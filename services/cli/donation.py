@@ -1,6 +1,6 @@
 """`watersmeet donation`: one gift, who reported it, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -59,7 +59,21 @@ def donation(
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.DonationIntakeServiceStub(channel)
         found = stub.GetDonation(request, timeout=_TIMEOUT_S).donation
-    present_one(facts_of(found), _parts(found), as_json=as_json)
+    present_one({**facts_of(found), **_allocation(found)}, _parts(found), as_json=as_json)
+
+
+def _allocation(gift: pb.Donation) -> Mapping[str, Value]:
+    """Where a gift that stood in suspense counts, and who decided it."""
+    if not gift.HasField("allocation"):
+        return {}
+    decided = gift.allocation
+    return {
+        "allocated_to": decided.project,
+        "counts_for_campaign": decided.campaign or None,
+        "allocated_by": decided.caller,
+        "allocated": rfc3339(decided.allocate_time),
+        "allocated_by_request": decided.request_id,
+    }
 
 
 def _parts(gift: pb.Donation) -> Sequence[Sheet]:

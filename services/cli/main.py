@@ -16,6 +16,7 @@ COMMANDS = (
     "audit",
     "catalog",
     "review",
+    "allocate",
     "donations",
     "donation",
     "reports",

@@ -1,4 +1,6 @@
-"""`watersmeet review`: claims that contradict the books, and notices that could not be read."""
+"""`watersmeet review`: claims that contradict the books, notices that could not be read, and what
+stands in suspense.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -7,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from watersmeet.donations.v1 import allocation_service_pb2 as allocation_pb
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1 import review_service_pb2 as pb
 from watersmeet.donations.v1 import review_service_pb2_grpc as pb_grpc
+from watersmeet.donations.v1.allocation_service_pb2_grpc import AllocationServiceStub
 from watersmeet.errors.v1.errors_pb2 import ErrorReason
 
 from services.cli.asking import asking
@@ -17,6 +21,7 @@ from services.cli.console import make_console
 from services.cli.deciding import THIS_PERSON, Person
 from services.cli.listed import listed
 from services.cli.options import DEFAULT_MESH, Mesh
+from services.cli.reading.balances import amount_of
 from services.cli.render import amount, moment, print_json, reason_of, rfc3339, word
 from services.cli.sheets.present import AsCsv, AsJson, AsXlsx, present
 from services.cli.sheets.sheet import Column, Kind, Sheet, Value
@@ -26,7 +31,8 @@ _TIMEOUT_S = 30.0
 _PAGE = 1_000
 
 review = typer.Typer(
-    help="Look after conflicts and quarantined notices, as finance.", no_args_is_help=True
+    help="Look after conflicts, quarantined notices and suspense, as finance.",
+    no_args_is_help=True,
 )
 
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest first.")]
@@ -40,6 +46,14 @@ _CONFLICTS = (
     Column("claims"),
     Column("stands"),
     Column("reason"),
+)
+_SUSPENSE = (
+    Column("partner"),
+    Column("project"),
+    Column("reason"),
+    Column("gifts", Kind.NUMBER),
+    Column("amount", Kind.AMOUNT),
+    Column("unit"),
 )
 _NOTICES = (
     Column("received", Kind.TIME),
@@ -75,6 +89,32 @@ def conflicts(
         xlsx=xlsx,
         document=lambda: {"conflicts": [_conflict_document(conflict) for conflict in found]},
     )
+
+
+@review.command()
+def suspense(
+    partner: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only this partner's gifts.")
+    ] = None,
+    mesh: Mesh = DEFAULT_MESH,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    xlsx: AsXlsx = None,
+) -> None:
+    """List what stands in suspense: by partner, project as reported, and reason.
+
+    `watersmeet allocate` gives it to a project.
+    """
+    request = allocation_pb.ListSuspenseRequest(partner=partner or "")
+    with asking(mesh, "donations", role="finance") as channel:
+        stub = AllocationServiceStub(channel)
+        found = listed(stub.ListSuspense, request, timeout_s=_TIMEOUT_S)
+        present(
+            Sheet("suspense", _SUSPENSE, map(_suspense_row, found)),
+            as_json=as_json,
+            as_csv=as_csv,
+            xlsx=xlsx,
+        )
 
 
 @review.command()
@@ -185,6 +225,17 @@ def _notices(
         platform=platform, include_resolved=include_resolved, page_size=min(limit, _PAGE)
     )
     return islice(listed(stub.ListQuarantine, request, timeout_s=_TIMEOUT_S), limit)
+
+
+def _suspense_row(one: allocation_pb.Suspense) -> tuple[Value, ...]:
+    return (
+        one.partner,
+        one.project,
+        word(allocation_pb.SuspenseReason, one.reason),
+        one.count,
+        amount_of(one.amount),
+        one.amount.currency_code,
+    )
 
 
 def _conflict_row(conflict: pb.Conflict) -> tuple[str, ...]:
