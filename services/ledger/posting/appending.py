@@ -7,6 +7,7 @@ on without a question. Whatever that does not cover is planned from what stands 
 from datetime import datetime, timedelta
 
 from services.ledger.journal.group import Group
+from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Books, Plan, plan_group, recorded_time
 from services.ledger.journal.standing import names_of
 from services.ledger.posting.leadership import standing_by
@@ -62,7 +63,6 @@ class Appending:
             return None
         try:
             if not await self._store.continue_chain(term, plan, books.head):
-                self._memory.forget()
                 return None
         except EntryRepeated:
             return None
@@ -106,9 +106,10 @@ class Appending:
     ) -> Books:
         """What the group's plan needs to know: for plain entries, what is seen with the lock."""
         locked, posted, standing = seen
-        periods = self._memory.periods
-        if locked.periods_sequence != periods.sequence:
-            periods = await transaction.periods()
+        periods = Periods()
+        if locked.periods_sequence:
+            # Of the same number, a decision may be another one: where a standby took over.
+            periods = self._memory.periods(locked.head) or await transaction.periods()
         due, next_expiry = DueHolds([], locked.next_expiry)
         if next_expiry is not None and next_expiry <= now:
             due, next_expiry = await transaction.due(next_expiry, now)

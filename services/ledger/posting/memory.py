@@ -18,15 +18,12 @@ _ACCOUNTS_MAX = 200_000
 
 
 class Memory:
-    """The end of the chain, the periods, and the accounts that were met, all as of that end.
-
-    periods: as of the last decision on one that was met, whose number they have.
-    """
+    """The end of the chain, the periods, and the accounts that were met, all as of that end."""
 
     def __init__(self, accounts_max: int = _ACCOUNTS_MAX) -> None:
         self._accounts_max = accounts_max
         self._head: Head | None = None
-        self.periods = Periods()
+        self._periods = Periods()
         self._next_expiry: datetime | None = None
         self._accounts: dict[AccountName, tuple[Turnover, Guard | None]] = {}
 
@@ -34,6 +31,10 @@ class Memory:
         """Remembers nothing."""
         self._head = None
         self._accounts.clear()
+
+    def periods(self, head: Head) -> Periods | None:
+        """The periods behind this end of the chain; None if another end is remembered."""
+        return self._periods if head == self._head else None
 
     def books(self, group: Group, now: datetime) -> Books | None:
         """What a plan for the group needs to know, if none of its entry ids is posted already.
@@ -58,7 +59,7 @@ class Memory:
             turnovers=turnovers,
             guards=guards,
             next_expiry=self._next_expiry,
-            periods=self.periods,
+            periods=self._periods,
         )
 
     def learn(self, books: Books, plan: Plan) -> None:
@@ -74,5 +75,5 @@ class Memory:
         for decision in plan.decisions:  # by which other guards stand there
             self._accounts.pop(decision.name, None)
         self._head = plan.head
-        self.periods = plan.periods
+        self._periods = plan.periods
         self._next_expiry = plan.next_expiry

@@ -21,6 +21,7 @@ from services.ledger.domain import (
     Head,
     Posting,
 )
+from services.ledger.journal.periods import PeriodAction
 from services.ledger.journal.plan import Plan
 from services.ledger.posting.memory import Memory
 from services.ledger.reading.feed import Posted
@@ -30,12 +31,20 @@ from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
-from tests.integration.ledger.stand_ins import Breaker
+from tests.integration.ledger.stand_ins import Breaker, kill_connections
 from tests.support.clock import FixedClock
 from tests.support.examples import fewer_every_day
 from tests.unit.ledger.books import assert_chain
 from tests.unit.ledger.drafts import NOON, appealed, draft, gift, refund, suspended
-from tests.unit.ledger.stepped import FUND, POOL, decision, hold, match, pledge
+from tests.unit.ledger.stepped import (
+    FUND,
+    POOL,
+    decision,
+    hold,
+    match,
+    period_decision,
+    pledge,
+)
 from tests.unit.ledger.strategies import drafts
 
 EXAMPLES = fewer_every_day(4)  # each is three ledgers
@@ -234,6 +243,30 @@ async def test_books_that_were_put_right_by_hand_stay_right(
         assert continued == [True]
         balance, _ = await parts.reader.balance(CLAIMED)
         assert (balance.debits, balance.credits) == (26, 5), "what stands there is added to"
+
+
+async def test_the_periods_of_books_that_took_over_are_heeded(
+    urls: DatabaseUrls, clock: FixedClock
+) -> None:
+    async def close(parts: Parts, name: str) -> None:
+        for action in (PeriodAction.BEGIN_CLOSING, PeriodAction.CLOSE):
+            await parts.writer.decide(period_decision(name, action))
+
+    august = draft(value_time=NOON - timedelta(days=20))
+    async with (
+        open_parts(urls.service, clock, name="one") as one,
+        open_parts(urls.service, clock, name="two") as two,
+    ):
+        await close(one, "2019-07")
+        # A standby takes over that never had these decisions, and then has others as its entries.
+        with psycopg.connect(urls.owner) as connection:
+            connection.execute(EMPTY)
+        assert await asyncio.to_thread(kill_connections, urls.service, "one-writer") >= 1
+        await close(two, "2019-08")
+        (refused,) = await one.post(august)
+        assert isinstance(refused, Fault)
+        assert refused.reason is Reason.PERIOD_CLOSED
+        await assert_in_order(two)
 
 
 async def test_what_was_answered_for_a_time_is_not_changed_by_what_took_its_time_before(
