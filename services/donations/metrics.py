@@ -7,6 +7,11 @@ GIFTS = Counter(
 )
 REFUNDS = Counter("watersmeet_refunds", "Refunds reported, by what became of them.", ["outcome"])
 ORDERS = Counter("watersmeet_orders", "Orders reported, by what became of them.", ["outcome"])
+ALLOCATIONS = Counter(
+    "watersmeet_allocations",
+    "Gifts in suspense that were to be allocated, by what became of them.",
+    ["outcome"],
+)
 QUEUED_ROWS = Gauge("watersmeet_queued_rows", "Rows that are queued or being committed.")
 GROUP_ROWS = Histogram(
     "watersmeet_commit_group_rows",

@@ -42,6 +42,9 @@ def count_recorded(group: Group, recorded: Recorded) -> None:
             metrics.REFUNDS.labels(fate.outcome.name.lower()).inc()
         conflicting = sum(fate.outcome is Outcome.CONFLICTING for fate in result.facts)
         metrics.CONFLICTS.inc(conflicting)
+        if result.allocated is not None:
+            for became, number in result.allocated.counts.items():
+                metrics.ALLOCATIONS.labels(became.name.lower()).inc(number)
         for outcome, number in Counts(result.orders).items():
             metrics.ORDERS.labels(outcome.name.lower()).inc(number)
             if outcome is Outcome.CONFLICTING:

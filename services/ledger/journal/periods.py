@@ -238,9 +238,9 @@ class Periods:
         )
 
     def late(self, draft: EntryDraft, sequence: int) -> Iterator[Late]:
-        """The gifts and refunds among what intake counted that come late: the gifts were made in a
-        period that is not open any more. What becomes of gifts later on, settlement for one, is
-        always later, and is not late.
+        """The gifts, refunds and allocations among what intake counted that come late: the gifts
+        were made in a period that is not open any more. What else becomes of gifts later on,
+        settlement for one, is always later, and is not late.
         """
         if draft.cause.kind is not CauseKind.INTAKE_BATCH or self.until == date.min:
             return

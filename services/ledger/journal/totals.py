@@ -72,12 +72,16 @@ def _back(source: TotalState, target: TotalState) -> tuple[Effect, ...]:
 
 _S = TotalState
 
-# (debited, credited): what intake books as gifts are recorded. It has always an hour.
+# (debited, credited): what intake books as gifts are recorded, refunded or allocated. It has always
+# an hour, whose totals change.
 OF_INTAKE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
     (CLAIMED, FUND): _into(_S.CLAIMED),
     (CLAIMED, SUSPENSE): _into(_S.SUSPENSE),
     (FUND, CLAIMED): _from_to(_S.CLAIMED, _S.REFUNDED),
     (SUSPENSE, CLAIMED): _from_to(_S.SUSPENSE, _S.REFUNDED),
+    # Out of suspense, and to the project that it is allocated to.
+    (SUSPENSE, ALLOCATED): _out_of(_S.SUSPENSE),
+    (ALLOCATED, FUND): _into(_S.CLAIMED),
 }
 
 # What happens to gifts afterwards.
@@ -85,9 +89,6 @@ OF_LIFE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
     # Counted for another company, which the gift was made with.
     (FUND, ELSEWHERE): _out_of(_S.CLAIMED),
     (SUSPENSE, ELSEWHERE): _out_of(_S.SUSPENSE),
-    # Out of suspense, and to the project that it is allocated to.
-    (SUSPENSE, ALLOCATED): _out_of(_S.SUSPENSE),
-    (ALLOCATED, FUND): _into(_S.CLAIMED),
     # Refunds that turn out otherwise.
     (ELSEWHERE, FUND): _back(_S.CLAIMED, _S.REFUNDED),
     (ELSEWHERE, SUSPENSE): _back(_S.SUSPENSE, _S.REFUNDED),

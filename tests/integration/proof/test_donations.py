@@ -105,6 +105,26 @@ def _missed(found: Sequence[Check], checks: frozenset[str], tampered: Tampered) 
             "links: the gift made-up of partner id 1 names a rail, and is not recorded",
         ),
         (
+            (
+                "INSERT INTO allocated SELECT bucket, partner_id, external_id, 1, 0, request_id, "
+                "allocate_time, NULL FROM suspended s, (SELECT request_id, allocate_time "
+                "FROM allocated LIMIT 1) a WHERE s.external_id = 'left'"
+            ),
+            "allocated: 1 rows have no seal",
+        ),
+        (
+            "UPDATE allocated SET seal_id = NULL, external_id = 'settled'",
+            "allocated: the gift settled of partner id 1 is kept as allocated, and was not in",
+        ),
+        (
+            "UPDATE allocations SET project_id = project_id + 1",
+            "is of another, or is not there",
+        ),
+        (
+            "DELETE FROM allocations",
+            "allocation_steps: step 1 of request",
+        ),
+        (
             "UPDATE pledged_orders SET seal_id = NULL, given_micros = given_micros + 10000",
             "order A1 of weibo: it is kept as giving",
         ),

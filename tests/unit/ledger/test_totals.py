@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import Cell, Purpose, Sums, TotalState, Transfer
+from services.ledger.domain import (
+    Cell,
+    Purpose,
+    Step,
+    StepKind,
+    Sums,
+    TotalState,
+    Transfer,
+    TransferName,
+)
 from services.ledger.journal.totals import MOVEMENTS, PURPOSES, changes_of
 from services.ledger.reading.feed import changes_to_totals
 from tests.unit.ledger.drafts import NOON, appealed, gift, refund, suspended
@@ -117,6 +126,25 @@ def test_a_gift_that_another_company_counts_is_gone_and_its_refund_as_well() -> 
     assert set(changes_of([refund(20), swapped(out)._replace(micros=20)]).values()) == {Sums(0, 0)}
     rest = out._replace(debit="partner/alipay/elsewhere", credit="partner/alipay/claimed")
     assert changes_of([rest]) == {}
+
+
+def test_an_allocated_gift_leaves_suspense_and_is_claimed_and_a_reversal_takes_both_back() -> None:
+    out = suspended(30, tally=3)._replace(
+        debit="partner/alipay/suspense", credit="partner/alipay/allocated"
+    )
+    in_ = gift(30, tally=3)._replace(debit="partner/alipay/allocated")
+    suspense, claimed = cell(State.SUSPENSE, ""), cell(State.CLAIMED)
+    assert changes_of([out, in_]) == {suspense: Sums(-30, -3), claimed: Sums(30, 3)}
+    assert changes_of([suspended(30, tally=3), out]) == {suspense: Sums(0, 0)}
+    reversed_ = [
+        swapped(one)._replace(step=Step(StepKind.REVERSE, TransferName(1, place)))
+        for place, one in enumerate((out, in_))
+    ]
+    assert set(changes_of([out, in_, *reversed_]).values()) == {Sums(0, 0)}
+    # Of personal appeals likewise, and apart.
+    appeal = appealed(30, tally=3)._replace(debit="partner/alipay/allocated")
+    [(of, sums)] = changes_of([appeal]).items()
+    assert (of.purpose, of.state, sums) == (Purpose.APPEAL, State.CLAIMED, Sums(30, 3))
 
 
 def test_what_names_no_gifts_moves_no_total() -> None:
