@@ -133,6 +133,20 @@ def test_what_becomes_of_gifts_later_is_not_late() -> None:
     assert [late.position for late in books.late] == [1, 2]
 
 
+def test_what_leaves_suspense_changes_the_totals_of_its_day_and_is_late() -> None:
+    books = MemoryBooks()
+    decide(books, "2019-08", Action.BEGIN_CLOSING, Action.CLOSE)
+    gifts = counted(NOON, AUGUST)
+    (transfer,) = gifts.transfers
+    between = "partner/alipay/allocated"
+    out = transfer._replace(debit="partner/alipay/suspense", credit=between, project="")
+    in_ = transfer._replace(debit=between)
+    posted(books, gifts._replace(transfers=(out, in_)))
+    august = date(2019, 8, 20)
+    assert books.late == [Late(3, 0, august), Late(3, 1, august)]
+    assert books.entries[-1].dates == Dates(TODAY, TODAY)
+
+
 def test_decisions_on_the_past_stand_in_today() -> None:
     books = MemoryBooks()
     decide(books, "2019-08", Action.BEGIN_CLOSING, Action.CLOSE)
