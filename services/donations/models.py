@@ -240,7 +240,8 @@ outbox = Table(
 )
 
 # What partners declare to be complete, until all that was recorded of them by then is posted
-# (store/watermarks.py). transaction_id: of the transaction that heard of it, and of its batch.
+# (store/watermarks.py). transaction_id: of the transaction that heard of it, or the latest id of a
+# batch that was there.
 declared_watermarks = Table(
     "declared_watermarks",
     metadata,

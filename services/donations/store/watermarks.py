@@ -11,15 +11,21 @@ from uuid import UUID
 
 from services.donations.store.driver import Driver
 
-# What was told already is no news. Ids ascend with the time of recording.
+# What was told already is no news. Ids ascend with the time of recording, by the clock of the host
+# that records: what is there already came before, also where another host's clock is ahead.
 _DECLARE = b"""
-    INSERT INTO declared_watermarks (partner, transaction_id, complete_until)
-    SELECT d.partner, %s::uuid, d.complete_until
+    INSERT INTO declared_watermarks AS t (partner, transaction_id, complete_until)
+    SELECT d.partner,
+           greatest(%s::uuid, (SELECT batch_id FROM outbox ORDER BY batch_id DESC LIMIT 1)),
+           d.complete_until
     FROM unnest(%s::text[], %s::timestamptz[]) AS d(partner, complete_until)
     WHERE NOT EXISTS (
         SELECT FROM watermarks w
         WHERE w.partner = d.partner AND w.complete_until >= d.complete_until
-    )"""
+    )
+    ORDER BY d.partner
+    ON CONFLICT (partner, transaction_id) DO UPDATE
+    SET complete_until = greatest(t.complete_until, excluded.complete_until)"""
 
 # One row a batch and partner; of a batch that cannot be read nobody knows whose it is. A batch
 # that was refused waits for a person; until then the newest watermark of its partner is enough.
@@ -67,7 +73,8 @@ _TAKE = b"""
 
 
 async def declare(driver: Driver, watermarks: Mapping[str, datetime], transaction: UUID) -> None:
-    """Keeps what partners declare with a transaction, whose batch has the same id if it makes one.
+    """Keeps what partners declare with a transaction, whose batch has the same id if it makes one,
+    under the last id of a batch that is there by now.
 
     What was told already is left out.
     """

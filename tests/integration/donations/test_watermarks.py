@@ -133,6 +133,34 @@ async def test_a_watermark_waits_for_what_another_process_has_yet_to_post(
     assert last.metadata["complete_until/weibo"] == "2019-09-05T12:00:00Z"
 
 
+async def test_a_watermark_waits_for_a_batch_of_a_host_whose_clock_is_ahead(
+    parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was recorded before, though its id is a later one."""
+    first = await parts.committer.commit(Submission(gifts=[a_gift("a")]))
+    assert first.batch_id is not None
+    await relay.post_due()
+    second = await parts.committer.commit(Submission(gifts=[a_gift("b")]))
+    # Two lanes hear of it, and have the same to wait for.
+    for writer, hours in zip(parts.writers, (1, 2), strict=True):
+        watermark = Watermark("weibo", parts.clock() - timedelta(hours=hours))
+        repeat = Submission(gifts=[a_gift("a")], watermark=watermark)
+        await writer.write(await gather([repeat], parts.catalog))
+    due = parts.outbox.due
+
+    async def but_the_second(*asked: Any) -> Any:
+        return [batch for batch in await due(*asked) if batch.id != second.batch_id]
+
+    monkeypatch.setattr(parts.outbox, "due", but_the_second)
+    await relay.post_all_due()
+    assert list(ledger.ledger.entries) == [str(first.batch_id)]
+    monkeypatch.setattr(parts.outbox, "due", due)
+    await relay.post_all_due()
+    last = list(ledger.ledger.entries.values())[-1]
+    assert (len(ledger.ledger.entries), list(last.transfers)) == (3, [])
+    assert last.metadata["complete_until/weibo"] == "2019-09-05T11:00:00Z"
+
+
 async def test_of_what_cannot_be_read_nobody_knows_whose_it_is(
     parts: Parts, relay: Relay, ledger: LedgerProcess, urls: DatabaseUrls
 ) -> None:
