@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from watersmeet.donations.v1 import allocation_service_pb2 as pb
+from watersmeet.type.v1 import money_pb2
 
 from services.donations.allocation.allocation import (
     Allocation,
@@ -14,6 +15,8 @@ from services.donations.allocation.allocation import (
 from services.donations.convert import money
 from services.donations.domain import SuspenseReason
 from services.runtime.errors import Fault, Reason
+
+_MICROS_MAX = 2**63 - 1
 
 
 def allocation_of(request: pb.AllocateDonationsRequest) -> Allocation:
@@ -58,7 +61,7 @@ def progress_message(progress: Progress) -> pb.AllocateDonationsResponse:
             pb.AllocationCount(outcome=pb.AllocationOutcome.ValueType(outcome), count=count)
             for outcome, count in sorted(progress.counts.items())
         ],
-        allocated=[money(currency, micros) for currency, micros in sorted(progress.sums.items())],
+        allocated=[_sum(currency, micros) for currency, micros in sorted(progress.sums.items())],
         outcomes=map(pb.AllocationOutcome.ValueType, progress.outcomes),
         done=progress.is_done,
     )
@@ -72,7 +75,12 @@ def suspense_messages(standing: Iterable[Standing]) -> Iterable[pb.Suspense]:
             project=one.project,
             reason=pb.SuspenseReason.ValueType(one.reason),
             count=one.gifts,
-            amount=money(one.currency, one.micros),
+            amount=_sum(one.currency, one.micros),
         )
         for one in standing
     )
+
+
+def _sum(currency: str, micros: int) -> money_pb2.Money:
+    """Of many gifts, whose sum may exceed what the wire can hold."""
+    return money(currency, min(micros, _MICROS_MAX))

@@ -89,9 +89,10 @@ def stage_result_message(fate: Fate) -> life_pb.StageResult:
     )
 
 
-def donation_message(recorded: RecordedGift) -> pb.Donation:
-    """A gift as it is recorded."""
+def donation_message(recorded: RecordedGift, *, names_decider: bool) -> pb.Donation:
+    """A gift as it is recorded. names_decider: whether to say who allocated it."""
     gift = recorded.gift
+    allocation = recorded.allocation
     return pb.Donation(
         partner=gift.partner,
         external_id=gift.external_id,
@@ -108,16 +109,18 @@ def donation_message(recorded: RecordedGift) -> pb.Donation:
         reports=map(report_message, recorded.reports),
         disputes=map(dispute_message, recorded.disputes),
         events=(_event_message(move, recorded.booked_currency) for move in recorded.moves),
-        allocation=_allocation_message(recorded.allocation) if recorded.allocation else None,
+        allocation=_allocation_message(allocation, names_decider) if allocation else None,
     )
 
 
-def _allocation_message(allocation: RecordedAllocation) -> pb.DonationAllocation:
+def _allocation_message(
+    allocation: RecordedAllocation, names_decider: bool
+) -> pb.DonationAllocation:
     return pb.DonationAllocation(
         project=allocation.project,
         campaign=allocation.campaign,
-        caller=allocation.caller,
-        request_id=str(allocation.request_id),
+        caller=allocation.caller if names_decider else "",
+        request_id=str(allocation.request_id) if names_decider else "",
         allocate_time=timestamp_of(allocation.allocate_time),
     )
 

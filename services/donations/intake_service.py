@@ -28,6 +28,7 @@ from services.donations.stream import BulkStream, IncomingBatch
 from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Role
 from services.runtime.quotas.quotas import Quota, Quotas
 
 _Read = Callable[[str, int, str], Awaitable[RecordedGift | None]]
@@ -85,7 +86,7 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
                 gift.currency,
             )
         return pb.RecordDonationResponse(
-            outcome=convert.outcome_value(outcome), donation=convert_life.donation_message(recorded)
+            outcome=convert.outcome_value(outcome), donation=_message(recorded)
         )
 
     async def StreamDonations(
@@ -162,15 +163,13 @@ class DonationIntakeService(pb_grpc.DonationIntakeServiceServicer):
         partner = partner_of(current_call(), request.partner)
         external_id = require_external_id(request.external_id)
         recorded = await self._recorded(partner, external_id, self._reader.life)
-        return pb.GetDonationResponse(donation=convert_life.donation_message(recorded))
+        return pb.GetDonationResponse(donation=_message(recorded))
 
     async def ListDonations(
         self, request: pb.ListDonationsRequest, _context: Any
     ) -> pb.ListDonationsResponse:
         found, token = await gift_page("ListDonations", request, self._catalog, self._reader.page)
-        return pb.ListDonationsResponse(
-            donations=map(convert_life.donation_message, found), next_page_token=token
-        )
+        return pb.ListDonationsResponse(donations=map(_message, found), next_page_token=token)
 
     async def _recorded(self, partner: str, external_id: str, read: _Read) -> RecordedGift:
         partner_id = await self._catalog.known_partner_id(partner)
@@ -187,3 +186,9 @@ async def _opening(requests: AsyncIterator[pb.StreamDonationsRequest]) -> pb.Str
     if first is None or first.WhichOneof("message") != "opening":
         raise Fault(Reason.STREAM_NOT_OPENED, "the first message of a stream must open it")
     return first.opening
+
+
+def _message(recorded: RecordedGift) -> pb.Donation:
+    """A gift, as its caller may see it: which of its people decided something is finance's own."""
+    is_partner = current_call().caller.role is Role.PARTNER
+    return convert_life.donation_message(recorded, names_decider=not is_partner)

@@ -24,6 +24,7 @@ from services.donations.catalog.memory import Charity, Project
 from services.donations.commit import booking
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Submission
+from services.donations.convert_allocation import suspense_messages
 from services.donations.domain import Rail, SuspenseReason, moment_of
 from services.donations.gifts.columns import columns_of
 from services.donations.proving import check_records
@@ -32,7 +33,7 @@ from services.donations.store import positions
 from services.donations.store.allocations import AllocationStore
 from services.donations.store.proving import ProofReader
 from services.donations.store.rederiving import LifeReader
-from services.donations.store.suspense import SuspenseReader
+from services.donations.store.suspense import StandingPlace, SuspenseReader
 from tests.integration.donations.allocating import allocate
 from tests.integration.donations.canonical import balances
 from tests.integration.donations.parts import Parts, write
@@ -196,6 +197,20 @@ async def test_few_of_a_kind_among_many_others(
     found = await done(desk(parts), KIND, uuid4())
     assert found.counts == {Outcome.ALLOCATED: 5}
     assert found.steps > 5
+
+
+async def test_sums_that_no_message_can_hold(parts: Parts) -> None:
+    """Ten thousand gifts of the greatest amount: an attack or a defect, and is to be seen."""
+    most = [a_gift(f"{n:05}", project="lost", amount_micros=10**15) for n in range(10_000)]
+    for start in range(0, len(most), 5_000):
+        columns = columns_of(most[start : start + 5_000])
+        await write(parts, parts.writers[0], Submission(columns=columns))
+    reader = SuspenseReader(parts.engine)
+    [kind] = await reader.standing(None, StandingPlace(), 10)
+    assert kind.micros == 10**19
+    [message] = suspense_messages([kind])
+    assert message.amount.micros == 2**63 - 1
+    assert (await done(desk(parts), KIND, uuid4())).sums == {"CNY": 10**19}
 
 
 @asynccontextmanager

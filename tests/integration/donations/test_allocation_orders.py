@@ -147,5 +147,10 @@ async def _dump(parts: Parts, gifts: Sequence[Named], mark: str) -> str:
         pass
     async for checked in check_positions(LifeReader(parts.engine)):
         assert checked.differences == []
+    told = {batch.id: batch for batch in await parts.outbox.due(parts.clock(), 10**6)}
+    for summary in await parts.summaries():
+        if summary.id in told:
+            assert sorted(summary.lines) == sorted(told[summary.id].lines)
+            assert summary.differences == []
     dump = await canonical(parts, [(of, mark + external_id) for of, external_id in gifts])
     return dump.replace(mark, "")

@@ -113,7 +113,7 @@ async def suspense(stub: Any, **fields: Any) -> Sequence[pb.Suspense]:
 
 
 async def test_a_project_that_is_registered_after_its_first_gifts(
-    weibo: Any, finance: Any, catalog: Any, ledger: LedgerProcess
+    connect: Connect, weibo: Any, finance: Any, catalog: Any, ledger: LedgerProcess
 ) -> None:
     await give(weibo, a_gift(project="late", campaign="week"))
     await weibo.RecordRefund(refund_request(a_refund(amount_micros=230_000)), timeout=5)
@@ -136,6 +136,10 @@ async def test_a_project_that_is_registered_after_its_first_gifts(
     assert (found.project, found.refunded) == ("late", cny(230_000))
     decided = found.allocation
     assert (decided.project, decided.campaign) == ("late", "week")
+    assert (decided.caller, decided.request_id) == ("", ""), "that is finance's own"
+    asked = intake_pb.GetDonationRequest(partner="weibo", external_id=found.external_id)
+    own = DonationIntakeServiceStub(connect("finance", "anna"))
+    decided = (await own.GetDonation(asked, timeout=5)).donation.allocation
     assert (decided.caller, decided.request_id) == ("finance/anna", request.request_id)
     assert decided.allocate_time.ToMicroseconds() == NOW_MICROS
     # What comes later is the project's, but for what exceeds the gift.
