@@ -188,8 +188,15 @@ class History:
             place, opening = lines[-1].name, after_lines(opening, lines)
 
     async def _sequence_before(self, time: datetime) -> int:
-        """The last entry that was written before a time; 0 if there is none."""
-        return 0 if time == _DAWN else await self._store.sequence_at(time - _INSTANT)
+        """The last entry that was written before a time; 0 if there is none. Of a time that has not
+        come, it is the last so far: no entry is put off until then.
+        """
+        if time == _DAWN:
+            return 0
+        before = time - _INSTANT
+        if before > self._clock():
+            return await self._store.sequence_so_far(before)
+        return await self._store.sequence_at(before)
 
     async def _turnover_after(self, account_id: int, place: TransferName) -> Turnover:
         """What went through an account up to a transfer, that one included."""

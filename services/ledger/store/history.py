@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.domain import (
     AccountKind,
@@ -42,7 +42,12 @@ class HistoryStore:
                 await connection.execute(_FLEETING)
                 await connection.execute(_ASK, {"time": time})
                 await connection.commit()  # and holds nobody up
-            return int((await connection.execute(_SEQUENCE_AT, {"time": time})).scalar_one())
+            return await _sequence_at(connection, time)
+
+    async def sequence_so_far(self, time: datetime) -> int:
+        """The same as far as is known now, of a time that may be to come: nothing is put off."""
+        async with self._engine.connect() as connection:
+            return await _sequence_at(connection, time)
 
     async def account_id(self, name: AccountName) -> tuple[int, AccountKind] | None:
         """The account's id and kind; None if it is not open."""
@@ -97,6 +102,10 @@ class HistoryStore:
                 return False
             await connection.execute(_ROLL_UP, {"first": begun.first_sequence, "last": through})
         return True
+
+
+async def _sequence_at(connection: AsyncConnection, time: datetime) -> int:
+    return int((await connection.execute(_SEQUENCE_AT, {"time": time})).scalar_one())
 
 
 def _line(row: Row[Any]) -> StatementLine:
