@@ -1,14 +1,17 @@
 """Counts what became of a group's reports."""
 
 from collections import Counter as Counts
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from services.donations import metrics
 from services.donations.commit.group import Group
 from services.donations.commit.recording import Recorded
 from services.donations.domain import Outcome
+from services.donations.gifts.rows import GiftRows
 
 _OUTCOMES = len(Outcome) + 1
 
@@ -24,16 +27,27 @@ def count_gifts(partner: str, outcome: Outcome, number: int) -> None:
     child.inc(number)
 
 
+def _numbers(gifts: GiftRows, outcomes: NDArray[np.uint8]) -> Mapping[tuple[str, Outcome], int]:
+    """How many gifts of each partner came to each outcome."""
+    numbers = Counts[tuple[str, Outcome]]()
+    partners = {target.partner for target in gifts.targets}
+    if len(partners) == 1:  # as of nearly all small groups
+        [partner] = partners
+        for outcome, number in enumerate(np.bincount(outcomes).tolist()):
+            if number:
+                numbers[partner, Outcome(outcome)] = number
+        return numbers
+    codes = np.bincount(gifts.target_indexes * _OUTCOMES + outcomes)
+    for code in np.flatnonzero(codes).tolist():
+        target, outcome = divmod(code, _OUTCOMES)
+        numbers[gifts.targets[target].partner, Outcome(outcome)] += int(codes[code])
+    return numbers
+
+
 def count_recorded(group: Group, recorded: Recorded) -> None:
     """Counts everything in a group, now that it is durable."""
     if group.gifts is not None:
-        codes = np.bincount(group.gifts.target_indexes * _OUTCOMES + recorded.outcomes)
-        numbers = Counts[tuple[str, Outcome]]()
-        for code, number in enumerate(codes.tolist()):
-            if number:
-                target, outcome = divmod(code, _OUTCOMES)
-                numbers[group.gifts.targets[target].partner, Outcome(outcome)] += number
-        for (partner, outcome), number in numbers.items():
+        for (partner, outcome), number in _numbers(group.gifts, recorded.outcomes).items():
             count_gifts(partner, outcome, number)
             if outcome is Outcome.CONFLICTING:
                 metrics.CONFLICTS.inc(number)
