@@ -25,6 +25,7 @@ REFRESH_PAUSE_S = 1.0
 
 _ALWAYS_MICROS = 2**62
 _NEVER_MICROS = -(2**62)
+_KEPT_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ class Catalog:
         self._store = store
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._snapshot = Snapshot()
+        # Of targets that are known, until the catalog is read anew: batches name the same ones.
+        self._kept: dict[Target, Standing] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -188,6 +191,9 @@ class Catalog:
     async def standings(self, targets: Iterable[Target]) -> list[Standing]:
         """Where gifts to each target stand. Unknown codes are looked up, then stand in suspense."""
         targets = list(targets)
+        kept = [self._kept[target] for target in targets if target in self._kept]
+        if len(kept) == len(targets):
+            return kept
         known = self._snapshot
         if any(
             target.project not in known.projects
@@ -197,7 +203,11 @@ class Catalog:
             await self._look_up()
         for partner in {target.partner for target in targets}:
             await self.partner_id(partner)
-        return [self._standing(target) for target in targets]
+        standings = [self._standing(target) for target in targets]
+        if len(self._kept) < _KEPT_MAX:
+            pairs = zip(targets, standings, strict=True)
+            self._kept.update((target, one) for target, one in pairs if not one.reason)
+        return standings
 
     async def partner_id(self, code: str) -> int:
         """The partner's id, made on first use: for callers whose certificate names the partner."""
@@ -228,6 +238,7 @@ class Catalog:
         # A partner that another task added meanwhile is not forgotten.
         partners = {**self._snapshot.partners, **snapshot.partners}
         self._snapshot = replace(snapshot, partners=partners)
+        self._kept.clear()
         self._read_at = self._clock()
 
     def _standing(self, target: Target) -> Standing:

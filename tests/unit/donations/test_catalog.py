@@ -127,6 +127,19 @@ async def test_known_codes_ask_nobody() -> None:
     assert store.reads == 1
 
 
+async def test_what_is_read_anew_stands_as_it_is_then() -> None:
+    store = Store()
+    catalog = Catalog(store, Seconds())
+    await catalog.refresh()
+    [before] = await catalog.standings([target()])
+    assert await catalog.standings([target(), target("closed")]) != [before, before]
+    closed = KnownProject(4, Purpose.CHARITY, CLOSE)
+    store.now = replace(store.now, projects={**store.now.projects, "water": closed})
+    assert await catalog.standings([target()]) == [before], "nothing was read"
+    await catalog.refresh()
+    assert await catalog.standings([target()]) == [before._replace(project_close=micros_of(CLOSE))]
+
+
 async def test_an_unknown_code_is_looked_up_at_most_every_second() -> None:
     store, clock = Store(), Seconds()
     catalog = Catalog(store, clock)
