@@ -89,13 +89,14 @@ class History:
                     )
                 return sequence
             case time:
-                if time > self._clock():
+                found = await self._store.sequence_at(time) if time <= self._clock() else None
+                if found is None:
                     raise Fault(
                         Reason.FIELD_INVALID,
                         "recorded_time has not come yet; ask as of now by leaving it out",
                         field="as_of.recorded_time",
                     )
-                return await self._store.sequence_at(time)
+                return found
 
     async def balance(self, name: AccountName, as_of: AsOf, head: int) -> tuple[Balance, int]:
         """What an account held, what was held of it, and the last entry that counts.
@@ -116,15 +117,20 @@ class History:
 
         last: where it ends without an end. Raises Fault(FIELD_INVALID) for an end to come.
         """
-        now = self._clock()
-        if end is not None and end > now:
+        through: int | None = last
+        if end is not None:
+            through = await self._sequence_before(end) if end <= self._clock() else None
+        if through is None:
             raise Fault(
                 Reason.FIELD_INVALID,
                 "end_time has not come yet; leave it out for all that there is",
                 field="end_time",
             )
-        after = 0 if start is None else await self._sequence_before(start)
-        through = last if end is None else await self._sequence_before(end)
+        if start is None:
+            return 0, through
+        after = await self._sequence_before(start)
+        if after is None:  # the last so far will do: nothing is put off until then
+            after = await self._store.sequence_so_far(start - _INSTANT)
         return after, through
 
     async def trial_balance(self, currency: str, as_of: AsOf, head: int) -> TrialBalance:
@@ -187,16 +193,14 @@ class History:
                 return
             place, opening = lines[-1].name, after_lines(opening, lines)
 
-    async def _sequence_before(self, time: datetime) -> int:
-        """The last entry that was written before a time; 0 if there is none. Of a time that has not
-        come, it is the last so far: no entry is put off until then.
+    async def _sequence_before(self, time: datetime) -> int | None:
+        """The last entry that was written before a time; 0 if there is none, None if it has not
+        come.
         """
         if time == _DAWN:
             return 0
         before = time - _INSTANT
-        if before > self._clock():
-            return await self._store.sequence_so_far(before)
-        return await self._store.sequence_at(before)
+        return await self._store.sequence_at(before) if before <= self._clock() else None
 
     async def _turnover_after(self, account_id: int, place: TransferName) -> Turnover:
         """What went through an account up to a transfer, that one included."""

@@ -30,15 +30,18 @@ class HistoryStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def sequence_at(self, time: datetime) -> int:
+    async def sequence_at(self, time: datetime) -> int | None:
         """The last entry that was written at this time or before; 0 if there is none.
 
-        The time must have come. A group that is being written has taken its own already, and may
-        be dated before this one: it is waited for, or has to take another, so that the answer stays
-        what it is.
+        None if the time has not come, by the database's clock and by the last entry. A group that
+        is being written has taken its own already, and may be dated before this one: it is waited
+        for, or has to take another, so that the answer stays what it is.
         """
         async with self._engine.connect() as connection:
-            if await connection.scalar(_MAY_STILL_COME, {"time": time}):
+            is_to_come, may_still_come = (await connection.execute(_LOOK, {"time": time})).one()
+            if is_to_come:
+                return None
+            if may_still_come:
                 await connection.execute(_FLEETING)
                 await connection.execute(_ASK, {"time": time})
                 await connection.commit()  # and holds nobody up
@@ -122,8 +125,14 @@ def _line(row: Row[Any]) -> StatementLine:
     )
 
 
-# What has been written later rules out that anything is written before.
-_MAY_STILL_COME = text("SELECT coalesce(recorded_time <= :time, true) FROM head")
+# What has been written later rules out that anything is written before. A reader whose own clock is
+# ahead must not put off what is written elsewhere; clocks that are kept differ by far less.
+_LOOK = text("""
+    SELECT CAST(:time AS timestamptz)
+               > greatest(clock_timestamp(), recorded_time) + interval '1 minute',
+           coalesce(recorded_time <= :time, true)
+    FROM head
+""")
 
 # Nobody waits for the disk meanwhile: a crash leaves nothing to come that took its time before it.
 _FLEETING = text("SET LOCAL synchronous_commit = off")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -48,6 +48,7 @@ from tests.unit.ledger.stepped import (
 from tests.unit.ledger.strategies import drafts
 
 EXAMPLES = fewer_every_day(4)  # each is three ledgers
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CLAIMED = AccountName("partner/alipay/claimed", "CNY")
 TABLES = ("accounts", "entries", "transfers", "balances", "totals", "appeal_totals", "watermarks")
 WAYS = pytest.mark.parametrize("at_once_max", [100, 0], ids=["one statement", "copy"])
@@ -292,6 +293,42 @@ async def test_what_was_answered_for_a_time_is_not_changed_by_what_took_its_time
     assert await held(parts, CLAIMED, AsOf(asked)) == (1, 1)
     clock.advance(timedelta(hours=1))
     assert await held(parts, CLAIMED, AsOf(clock())) == (21, 2)
+
+
+async def test_whoever_asks_for_what_is_to_come_does_not_put_the_books_off(
+    parts: Parts, clock: FixedClock
+) -> None:
+    """All later entries would be recorded behind the time that was asked for."""
+    await parts.post_all(draft(), draft())
+    clock.advance(HOUR)
+    assert await parts.history.span(clock() + 365 * DAY, None, 9) == (2, 9)
+    assert await parts.history.span(clock() + DAY, None, 2) == (2, 2)
+    clock.advance(HOUR)
+    await parts.post_all(draft())
+    assert [entry.recorded_time for entry in await parts.entries()][2:] == [clock()]
+
+
+async def test_a_reader_whose_clock_is_far_ahead_does_not_put_the_books_off(
+    urls: DatabaseUrls,
+) -> None:
+    clock, far = FixedClock(datetime.now(UTC)), FixedClock(datetime.now(UTC) + DAY)
+    async with (
+        open_parts(urls.service, clock, name="one") as one,
+        open_parts(urls.service, far, name="two") as two,
+    ):
+        await one.post_all(draft(value_time=clock()))
+        for asked in (AsOf(far()), AsOf(clock() + HOUR)):
+            with pytest.raises(Fault) as caught:
+                await held(two, CLAIMED, asked)
+            assert caught.value.reason is Reason.FIELD_INVALID
+        with pytest.raises(Fault) as caught:
+            await two.history.span(None, far(), 1)
+        assert caught.value.reason is Reason.FIELD_INVALID
+        assert await two.history.span(far(), None, 1) == (1, 1)
+        assert (await held(two, CLAIMED, AsOf(clock())))[1] == 1
+        await one.post_all(draft(value_time=clock()))
+        [_, entry] = await one.entries()
+        assert entry.recorded_time - clock() < HOUR
 
 
 async def test_a_hold_of_another_process_expires_here(

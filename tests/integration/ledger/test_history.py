@@ -102,19 +102,6 @@ async def test_what_has_not_come_is_not_answered(
     assert caught.value.reason is reason
 
 
-async def test_whoever_asks_for_what_is_to_come_does_not_put_the_books_off(
-    parts: Parts, clock: FixedClock
-) -> None:
-    """All later entries would be recorded behind the time that was asked for."""
-    await parts.post_all(draft(), draft())
-    clock.advance(HOUR)
-    assert await parts.history.span(clock() + 365 * DAY, None, 9) == (2, 9)
-    assert await parts.history.span(clock() + DAY, None, 2) == (2, 2)
-    clock.advance(HOUR)
-    await parts.post_all(draft())
-    assert [entry.recorded_time for entry in await parts.entries()][2:] == [clock()]
-
-
 async def test_a_time_is_answered_for_when_nothing_can_be_recorded_before_it_any_more(
     parts: Parts, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
