@@ -68,7 +68,6 @@ def _allocation(gift: pb.Donation) -> Mapping[str, Value]:
         return {}
     decided = gift.allocation
     return {
-        "allocated_to": decided.project,
         "counts_for_campaign": decided.campaign or None,
         "allocated_by": decided.caller,
         "allocated": rfc3339(decided.allocate_time),

@@ -28,6 +28,8 @@ from services.cli.sheets.sheet import Column, Kind, Sheet, Value
 from services.runtime.errors import Fault, Reason
 
 _TIMEOUT_S = 30.0
+# All that ever was in suspense is added up for each page.
+_SUSPENSE_TIMEOUT_S = 600.0
 _PAGE = 1_000
 
 review = typer.Typer(
@@ -108,7 +110,7 @@ def suspense(
     request = allocation_pb.ListSuspenseRequest(partner=partner or "")
     with asking(mesh, "donations", role="finance") as channel:
         stub = AllocationServiceStub(channel)
-        found = listed(stub.ListSuspense, request, timeout_s=_TIMEOUT_S)
+        found = listed(stub.ListSuspense, request, timeout_s=_SUSPENSE_TIMEOUT_S)
         present(
             Sheet("suspense", _SUSPENSE, map(_suspense_row, found)),
             as_json=as_json,

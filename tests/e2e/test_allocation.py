@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import pytest
@@ -93,7 +92,7 @@ def refund(mesh: MeshState, external_id: str, micros: int) -> None:
         DonationIntakeServiceStub(opened).RecordRefund(request)
 
 
-def test_from_suspense_to_a_project_and_on(mesh: MeshState, tmp_path: Path) -> None:
+def test_from_suspense_to_a_project_and_on(mesh: MeshState) -> None:
     refund(mesh, "a-1", 2_500_000)
     become(mesh, {("", "suspense"): ("18500000", 3), ("", "refunded"): ("2500000", 1)})
     listed = does(mesh, "review", "suspense", "--csv").splitlines()
@@ -139,3 +138,6 @@ def test_from_suspense_to_a_project_and_on(mesh: MeshState, tmp_path: Path) -> N
     for empty in ("suspense", "allocated", "elsewhere"):
         assert ",0.00" in does(mesh, "balance", f"partner/weibo/{empty}", "--csv")
     assert '"ok": true' in does(mesh, "audit", "--json")
+    does(mesh, "export", "ledger", "archive")
+    status, output = finish(starter(mesh.directory.parent)("verify", "archive"))
+    assert status == 0, output

@@ -23,6 +23,8 @@ COLUMNS = (
     Column("given", Kind.TIME),
     Column("recorded", Kind.TIME, is_detail=True),
     Column("batch", is_detail=True),
+    # Where it counts, if it stood in suspense.
+    Column("allocated_to", is_detail=True),
 )
 
 
@@ -42,6 +44,7 @@ def row_of(gift: pb.Donation) -> tuple[Value, ...]:
         rfc3339(gift.event_time),
         rfc3339(gift.recorded_time),
         gift.batch_id,
+        gift.allocation.project or None,
     )
 
 

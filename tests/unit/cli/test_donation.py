@@ -53,6 +53,9 @@ GIFT = pb.Donation(
     recorded_time=NOON,
     state=pb.DONATION_STATE_SETTLED,
     batch_id="b-1",
+    allocation=pb.DonationAllocation(
+        project="pond", caller="finance/anna", request_id="q-1", allocate_time=NOON
+    ),
     reports=REPORTS,
     refunds=[
         pb.Refund(
@@ -147,6 +150,13 @@ def test_a_gift_for_programs_is_exact(state: Path) -> None:
     assert (told["refunds"][1]["is"], told["refunds"][1]["batch"]) == ("this one", None)
     assert told["disputes"][0]["status"] == "won"
     assert told["events"][0]["moved"] == "settled refund"
+    assert (told["project"], told["allocated_to"], told["counts_for_campaign"]) == (
+        "well",
+        "pond",
+        None,
+    )
+    assert (told["allocated_by"], told["allocated_by_request"]) == ("finance/anna", "q-1")
+    assert told["allocated"] == "2026-09-05T12:00:00Z"
 
 
 def test_all_pages_of_gifts_are_listed(state: Path) -> None:
@@ -155,7 +165,7 @@ def test_all_pages_of_gifts_are_listed(state: Path) -> None:
     header, *rows = result.stdout.splitlines()
     assert header.startswith("partner,external_id,project,campaign,amount,refunded,unit")
     noon = "2026-09-05T12:00:00Z"
-    gift = f"bytedance,g-1,well,95week,1500,500,JPY,JPY,settled,fund,{noon},{noon},b-1"
+    gift = f"bytedance,g-1,well,95week,1500,500,JPY,JPY,settled,fund,{noon},{noon},b-1,pond"
     assert rows == [gift, gift]
 
 
