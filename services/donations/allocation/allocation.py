@@ -184,6 +184,8 @@ def require_allocation(allocation: Allocation) -> Allocation:
                 "suspense, or both",
                 field="suspended",
             )
+        if what.project:
+            require_code(what.project, "suspended.project")
         return allocation
     if not 1 <= len(what) <= GIFTS_MAX:
         raise Fault(Reason.BATCH_SIZE_INVALID, f"name 1 to {GIFTS_MAX:,} gifts")

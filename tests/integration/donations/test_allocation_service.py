@@ -367,6 +367,7 @@ async def test_suspense_is_listed_by_kind_page_by_page(
         (of_kind(partner="", project="x"), Reason.FIELD_REQUIRED),
         (of_kind(partner="nobody", project="x"), Reason.FIELD_INVALID),
         (of_kind(reason=99), Reason.FIELD_INVALID),
+        (of_kind(project="no code\0"), Reason.FIELD_INVALID),
     ],
 )
 async def test_what_is_no_allocation(
