@@ -73,12 +73,11 @@ def _details(lives: Lives, key: Key) -> Iterable[str]:
 
 
 def _refund_details(lives: Lives, key: Key, currency: str) -> Iterable[str]:
-    """Refunds that count name a batch that moved their gift, or the origin's, if any did."""
-    moved = {
-        move.batch_id
-        for one in {key, lives.family.origin_of(key) or key}
-        for move in lives.moves.get(one, ())
-    }
+    """Refunds that count name a batch that moved their gift, or an origin's, if any did: the rail's
+    report may have been about another origin before it is about this one.
+    """
+    origins = {link.origin for link in lives.family.links if link.rail == key}
+    moved = {move.batch_id for one in {key, *origins} for move in lives.moves.get(one, ())}
     for refund in lives.refunds.get(key, ()):
         if refund.batch_id is None and (not moved or refund.currency != currency):
             continue

@@ -117,6 +117,16 @@ async def test_any_order_on_both_lanes_makes_the_same_books(
     assert await books(parts, grouped(again, chance)) == straight
 
 
+async def test_a_refund_of_a_rail_s_stays_booked_where_its_gift_turns_out_to_be_another(
+    parts: Parts,
+) -> None:
+    first = a_report("weibo", "c", ("tencent", "y"))
+    other = a_report("bytedance", "a", ("tencent", "y"))
+    rail, refund = a_report("tencent", "y"), a_refund_of(("tencent", "y"), 3)
+    found = await books(parts, [[[message]] for message in (first, rail, refund, other)])
+    assert found == await books(parts, [[[message]] for message in (other, rail, refund, first)])
+
+
 async def books(parts: Parts, rounds: Sequence[Sequence[Sequence[Message]]]) -> str:
     """Records messages under ids of their own, round after round, and dumps what comes of it.
 
