@@ -367,7 +367,6 @@ async def test_suspense_is_listed_by_kind_page_by_page(
         (of_kind(partner="", project="x"), Reason.FIELD_REQUIRED),
         (of_kind(partner="nobody", project="x"), Reason.FIELD_INVALID),
         (of_kind(reason=99), Reason.FIELD_INVALID),
-        (of_kind(project="no code\0"), Reason.FIELD_INVALID),
     ],
 )
 async def test_what_is_no_allocation(
@@ -375,6 +374,14 @@ async def test_what_is_no_allocation(
 ) -> None:
     await create(catalog)
     assert await refusal(finance, request_) is reason
+
+
+async def test_no_gift_was_reported_with_a_project_that_is_no_code(
+    weibo: Any, finance: Any, catalog: Any
+) -> None:
+    await give(weibo, a_gift(project="late"))
+    await create(catalog)
+    assert await refusal(finance, of_kind(project="no code\0")) is Reason.FIELD_INVALID
 
 
 @pytest.mark.parametrize(("role", "name"), [("operator", "local"), ("partner", "weibo")])
