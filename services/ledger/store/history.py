@@ -37,14 +37,15 @@ class HistoryStore:
         is being written has taken its own already, and may be dated before this one: it is waited
         for, or has to take another, so that the answer stays what it is.
         """
+        # Each statement is a transaction of its own: one that froze between two would hold up all
+        # that is to be written.
         async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
             is_to_come, may_still_come = (await connection.execute(_LOOK, {"time": time})).one()
             if is_to_come:
                 return None
             if may_still_come:
-                await connection.execute(_FLEETING)
                 await connection.execute(_ASK, {"time": time})
-                await connection.commit()  # and holds nobody up
             return await _sequence_at(connection, time)
 
     async def sequence_so_far(self, time: datetime) -> int:
@@ -134,13 +135,13 @@ _LOOK = text("""
     FROM head
 """)
 
-# Nobody waits for the disk meanwhile: a crash leaves nothing to come that took its time before it.
-_FLEETING = text("SET LOCAL synchronous_commit = off")
-
 # Waits for a writer that took its time under this row's lock; one that comes to it with a time that
-# it took before finds that it has to take another.
+# it took before finds that it has to take another. Nobody waits for the disk meanwhile: a crash
+# leaves nothing to come that took its time before it.
 _ASK = text("""
-    UPDATE head SET asked_time = :time WHERE asked_time IS NULL OR asked_time < :time
+    WITH fleeting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+    UPDATE head SET asked_time = :time FROM fleeting
+    WHERE asked_time IS NULL OR asked_time < :time
 """)
 
 # Recording times never run backwards along the chain, so they can be searched by halves; an index

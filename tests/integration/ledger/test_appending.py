@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.domain import (
     INT64_MAX,
@@ -293,6 +294,24 @@ async def test_what_was_answered_for_a_time_is_not_changed_by_what_took_its_time
     assert await held(parts, CLAIMED, AsOf(asked)) == (1, 1)
     clock.advance(timedelta(hours=1))
     assert await held(parts, CLAIMED, AsOf(clock())) == (21, 2)
+
+
+async def test_a_reader_that_freezes_holds_no_writer_up(
+    parts: Parts, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await parts.post_all(draft(gift(1)))
+    commit = AsyncConnection.commit
+
+    async def freeze(self: AsyncConnection) -> None:
+        await (asyncio.Event().wait() if asyncio.current_task() is asking else commit(self))
+
+    monkeypatch.setattr(AsyncConnection, "commit", freeze)
+    asking = asyncio.create_task(held(parts, CLAIMED, AsOf(clock())))
+    await asyncio.wait({asking}, timeout=1)
+    async with asyncio.timeout(10):
+        await parts.post_all(draft(gift(1)))
+    asking.cancel()
+    await asyncio.wait({asking})
 
 
 async def test_whoever_asks_for_what_is_to_come_does_not_put_the_books_off(
