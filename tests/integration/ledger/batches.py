@@ -13,6 +13,7 @@ _OF_SUSPENSE = (
     LineKind.SUSPENDED_JOIN,
     LineKind.SUSPENDED_REFUND,
     LineKind.SUSPENDED_REFUND_BACK,
+    LineKind.RELEASE,
 )
 _AT_A_BANK = (
     LineKind.RECEIPT,
