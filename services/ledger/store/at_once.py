@@ -8,15 +8,15 @@ from functools import lru_cache
 from services.ledger.domain import Head
 from services.ledger.journal.plan import Plan
 from services.ledger.store.additions import TABLES, TRANSFERS, Ids, entries_of, sums_of
+from services.ledger.store.fragments import HEAD_HOLDS
 from services.ledger.store.session import Driver
 
-_HEAD = """
+_HEAD = f"""
     UPDATE head
     SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s
-    WHERE sequence = %(after)s AND hash = %(after_hash)s AND term = %(term)s
-        AND (asked_time IS NULL OR asked_time < %(recorded_time)s)
+    WHERE {HEAD_HOLDS}
     RETURNING sequence
-"""
+"""  # noqa: S608  made of constants
 
 
 async def write_at_once(driver: Driver, term: int, after: Head, plan: Plan, ids: Ids) -> bool:

@@ -11,3 +11,11 @@ VALUE_DATE = (
 """The value date of `entries e`; those of version 1 do not say it, and count in the ledger's own
 calendar.
 """
+
+HEAD_HOLDS = (
+    "term = %(term)s AND sequence = %(after)s AND hash = %(after_hash)s"
+    " AND (asked_time IS NULL OR asked_time < %(recorded_time)s)"
+)
+"""Whether a plan may be written that was made from what is remembered: the term goes on, the chain
+ends where it did, and nobody was told how the books stood at its time.
+"""

@@ -21,6 +21,7 @@ from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.additions import TABLES, sums_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
+from services.ledger.store.fragments import HEAD_HOLDS
 from services.ledger.store.periods import periods_of
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
@@ -177,8 +178,8 @@ class PostingTransaction:
             _TAKE_HEAD,
             {
                 "term": term,
-                "sequence": after.sequence,
-                "hash": after.hash,
+                "after": after.sequence,
+                "after_hash": after.hash,
                 "recorded_time": plan.head.recorded_time,
             },
         )
@@ -294,12 +295,7 @@ _LOCK_HEAD = """
     FROM head FOR UPDATE
 """
 
-_TAKE_HEAD = """
-    SELECT FROM head
-    WHERE term = %(term)s AND sequence = %(sequence)s AND hash = %(hash)s
-        AND (asked_time IS NULL OR asked_time < %(recorded_time)s)
-    FOR UPDATE
-"""
+_TAKE_HEAD: LiteralString = f"SELECT FROM head WHERE {HEAD_HOLDS} FOR UPDATE"
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 
