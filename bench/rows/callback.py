@@ -11,7 +11,8 @@ from bench.result import Result, alternate, make_result
 from bench.row import Plan, Row
 from bench.site import Site, open_site
 
-_CONNECTIONS = 64
+# A platform's whole fleet sends, and each of its hosts keeps a connection.
+_CONNECTIONS = 256
 # The constant is so much quicker that it needs more notices to be measured for as long.
 _REFERENCE_ROUNDS = 10
 

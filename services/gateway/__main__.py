@@ -17,7 +17,7 @@ from services.gateway.catalog.listing import Listing
 from services.gateway.follower import Follower, Ledger
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.log_http import LogOverHttp
-from services.gateway.http.notices import Notices
+from services.gateway.http.notices import NoticeLimits, Notices
 from services.gateway.http.server import HttpServer, application
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import publish_totals
@@ -51,8 +51,9 @@ def wire(
     )
     notices = Notices(
         notification_grpc.NotificationServiceStub(donations),
-        at_once_max=settings.callbacks_max,
-        timeout_s=settings.callback_timeout_s,
+        NoticeLimits(
+            settings.callbacks_max, settings.callbacks_bytes_max, settings.callback_timeout_s
+        ),
     )
     callbacks = Callbacks(notices, body_s=settings.http_body_s)
     listing = Listing()

@@ -28,9 +28,11 @@ class Settings(ServerSettings):
     http_listen: Address = "127.0.0.1:0"
     # Open connections; one more is closed at once.
     http_connections_max: int = Field(default=2_000, gt=0)
-    # Requests at once; and apart from them platforms' notices, each of which may hold 1 MiB.
+    # Requests at once; and apart from them platforms' notices, and how much memory those may hold.
+    # One notice may have 1 MiB, and nearly all have 2 KiB.
     http_requests_max: int = Field(default=500, gt=0)
-    callbacks_max: int = Field(default=100, gt=0)
+    callbacks_max: int = Field(default=1_000, gt=0)
+    callbacks_bytes_max: int = Field(default=64 * 1024 * 1024, ge=2 * 1024 * 1024)
     # How long a client may take to send a request's headers or to send the next request, to send a
     # body, and to take an answer.
     http_idle_s: float = Field(default=30.0, gt=0)

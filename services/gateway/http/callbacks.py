@@ -24,11 +24,12 @@ class Callbacks:
     async def accept(self, request: web.Request) -> web.Response:
         """Takes one notice in. Raises Fault for what intake refuses, or cannot take now."""
         platform = request.match_info["platform"]
-        self._notices.enter(platform)
+        size = _size_at_most(request)
+        self._notices.enter(platform, size)
         try:
             return await self._forward(request, platform)
         finally:
-            self._notices.leave()
+            self._notices.leave(size)
 
     async def _forward(self, request: web.Request, platform: str) -> web.Response:
         request_id, body = request[REQUEST_ID], await self._body(request)
@@ -55,6 +56,14 @@ class Callbacks:
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         return bytes(body)
+
+
+def _size_at_most(request: web.Request) -> int:
+    """Bytes that the body may come to."""
+    if not request.can_read_body:
+        return 0
+    length = request.content_length
+    return BODY_BYTES_MAX if length is None else min(length, BODY_BYTES_MAX)
 
 
 def _too_large() -> Fault:

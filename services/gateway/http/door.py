@@ -113,6 +113,7 @@ class Door(asyncio.Protocol):
         "_method",
         "_parser",
         "_request_id",
+        "_size",
         "_transport",
     )
 
@@ -130,6 +131,7 @@ class Door(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._begun: float | None = None  # when the notice under way came
         self._method = self._request_id = ""
+        self._size = 0  # of the notice under way, as far as it entered
         self._early = b""
         self._is_stuck = False
 
@@ -161,10 +163,11 @@ class Door(asyncio.Protocol):
         self._begun = time.perf_counter()
         self._method, self._request_id = message.method, str(uuid4())
         try:
-            self._doors.notices.enter(platform)
+            self._doors.notices.enter(platform, len(data))
         except Fault as fault:
             self._refuse(fault)
             return
+        self._size = len(data)
         self._doors.notices.put(
             Notice(
                 platform, self._request_id, message.method, message.path, message.raw_headers, body
@@ -237,7 +240,7 @@ class Door(asyncio.Protocol):
         protocol.data_received(data)
 
     def _answered(self, answer: Acknowledgement | BaseException) -> None:
-        self._doors.notices.leave()
+        self._doors.notices.leave(self._size)
         if isinstance(answer, Acknowledgement):
             self._send(answer.http_status, self._doors.head_of(answer), answer.body, None)
         elif isinstance(answer, Fault):

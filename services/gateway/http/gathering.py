@@ -6,7 +6,7 @@ its own answer. The queue is as long as its users let it grow: each waits for it
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -110,6 +110,13 @@ class Gatherer(Generic[Item, Answer]):
         self._begin()
 
     async def _gather_and_send(self) -> None:
+        group = await self._gather()
+        self._begin()  # with what did not fit
+        if group:
+            await self._send(group)
+
+    async def _gather(self) -> list[_Waiting[Item, Answer]]:
+        """Waits for company; returns what one call carries."""
         try:
             await await_company(
                 lambda: len(self._waiting),
@@ -117,22 +124,30 @@ class Gatherer(Generic[Item, Answer]):
                 step_s=self._limits.gather_s,
                 enough=self._share(),
             )
-            group = self._take()
+            return self._take()
+        except BaseException as error:  # noqa: BLE001  `_fail` raises what is not for the items
+            lost = list(self._waiting)
+            self._waiting.clear()  # or the next would fail over the same
+            self._fail(lost, error)
+            return []
         finally:
             self._is_gathering = False
-        self._begin()  # with what did not fit
-        if not group:
-            return
+
+    async def _send(self, group: Sequence[_Waiting[Item, Answer]]) -> None:
         try:
             answers = await self._call([waiting.item for waiting in group])
-        except BaseException as error:
-            for waiting in group:
-                self._say(waiting, error)
-            if not isinstance(error, Exception):
-                raise
+        except BaseException as error:  # noqa: BLE001  `_fail` raises what is not for the items
+            self._fail(group, error)
             return
         for waiting, answer in zip(group, answers, strict=True):
             self._say(waiting, answer)
+
+    def _fail(self, group: Iterable[_Waiting[Item, Answer]], error: BaseException) -> None:
+        """Tells all of a group what went wrong, and raises it if it is more than an error."""
+        for waiting in group:
+            self._say(waiting, error)
+        if not isinstance(error, Exception):
+            raise error
 
     def _share(self) -> int:
         """How many items a call carries at most."""

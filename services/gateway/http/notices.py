@@ -6,6 +6,7 @@ notice came over HTTP, and how its answer goes back, is `callbacks`' and `door`'
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
@@ -97,44 +98,54 @@ Answered = Callable[[Acknowledgement | BaseException], None]
 """Is told intake's answer, or the Fault that there is instead, or what else went wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeLimits:
+    """at_once, bytes_at_once: of the notices under way; at least one notice's bytes. timeout_s: how
+    long one may wait for intake's answer.
+    """
+
+    at_once: int
+    bytes_at_once: int
+    timeout_s: float
+
+
 class Notices:
     """Passes notices on to intake."""
 
     def __init__(
-        self,
-        intake: "pb_grpc.NotificationServiceAsyncStub",
-        *,
-        at_once_max: int,
-        timeout_s: float,
+        self, intake: "pb_grpc.NotificationServiceAsyncStub", limits: NoticeLimits
     ) -> None:
-        """at_once_max: notices under way. timeout_s: how long one may wait for intake's answer."""
         self._intake = intake
-        self._at_once_max = at_once_max
-        self._timeout_s = timeout_s
+        self._limits = limits
         self._gathered: Gatherer[Notice, Acknowledgement] = Gatherer(
             self._accept,
-            GatherLimits(_CALLS, _FEW, _NOTICES_A_CALL, _BYTES_A_CALL, _GATHER_S, timeout_s),
+            GatherLimits(_CALLS, _FEW, _NOTICES_A_CALL, _BYTES_A_CALL, _GATHER_S, limits.timeout_s),
         )
         self.under_way = 0
+        self._bytes = 0
 
-    def enter(self, platform: str) -> None:
+    def enter(self, platform: str, size: int) -> None:
         """A notice has begun to arrive; it is to `leave` when it is answered.
 
-        Raises Fault(PLATFORM_UNKNOWN) if the platform's name is none, and Fault(QUEUE_FULL).
+        size: bytes that it may come to. Raises Fault(PLATFORM_UNKNOWN) if the platform's name is
+        none, and Fault(QUEUE_FULL).
         """
         if not _PLATFORM.fullmatch(platform):
             raise Fault(
                 Reason.PLATFORM_UNKNOWN, "no platform has such a name; see /callbacks/{platform}"
             )
-        if self.under_way >= self._at_once_max:
+        limits = self._limits
+        if self.under_way >= limits.at_once or self._bytes + size > limits.bytes_at_once:
             raise Fault(
                 Reason.QUEUE_FULL, "too many notices at once; send it again", retry_after=1.0
             )
         self.under_way += 1
+        self._bytes += size
 
-    def leave(self) -> None:
-        """It is answered, or its sender went."""
+    def leave(self, size: int) -> None:
+        """It is answered, or its sender went. size: as it entered."""
         self.under_way -= 1
+        self._bytes -= size
 
     def put(self, notice: Notice, answered: Answered) -> None:
         """Passes a notice on. Raises Fault(NOTIFICATION_MALFORMED), and calls nothing then."""
@@ -164,7 +175,7 @@ class Notices:
                 body=notice.body,
             )
         try:
-            answer = await self._intake.AcceptNotifications(message, timeout=self._timeout_s)
+            answer = await self._intake.AcceptNotifications(message, timeout=self._limits.timeout_s)
         except grpc.aio.AioRpcError as error:
             return [fault_from_rpc_error(error) for _ in notices]
         return _answers_of(answer.results)

@@ -12,7 +12,7 @@ from yarl import URL
 
 from services.gateway.http.notices import BODY_BYTES_MAX
 from services.runtime.errors import Fault, Reason
-from tests.integration.gateway.conftest import Mesh, StartMesh
+from tests.integration.gateway.conftest import Mesh, StartMesh, until
 
 EVERY_BYTE = bytes(range(256)) * 4
 
@@ -236,6 +236,37 @@ async def test_notices_under_way_are_bounded(start_mesh: StartMesh) -> None:
         assert answer.status == 200
     async with http.post("/callbacks/alipay", data=b"3") as answer:
         assert answer.status == 200
+
+
+async def test_what_notices_under_way_hold_is_bounded(start_mesh: StartMesh) -> None:
+    mesh = await start_mesh(callbacks_bytes_max=2 * BODY_BYTES_MAX)
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_notice: pb.Notification) -> pb.NotificationAcknowledgement:
+        arrived.set()
+        await go_on.wait()
+        return pb.NotificationAcknowledgement(http_status=200, body=b"success")
+
+    async def piecemeal() -> AsyncIterator[bytes]:
+        yield b"x"  # it says nothing of its length
+
+    mesh.intake.answer = wait
+    http = await mesh.http()
+    large = bytes(BODY_BYTES_MAX)
+    under_way = asyncio.create_task(http.post("/callbacks/alipay", data=BytesIO(large)))
+    await asyncio.wait_for(arrived.wait(), 5)
+    small = asyncio.create_task(http.post("/callbacks/alipay", data=b"small"))
+    await until(lambda: mesh.gateway.notices.under_way == 2)
+    for body in (BytesIO(large), piecemeal()):
+        async with http.post("/callbacks/alipay", data=body) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (429, "QUEUE_FULL")
+    go_on.set()
+    for task in (under_way, small):
+        async with await task as answer:
+            assert answer.status == 200
+    for body in (BytesIO(large), piecemeal()):  # nothing is held any more
+        async with http.post("/callbacks/alipay", data=body) as answer:
+            assert answer.status == 200
 
 
 async def test_notices_that_wait_share_a_call_and_each_has_its_own_answer(mesh: Mesh) -> None:

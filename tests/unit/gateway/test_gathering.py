@@ -122,6 +122,24 @@ async def test_a_call_that_breaks_is_told_to_all_of_its_items_and_to_no_other() 
     assert await gathering.pass_on("c", 1) == "c"
 
 
+async def test_a_defect_while_gathering_is_told_once_to_all_that_wait() -> None:
+    defects = [ZeroDivisionError("a defect")]
+
+    async def pause(_seconds: float) -> None:
+        if defects:
+            raise defects.pop()
+
+    calls = Calls()
+    limits = GatherLimits(2, few=100, items=100, size=1_000, gather_s=0.0, timeout_s=30)
+    gathering = Gatherer(calls, limits, pause=pause)
+    sent = (gathering.pass_on(item, 1) for item in "ab")
+    first, second = await asyncio.gather(*sent, return_exceptions=True)
+    assert isinstance(first, ZeroDivisionError)
+    assert isinstance(second, ZeroDivisionError)
+    assert calls.made == []
+    assert await gathering.pass_on("c", 1) == "c"
+
+
 async def test_an_item_waits_no_longer_than_it_may() -> None:
     calls = Calls(held=True)
     gathering = gatherer(calls, at_once=1, timeout_s=0.05)
