@@ -1,13 +1,16 @@
-"""The tables of what finance allocates out of suspense. Rows are only ever added."""
+"""The tables of what finance allocates out of suspense. Rows are only ever added, but for sums."""
 
 from sqlalchemy import (
     ARRAY,
+    CHAR,
     TIMESTAMP,
     UUID,
+    BigInteger,
     Boolean,
     Column,
     Integer,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -18,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from services.donations.models_seals import seal_column
 
 _ASCII = Text(collation="C")
+_CURRENCY = CHAR(3, collation="C")
 _TIME = TIMESTAMP(timezone=True)
 
 
@@ -66,4 +70,20 @@ def declare_allocation(metadata: MetaData) -> None:
         Column("allocate_time", _TIME, nullable=False),
         seal_column(),
         PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+    )
+
+    # What stands in suspense by kind, over all slots (store/suspense_sums.py). Rows may be below
+    # zero, and their sum may be more micros than a bigint holds.
+    Table(
+        "suspense_sums",
+        metadata,
+        Column("partner_id", SmallInteger, nullable=False),
+        Column("project", _ASCII, nullable=False),
+        Column("reason", SmallInteger, nullable=False),
+        Column("currency", _CURRENCY, nullable=False),
+        Column("slot", SmallInteger, nullable=False),
+        Column("gifts", BigInteger, nullable=False),
+        Column("micros", Numeric, nullable=False),
+        PrimaryKeyConstraint("partner_id", "project", "reason", "currency", "slot"),
+        postgresql_with={"fillfactor": "50"},
     )

@@ -4,6 +4,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from services.donations.allocation.standing import (
+    Kind,
+    StandingChange,
+    Stands,
+    moved,
+)
 from services.donations.commit.claiming import fact_claim, rail_claims
 from services.donations.domain import Key, Line
 from services.donations.life.lines import move_lines
@@ -50,14 +56,15 @@ class Booked:
     """What a transaction booked.
 
     carriers: for each gift that is recorded the batch that moved it last, None if nothing ever
-    moved. events: moments of what was booked. claims: what contradicts. waiting: how many reports
-    wait for others.
+    moved. events: moments of what was booked. claims: what contradicts. standing: how
+    what stands in suspense changes. waiting: how many reports wait for others.
     """
 
     carriers: dict[Key, UUID | None] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
+    standing: list[tuple[Kind, StandingChange]] = field(default_factory=list)
     waiting: int = 0
 
 
@@ -88,6 +95,7 @@ async def book(
     gifts = await known.find_gifts(driver, members)
     family = known.knowing(family, gifts)
     told = await facts.read(driver, members)
+    before = await _standing(driver, gifts)
     if allot is not None and (allotted := await allot(Found(family, gifts, told))):
         gifts |= await known.find_gifts(driver, allotted)
     moves = await positions.moves_of(driver, gifts)
@@ -108,6 +116,12 @@ async def book(
     for key, gift in gifts.items():
         booked.claims += _currency_claims(key, gift, told.get(key, _NOTHING))
     booked.claims += rail_claims(family, gifts)
+    after = {
+        key: _stands(key, gifts[key], booking.position.refunded_micros, joined=booking.joined)
+        for key, booking in bookings.items()
+        if gifts[key].suspended
+    }
+    booked.standing = list(moved(before, after))
     await positions.write(driver, bookings, batch_id)
     await facts.mark_refunds(
         driver,
@@ -122,6 +136,23 @@ async def book(
     await positions.wait(driver, lonely, batch_id)
     booked.waiting = len(lonely)
     return booked
+
+
+async def _standing(driver: Driver, gifts: Mapping[Key, KnownGift]) -> Mapping[Key, Stands]:
+    """What stands in suspense of these gifts as it was booked last."""
+    suspended = [key for key, gift in gifts.items() if gift.suspended]
+    kept = await positions.kept_of(driver, suspended) if suspended else {}
+    standing = {}
+    for key in suspended:
+        refunded, joined = kept.get(key, (0, False))
+        standing[key] = _stands(key, gifts[key], refunded, joined=joined)
+    return standing
+
+
+def _stands(key: Key, known_gift: KnownGift, refunded: int, *, joined: bool) -> Stands:
+    gift = known_gift.gift
+    kind = Kind(key.partner_id, gift.project, known_gift.reason, gift.currency)
+    return Stands(kind, 0 if joined else gift.amount_micros - refunded)
 
 
 def joined_position(

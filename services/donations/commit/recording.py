@@ -14,6 +14,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from services.donations.allocation.standing import Kind, StandingChange, added, suspended_of
 from services.donations.catalog.memory import StaleCatalog
 from services.donations.commit.allocating import record_allocation
 from services.donations.commit.claiming import gift_claims
@@ -37,6 +38,7 @@ from services.donations.store import (
     links,
     positions,
     sealing,
+    suspense_sums,
     watermarks,
 )
 from services.donations.store.catalog import extent
@@ -97,6 +99,7 @@ async def record(
     seals_some = bool(group.orders or group.facts)
     lines: list[Line] = []
     events: list[int] = []
+    standing: list[tuple[Kind, StandingChange]] = []
     touched: Collection[Key] = ()
     waiting = 0
     order_fates, passing = list[int](), None
@@ -116,6 +119,7 @@ async def record(
         claimed += gift_claims(rows, np.flatnonzero(fates == gifts.OTHER))
         lines += gift_lines(rows, fates == gifts.NEW)
         new = fates == gifts.NEW
+        standing += suspended_of(rows, new)
         accepted = int(new.sum())
         events += rows.event_times_micros[new].max(initial=0, keepdims=True).tolist()
         if group.is_small:
@@ -133,14 +137,17 @@ async def record(
         lines += booked.lines
         events += [*booked.events, micros_of(now)]
         claimed += booked.claims
+        standing += booked.standing
         waiting += booked.waiting
     if group.facts or group.awaited or touched:
         fact_fates, booked = await record_facts(driver, group, touched, batch_id, now)
         lines += booked.lines
         events += booked.events
         claimed += booked.claims
+        standing += booked.standing
         waiting += booked.waiting
     await claims.keep(driver, claimed, batch_id, now)
+    await suspense_sums.move(driver, added(standing))
     seals_some = seals_some or bool(claimed)
     batch = None
     if lines:

@@ -22,7 +22,8 @@ class KnownGift(NamedTuple):
     """A recorded gift, without its donor.
 
     purpose: UNATTRIBUTED in suspense, where charity is empty. allocated: where it counts, if it was
-    allocated out of suspense; purpose and charity are that project's.
+    allocated out of suspense; purpose and charity are that project's. reason: why it came into
+    suspense, as a number of SuspenseReason; 0 if it did not.
     """
 
     gift: Gift
@@ -30,6 +31,7 @@ class KnownGift(NamedTuple):
     charity: str
     batch_id: UUID
     allocated: Attribution | None = None
+    reason: int = 0
 
     @property
     def sum(self) -> Sum:
@@ -45,7 +47,7 @@ class KnownGift(NamedTuple):
 _GIFTS = f"""
     SELECT d.bucket, d.partner_id, d.external_id, d.amount_micros, d.currency, d.event_time,
            d.batch_id, a.code, {PROJECT}, {CAMPAIGN}, coalesce(q.purpose, p.purpose, 3),
-           coalesce(h.code, ''), q.code, coalesce(e.code, '')
+           coalesce(h.code, ''), q.code, coalesce(e.code, ''), coalesce(u.reason, 0)
     FROM {KEYS}
     JOIN donations d USING (bucket, partner_id, external_id)
     JOIN partners a ON a.id = d.partner_id {AS_REPORTED} {ALLOCATED}
@@ -62,6 +64,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             charity,
             batch_id,
             Attribution(allocated, allocated_campaign) if allocated else None,
+            reason,
         )
         for (
             bucket,
@@ -78,6 +81,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             charity,
             allocated,
             allocated_campaign,
+            reason,
         ) in await found.fetchall()
     }
 

@@ -3,7 +3,7 @@
 The statement that inserts orders moves the sums of their pledges, one row a pledge, in the order of
 their ids. Each pledge has a row for each of a few slots, so that connections that record orders of
 one pledge at the same moment seldom wait for each other. The audit adds up all orders again
-(proving.py).
+(adding_up.py).
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from services.donations.pledges.pledge import OrderSums
 _SLOTS = 16
 
 # basis_micros: paid, or the fixed sum where that is less: what the exact share is a multiple of.
-_ADDED_UP = """
+ADDED_UP = """
            count(*) FILTER (WHERE o.paid_micros > 0) AS orders,
            sum(o.paid_micros) AS paid_micros,
            sum(CASE WHEN p.fixed_micros > 0 THEN least(o.paid_micros, p.fixed_micros)
@@ -25,11 +25,12 @@ _ADDED_UP = """
            sum(o.given_micros) AS given_micros,
            count(*) FILTER (WHERE o.paid_micros = 0) AS remainders,
            max(o.event_time) AS latest_time"""
+"""What orders o come to, each with its pledge p."""
 
 MOVED = f"""
     INSERT INTO pledge_sums AS s (pledge_id, slot, orders, paid_micros, basis_micros, given_micros,
                                   remainders, latest_time)
-    SELECT o.pledge_id, mod(pg_backend_pid(), {_SLOTS}), {_ADDED_UP}
+    SELECT o.pledge_id, mod(pg_backend_pid(), {_SLOTS}), {ADDED_UP}
     FROM inserted o LEFT JOIN pledges p ON p.id = o.pledge_id
     GROUP BY o.pledge_id ORDER BY o.pledge_id
     ON CONFLICT (pledge_id, slot) DO UPDATE
@@ -50,21 +51,6 @@ ALL_SLOTS = """
 _OF_PLEDGE = text(
     f"SELECT {ALL_SLOTS} FROM pledge_sums WHERE pledge_id = :pledge_id GROUP BY pledge_id"  # noqa: S608
 )
-
-_SUMS = "orders, paid_micros, basis_micros, given_micros, remainders, latest_time"
-
-MISFITS = f"""
-        SELECT 'pledge id ' || pledge_id || ' is kept with other sums than its orders come to'
-        FROM (
-            SELECT o.pledge_id, {_ADDED_UP}
-            FROM pledged_orders o LEFT JOIN pledges p ON p.id = o.pledge_id GROUP BY 1
-        ) made
-        FULL JOIN (
-            SELECT pledge_id, {ALL_SLOTS} FROM pledge_sums GROUP BY 1
-        ) kept USING (pledge_id)
-        WHERE (made.{_SUMS.replace(" ", " made.")})
-           IS DISTINCT FROM (kept.{_SUMS.replace(" ", " kept.")})"""  # noqa: S608  constants
-"""Says in a sentence a row which pledges' kept sums are not those of their orders."""
 
 
 async def sums(connection: AsyncConnection, pledge_id: int) -> OrderSums:

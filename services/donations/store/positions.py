@@ -23,6 +23,10 @@ _LOCK = f"""
     SELECT bucket, partner_id, external_id, 0, 1, 0, false FROM {KEYS}
     ON CONFLICT (bucket, partner_id, external_id) DO UPDATE SET moves = positions.moves"""  # noqa: S608
 
+_KEPT = f"""
+    SELECT t.bucket, t.partner_id, t.external_id, t.refunded_micros, t.joined
+    FROM {KEYS} JOIN positions t USING (bucket, partner_id, external_id)"""  # noqa: S608
+
 _MOVES = f"""
     SELECT m.bucket, m.partner_id, m.external_id, m.number, m.kind, m.amount_micros, m.gift_count,
            m.batch_id
@@ -76,6 +80,12 @@ class Booking(NamedTuple):
 async def lock(driver: Driver, keys: Iterable[Key]) -> None:
     """Locks these gifts' positions, in key order, until the transaction ends."""
     await driver.execute(_LOCK, transposed(sorted(keys), 3))
+
+
+async def kept_of(driver: Driver, keys: Iterable[Key]) -> dict[Key, tuple[int, bool]]:
+    """What these gifts' moves have led to: how much was refunded, and whether others count."""
+    rows = await driver.execute(_KEPT, transposed(sorted(keys), 3))
+    return {Key(*key): (refunded, joined) for *key, refunded, joined in await rows.fetchall()}
 
 
 async def moves_of(driver: Driver, keys: Iterable[Key]) -> dict[Key, list[StoredMove]]:

@@ -1,7 +1,8 @@
 """Seals, made again from the rows, and what can be derived from several rows, at one moment.
 
 The arithmetic of seals is SQL's (sealing.py). What is asked of a table is asked once, of all its
-rows; orders come page by page, each with its pledge and its gifts.
+rows; orders come page by page, each with its pledge and its gifts, and kept sums are added up by
+stretches.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.donations.domain import Key, bucket_of, micros_of
 from services.donations.pledges.evaluation import gift_id
 from services.donations.pledges.pledge import SHARES_MAX, OrderSums, Pledge, PledgedOrder
-from services.donations.store import known
+from services.donations.store import adding_up, known
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.known import KnownGift
 from services.donations.store.moment import one_moment
-from services.donations.store.pledge_sums import ALL_SLOTS, MISFITS, sums_of
+from services.donations.store.pledge_sums import ALL_SLOTS, sums_of
 from services.donations.store.pledges import pledge_of
 from services.donations.store.sealing import SETS, Sealed
 
@@ -145,7 +146,6 @@ STRUCTURE: Mapping[str, Sequence[str]] = {
             WHERE {_GIFT_KEY} = (t.bucket, t.partner_id, t.external_id)
               AND d.project_id = 0)""",  # noqa: S608
     ),
-    "pledge_sums": (MISFITS,),
     "allocated": (
         f"""
         SELECT 'the gift ' || {_NAMED} || ' is kept as allocated, and was not in suspense'
@@ -255,6 +255,11 @@ class Proof:
             rows = await self._connection.execute(text(f"{statement} LIMIT {_TOLD_MAX}"))
             found += rows.scalars()
         return found[:_TOLD_MAX]
+
+    async def sums(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
+        """By table what does not fit of its kept sums, stretch by stretch of what they are of."""
+        async for table, told in adding_up.misfits(self._connection):
+            yield table, told
 
     async def orders(self) -> AsyncIterator[Sequence[OrderWithGifts]]:
         """All orders, page by page."""

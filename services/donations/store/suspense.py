@@ -11,27 +11,27 @@ from services.donations.allocation.allocation import Place, Standing, Suspended
 from services.donations.domain import BUCKETS, Key, SuspenseReason
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.moment import one_moment
+from services.runtime.paging import SMALLINT_MAX
 
 LOOK = 20_000
 """Suspended reports that are looked at for one step, however few of them are of its kind."""
 
-# Of the suspended what was allocated, counts elsewhere or was refunded stands there no more.
+# By the key of the kept sums, from where the page before ended: what is behind the page is not
+# read.
 _STANDING = text(
     """
-    SELECT a.code AS partner, s.project, s.reason, d.currency, count(*) AS gifts,
-           sum(d.amount_micros - coalesce(t.refunded_micros, 0)) AS micros, s.partner_id
-    FROM suspended s
-    JOIN partners a ON a.id = s.partner_id
-    JOIN donations d USING (bucket, partner_id, external_id)
-    LEFT JOIN positions t USING (bucket, partner_id, external_id)
-    LEFT JOIN allocated w USING (bucket, partner_id, external_id)
-    WHERE w.bucket IS NULL AND t.joined IS NOT TRUE
-      AND coalesce(t.refunded_micros, 0) < d.amount_micros
-      AND (CAST(:of_partner AS smallint) IS NULL OR s.partner_id = :of_partner)
-      AND (s.partner_id, s.project, s.reason, d.currency)
-        > (:partner_id, :project, :reason, :currency)
-    GROUP BY a.code, s.partner_id, s.project, s.reason, d.currency
-    ORDER BY s.partner_id, s.project, s.reason, d.currency LIMIT :limit"""
+    SELECT a.code AS partner, k.*
+    FROM (
+        SELECT partner_id, project, reason, currency, sum(gifts) AS gifts, sum(micros) AS micros
+        FROM suspense_sums
+        WHERE (partner_id, project, reason, currency)
+            > (:partner_id, :project, :reason, :currency)
+          AND partner_id BETWEEN :first AND :last
+        GROUP BY partner_id, project, reason, currency HAVING sum(gifts) > 0
+        ORDER BY partner_id, project, reason, currency LIMIT :limit
+    ) k
+    JOIN partners a ON a.id = k.partner_id
+    ORDER BY k.partner_id, k.project, k.reason, k.currency"""
 )
 
 # Within one bucket a partner's reports follow one another in the key's index.
@@ -85,8 +85,9 @@ class SuspenseReader:
         self, partner_id: int | None, after: StandingPlace, limit: int
     ) -> list[Standing]:
         """What stands in suspense of one partner or, if None, of all, by kind, behind a place."""
-        values = {**after._asdict(), "of_partner": partner_id, "limit": limit}
-        async with one_moment(self._engine) as connection:
+        first, last = (0, SMALLINT_MAX) if partner_id is None else (partner_id, partner_id)
+        values = {**after._asdict(), "first": first, "last": last, "limit": limit}
+        async with self._engine.connect() as connection:
             rows = (await connection.execute(_STANDING, values)).all()
         return [
             Standing(
@@ -94,7 +95,7 @@ class SuspenseReader:
                 row.project,
                 SuspenseReason(row.reason),
                 row.currency,
-                row.gifts,
+                int(row.gifts),
                 int(row.micros),
                 row.partner_id,
             )

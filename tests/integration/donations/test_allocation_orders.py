@@ -23,6 +23,7 @@ from tests.integration.donations import test_orders, test_platform_orders
 from tests.integration.donations.allocating import Named, allocate
 from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then
+from tests.integration.donations.kept_sums import misfits
 from tests.integration.donations.parts import Parts, write
 from tests.integration.donations.test_orders import ORIGINS, RAILS, Message
 from tests.integration.donations.test_platform_orders import IDS, Told
@@ -147,6 +148,7 @@ async def _dump(parts: Parts, gifts: Sequence[Named], mark: str) -> str:
         pass
     async for checked in check_positions(LifeReader(parts.engine)):
         assert checked.differences == []
+    assert await misfits(parts) == []
     told = {batch.id: batch for batch in await parts.outbox.due(parts.clock(), 10**6)}
     for summary in await parts.summaries():
         if summary.id in told:

@@ -12,8 +12,8 @@ from services.donations.domain import Outcome
 from services.donations.pledges.evaluation import given_micros
 from services.donations.pledges.orders import gifts_of
 from services.donations.pledges.pledge import Pledge, PledgedOrder, Share
-from services.donations.store.pledge_sums import MISFITS
 from services.runtime.errors import Fault, Reason
+from tests.integration.donations.kept_sums import misfits
 from tests.integration.donations.parts import Parts, outcomes_of, write
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 from tests.unit.donations.pledges.pledging import a_pledge
@@ -159,4 +159,4 @@ async def test_any_order_and_any_repeats_give_the_same(
             expected[gift.external_id] = gift.amount_micros
     found = await recorded(parts)
     assert {key: found[key] for key in found if key.startswith(f"{example}-")} == expected
-    assert await parts.query(MISFITS) == []
+    assert await misfits(parts) == []

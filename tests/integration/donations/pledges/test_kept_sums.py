@@ -16,10 +16,10 @@ from services.donations.commit.submission import Submission
 from services.donations.pledges.evaluation import given_micros
 from services.donations.pledges.orders import gifts_of
 from services.donations.pledges.pledge import OrderSums, Pledge, PledgedOrder
-from services.donations.proving import check_records
+from services.donations.store import adding_up
 from services.donations.store.pledges import PledgeStore
-from services.donations.store.proving import ProofReader
 from services.runtime.supervisor.databases import DatabaseUrls
+from tests.integration.donations.kept_sums import misfits
 from tests.integration.donations.messages import request_id
 from tests.integration.donations.parts import Parts, write
 from tests.integration.donations.pledge_messages import FEN, create, draft, order, record
@@ -48,15 +48,6 @@ async def test_an_account_does_not_read_the_orders(weibo: Any, urls: DatabaseUrl
 
 async def kept(parts: Parts, pledges: Sequence[Pledge]) -> list[OrderSums]:
     return [await PledgeStore(parts.engine).sums(pledge) for pledge in pledges]
-
-
-async def misfits(parts: Parts) -> list[str]:
-    return [
-        detail
-        async for part in check_records(ProofReader(parts.engine))
-        if part.table == "pledge_sums"
-        for detail in part.differences
-    ]
 
 
 def bought(pledge: Pledge, order_id: str, paid: int) -> Submission:
@@ -130,4 +121,33 @@ async def test_orders_of_before_are_added_up_by_the_migration(
     with psycopg.connect(urls.owner) as connection:
         connection.execute(migration["_SUMS"].encode())
     assert await kept(parts, pledges) == before
+    assert await misfits(parts) == []
+
+
+@pytest.mark.parametrize(("stretch", "sums_max"), [(1, 1), (2, 1), (3, 2), (100, 100)])
+async def test_however_the_orders_are_cut_the_audit_finds_the_same(
+    parts: Parts,
+    pledges: Sequence[Pledge],
+    urls: DatabaseUrls,
+    monkeypatch: pytest.MonkeyPatch,
+    stretch: int,
+    sums_max: int,
+) -> None:
+    monkeypatch.setattr(adding_up, "STRETCH", stretch)
+    monkeypatch.setattr(adding_up, "SUMS_MAX", sums_max)
+    for number in range(8):
+        await write(
+            parts, parts.writers[number % 2], bought(pledges[number % 2], f"A{number}", FEN)
+        )
+    assert await misfits(parts) == []
+    for column in ("orders", "paid_micros", "basis_micros", "given_micros", "remainders"):
+        with psycopg.connect(urls.owner) as connection:
+            changed = f"UPDATE pledge_sums SET {column} = {column} + 1 WHERE pledge_id = %s"
+            connection.execute(changed.encode(), [pledges[1].id])
+        assert await misfits(parts) == [
+            f"pledge id {pledges[1].id} is kept with other sums than its orders come to"
+        ]
+        with psycopg.connect(urls.owner) as connection:
+            back = f"UPDATE pledge_sums SET {column} = {column} - 1 WHERE pledge_id = %s"
+            connection.execute(back.encode(), [pledges[1].id])
     assert await misfits(parts) == []
