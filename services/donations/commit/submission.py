@@ -32,7 +32,8 @@ class Watermark(NamedTuple):
     complete_until: datetime
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Made by the thousand, like gifts, and therefore not frozen.
+@dataclass(slots=True, eq=False)
 class Submission:
     """Reports that become durable together. Everything in it is checked already.
 

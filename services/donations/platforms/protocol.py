@@ -18,7 +18,8 @@ BODY_LIMIT_BYTES = 1 << 20
 """No platform's notice is longer; the contract of AcceptNotification says so too."""
 
 
-@dataclass(frozen=True, slots=True)
+# Made by the thousand, like gifts, and therefore not frozen; nor is GiftReport.
+@dataclass(slots=True)
 class Notice:
     """An HTTP request of a platform, as it was received.
 
@@ -44,7 +45,7 @@ class Notice:
         return cls(http_method.upper(), query, joined, body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GiftReport:
     """A platform says that a gift was paid.
 
