@@ -1,6 +1,6 @@
 """Where protobuf meets the domain, in both directions."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -24,7 +24,6 @@ from services.ledger.domain import (
     Balance,
     Cause,
     CauseKind,
-    Cell,
     Entry,
     EntryId,
     Purpose,
@@ -288,30 +287,23 @@ def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
     )
 
 
-def cell_messages(rows: Iterable[TotalsRow]) -> list[pb.TotalCell]:
-    """Cells of the totals, or changes of them."""
-    messages = []
-    for cell, (micros, tally) in rows:
-        message = pb.TotalCell()
-        message.CopyFrom(_empty_cell(cell))
-        message.amount.micros = micros
+def put_cells(add: Callable[[], pb.TotalCell], rows: Iterable[TotalsRow]) -> None:
+    """Writes cells of the totals, or changes of them, field by field as `put_balance`.
+
+    add: adds a message where they belong. What is made elsewhere is copied when it is put there.
+    """
+    for (campaign, project, partner, hour, state, currency, purpose), (micros, tally) in rows:
+        message = add()
+        message.campaign = campaign
+        message.project = project
+        message.partner = partner
+        message.hour.seconds = _seconds_of(hour)
+        message.state = _TOTAL_STATES[state]
+        message.purpose = _PURPOSES[purpose]
+        amount = message.amount
+        amount.currency_code = currency
+        amount.micros = micros
         message.count = tally
-        messages.append(message)
-    return messages
-
-
-@lru_cache(maxsize=16_384)
-def _empty_cell(cell: Cell) -> pb.TotalCell:
-    """A cell with nothing in it, that is only copied from: the same ones come again and again."""
-    return pb.TotalCell(
-        campaign=cell.campaign,
-        project=cell.project,
-        partner=cell.partner,
-        hour=_hour_stamp(cell.hour),
-        state=_TOTAL_STATES[cell.state],
-        amount=money(cell.currency, 0),
-        purpose=_PURPOSES[cell.purpose],
-    )
 
 
 def check_message(check: Check) -> audit_pb.AuditCheck:
@@ -342,6 +334,12 @@ def stamp_of(time: datetime) -> Timestamp:
     """A time."""
     since = time - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
+@lru_cache(maxsize=4_096)
+def _seconds_of(hour: datetime) -> int:
+    """A time without parts of seconds, as a stamp has it."""
+    return stamp_of(hour).seconds
 
 
 @lru_cache(maxsize=4_096)

@@ -1,5 +1,8 @@
 """Drafts from the wire, and what became of them: what there are thousands of in a call."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
@@ -7,6 +10,8 @@ from services.ledger.convert import cause_of, entry_id_of, moment, no_time, requ
 from services.ledger.convert_steps import step_of
 from services.ledger.domain import EntryDraft, Posting, Transfer
 from services.ledger.journal.plan import Outcome
+from services.ledger.journal.routes import Move, Movements
+from services.ledger.journal.rules import move_of, of_transfer
 from services.runtime.errors import Fault
 
 
@@ -26,34 +31,57 @@ def draft_of(message: pb.EntryDraft) -> EntryDraft | Fault:
         return fault
 
 
-def _transfers_of(message: pb.EntryDraft) -> tuple[Transfer, ...]:
-    transfers: list[Transfer] = []
+def _transfers_of(message: pb.EntryDraft) -> Sequence[Transfer]:
+    """Nearly always plain movements, and those without a Transfer of each."""
+    moves: list[Move] = []
     for transfer in message.transfers:
-        hour = step = None
-        if transfer.HasField("hour"):
-            stamp = transfer.hour
-            try:
-                hour = moment(stamp.seconds, stamp.nanos)
-            except OverflowError:
-                raise no_time(f"transfers[{len(transfers)}].hour") from None
         if transfer.WhichOneof("step") is not None:
-            step = step_of(transfer, time_of, f"transfers[{len(transfers)}]")
+            return [_transfer_of(one, place) for place, one in enumerate(message.transfers)]
         amount = transfer.amount
-        transfers.append(
-            # By position, which takes half the time that names take.
-            Transfer(
-                transfer.debit_account,
-                transfer.credit_account,
-                amount.micros,
-                amount.currency_code,
-                transfer.campaign,
-                transfer.project,
-                hour,
-                transfer.count,
-                step,
+        try:
+            moves.append(
+                move_of(
+                    transfer.debit_account,
+                    transfer.credit_account,
+                    amount.micros,
+                    amount.currency_code,
+                    transfer.campaign,
+                    transfer.project,
+                    _hour_of(transfer),
+                    transfer.count,
+                )
             )
-        )
-    return tuple(transfers)
+        except Fault as fault:
+            raise of_transfer(len(moves), fault) from None
+    return Movements(moves)
+
+
+def _transfer_of(message: pb.Transfer, place: int) -> Transfer:
+    try:
+        hour = _hour_of(message)
+    except Fault as fault:
+        raise of_transfer(place, fault) from None
+    return Transfer(
+        message.debit_account,
+        message.credit_account,
+        message.amount.micros,
+        message.amount.currency_code,
+        message.campaign,
+        message.project,
+        hour,
+        message.count,
+        step_of(message, time_of, f"transfers[{place}]"),
+    )
+
+
+def _hour_of(message: pb.Transfer) -> datetime | None:
+    if not message.HasField("hour"):
+        return None
+    hour = message.hour
+    try:
+        return moment(hour.seconds, hour.nanos)
+    except OverflowError:
+        raise no_time("hour") from None
 
 
 def put_result(message: pb.PostResult, entry_id: str, outcome: Outcome) -> None:

@@ -236,7 +236,7 @@ class EntryDraft(NamedTuple):
     cause: Cause
     value_time: datetime
     metadata: Mapping[str, str]
-    transfers: tuple[Transfer, ...]
+    transfers: Sequence[Transfer]
     reverses: int | None = None
 
 

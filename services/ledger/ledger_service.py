@@ -172,12 +172,9 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         async with aclosing(self._feed.entries(after)) as news:
             async for item in news:
                 if isinstance(item, Posted):
-                    yield pb.StreamEntriesResponse(
-                        posted=pb.PostedEntry(
-                            entry=convert.entry_message(item.entry),
-                            changes=convert.cell_messages(item.changes),
-                        )
-                    )
+                    posted = pb.PostedEntry(entry=convert.entry_message(item.entry))
+                    convert.put_cells(posted.changes.add, item.changes)
+                    yield pb.StreamEntriesResponse(posted=posted)
                 else:
                     yield pb.StreamEntriesResponse(checkpoint=checkpoint_message(item))
 
@@ -188,16 +185,17 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
         async with aclosing(self._reader.totals(CELLS_A_MESSAGE)) as pages:
             async for page in pages:
                 time = page.head.recorded_time
-                yield pb.ReadTotalsResponse(
+                response = pb.ReadTotalsResponse(
                     as_of_sequence=page.head.sequence,
                     as_of_time=convert.stamp_of(time) if time else None,
                     as_of_hash=page.head.hash,
-                    cells=convert.cell_messages(page.rows),
                     watermarks={
                         partner: convert.stamp_of(until)
                         for partner, until in page.watermarks.items()
                     },
                 )
+                convert.put_cells(response.cells.add, page.rows)
+                yield response
 
 
 def _allowed(draft: EntryDraft | Fault, of_service: bool) -> EntryDraft | Fault:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from services.ledger.domain import AccountName, CauseKind, EntryDraft, TransferName
 from services.ledger.journal import seal
 from services.ledger.journal.decisions import account_decision_of
-from services.ledger.journal.routes import Route, RouteSums
+from services.ledger.journal.routes import Move, RouteSums
 from services.ledger.journal.rules import require_valid
 from services.ledger.journal.standing import names_of
 
@@ -17,20 +17,20 @@ from services.ledger.journal.standing import names_of
 class Prepared(NamedTuple):
     """A valid draft with its part of the canonical text.
 
-    routes: of all its transfers, if all are plain movements, as of nearly all drafts; else none.
+    moves: all its transfers, if all are plain movements, as of nearly all drafts; else none.
     about: the transfers in the books that its own are about.
     """
 
     draft: EntryDraft
     content: bytes
     content_hash: bytes
-    routes: Sequence[Route]
+    moves: Sequence[Move]
     about: Sequence[TransferName]
 
 
 def prepare(draft: EntryDraft) -> Prepared:
     """Checks a draft and renders it. Raises the Fault of what is wrong (rules.py)."""
-    routes, steps = require_valid(draft)
+    moves, steps = require_valid(draft)
     if steps:
         content = seal.content_of(draft)
         about = [step.of for step in steps if step.of is not None]
@@ -38,11 +38,11 @@ def prepare(draft: EntryDraft) -> Prepared:
     content = seal.content_of(
         draft,
         [
-            f"{route.line_start}{transfer[2]}{route.line_middle}{transfer[7]}\n"
-            for route, transfer in zip(routes, draft.transfers, strict=True)
+            f"{route.line_start}{micros}{route.line_middle}{tally}\n"
+            for route, micros, tally in moves
         ],
     )
-    return Prepared(draft, content, seal.content_hash(content), routes, ())
+    return Prepared(draft, content, seal.content_hash(content), moves, ())
 
 
 class Group:
@@ -62,11 +62,12 @@ class Group:
     def add(self, prepared: Prepared) -> None:
         """Takes in one more, behind the others."""
         self.drafts.append(prepared)
-        transfers = prepared.draft.transfers
-        self.transfers += len(transfers)
-        if prepared.routes:
-            self.sums.add(prepared.routes, transfers)
+        moves = prepared.moves
+        if moves:
+            self.transfers += len(moves)
+            self.sums.add(moves)
         else:
+            self.transfers += len(prepared.draft.transfers)
             self.others.append(prepared)
 
     @classmethod

@@ -32,7 +32,7 @@ from services.ledger.journal import seal
 from services.ledger.journal.decisions import DECISIONS, AccountDecision, account_decision_of
 from services.ledger.journal.group import Group, Prepared
 from services.ledger.journal.periods import Late, Periods, period_decision_of
-from services.ledger.journal.routes import Route, RouteSums
+from services.ledger.journal.routes import Move, RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
 from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
@@ -84,12 +84,12 @@ class Books:
 class Plan:
     """What to write, and what to answer for each draft in their order.
 
-    before: how the accounts stood that are opened. entries: the new ones; routes: of each, those of
-    its transfers (see Prepared). turnovers: of every account that they use, opened or not, as they
-    will be; stepped: those of them on which holds may be other than before. decisions: what they
-    decide on accounts, in order. totals: what to add. watermarks: what they state; the later time
-    wins. next_expiry: no open hold is over before. periods: their states behind the entries. late:
-    what came late.
+    before: how the accounts stood that are opened. entries: the new ones; moves: of each, its plain
+    movements (see Prepared); transfers: how many all of them have. turnovers: of every account that
+    they use, opened or not, as they will be; stepped: those of them on which holds may be other
+    than before. decisions: what they decide on accounts, in order. totals: what to add. watermarks:
+    what they state; the later time wins. next_expiry: no open hold is over before. periods: their
+    states behind the entries. late: what came late.
     """
 
     head: Head
@@ -98,7 +98,8 @@ class Plan:
     before: Mapping[AccountName, Turnover] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    routes: list[Sequence[Route]] = field(default_factory=list)
+    moves: list[Sequence[Move]] = field(default_factory=list)
+    transfers: int = 0
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
     stepped: set[AccountName] = field(default_factory=set)
     decisions: list[AccountDecision] = field(default_factory=list)
@@ -214,7 +215,7 @@ class _Planning:
             dates = self._plan.periods.dates_of(draft, self._now)
             if self._sums is not None:
                 pass  # all at once, in the end
-            elif prepared.routes:
+            elif prepared.moves:
                 self._accounts.move(
                     draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
                 )
@@ -237,8 +238,8 @@ class _Planning:
             sums = self._sums
             if len(plan.entries) < len(plan.outcomes):  # some were posted before, or are refused
                 sums = RouteSums()
-                for entry, routes in zip(plan.entries, plan.routes, strict=True):
-                    sums.add(routes, entry.draft.transfers)
+                for moves in plan.moves:
+                    sums.add(moves)
             self._accounts.add(sums)
             plan.totals = sums.changes()
         else:
@@ -286,7 +287,7 @@ class _Planning:
 
     def _append(self, prepared: Prepared, dates: Dates) -> Entry:
         plan = self._plan
-        draft, content, content_hash, routes, _ = prepared
+        draft, content, content_hash, moves, _ = prepared
         sequence, previous_hash, _ = plan.head
         sequence += 1
         text = seal.text_of(sequence, self._now, dates, content)
@@ -297,7 +298,8 @@ class _Planning:
             sequence, self._now, draft, content_hash, previous_hash, hash_, seal.VERSION, dates
         )
         plan.entries.append(entry)
-        plan.routes.append(routes)
+        plan.moves.append(moves)
+        plan.transfers += len(moves) or len(draft.transfers)
         if plan.periods.states:
             plan.late += plan.periods.late(draft, sequence)
         if draft.metadata:

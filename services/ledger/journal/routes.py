@@ -4,21 +4,22 @@ Of the many movements in a group most go ways that others have gone before. What
 check and to write down is paid once for the route, and a movement costs what is its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import overload
 
 from services.ledger.domain import AccountName, Cell, Sums, Transfer
-from services.ledger.journal.totals import Movement
+from services.ledger.journal.totals import Counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One way, already checked (rules.route_of). Routes are compared by identity.
+    """One way, already checked (rules.move_of). Routes are compared by identity.
 
     line_start, line_middle: the canonical text's line before the amount, and between it and the
     tally. hour_text: as the text has it; empty without an hour. is_time: amounts are minutes.
-    counted: what totals count of it, if anything.
+    counted: what totals count of it.
     """
 
     debit: AccountName
@@ -30,7 +31,48 @@ class Route:
     line_start: str
     line_middle: str
     is_time: bool
-    counted: Movement | None
+    counted: Sequence[Counted]
+
+
+Move = tuple[Route, int, int]
+"""A plain movement: its route, micros and tally."""
+
+
+class Movements(Sequence[Transfer]):
+    """Transfers that are all plain movements, checked (rules.move_of).
+
+    They are made into Transfers only for whoever reads them as such: of thousands of movements that
+    come in a call nobody does, and to make and read objects is most of what an entry costs.
+    """
+
+    __slots__ = ("moves",)
+
+    def __init__(self, moves: Sequence[Move]) -> None:
+        self.moves = moves
+
+    def __len__(self) -> int:
+        return len(self.moves)
+
+    @overload
+    def __getitem__(self, place: int) -> Transfer: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Transfer]: ...
+
+    def __getitem__(self, place: int | slice) -> Transfer | Sequence[Transfer]:
+        if isinstance(place, slice):
+            return Movements(self.moves[place])
+        return _transfer_of(*self.moves[place])
+
+    def __iter__(self) -> Iterator[Transfer]:
+        return (_transfer_of(*move) for move in self.moves)
+
+
+def _transfer_of(route: Route, micros: int, tally: int) -> Transfer:
+    (debit, currency), credit = route.debit, route.credit.code
+    return Transfer(
+        debit, credit, micros, currency, route.campaign, route.project, route.hour, tally
+    )
 
 
 class RouteSums:
@@ -39,10 +81,10 @@ class RouteSums:
     def __init__(self) -> None:
         self.of: dict[Route, tuple[int, int]] = {}
 
-    def add(self, routes: Iterable[Route], transfers: Iterable[Transfer]) -> None:
-        """Adds the transfers of an entry, each with its route."""
+    def add(self, moves: Iterable[Move]) -> None:
+        """Adds those of an entry."""
         sums = self.of
-        for route, (_, _, micros, _, _, _, _, tally, _) in zip(routes, transfers, strict=True):
+        for route, micros, tally in moves:
             before = sums.get(route)
             if before is None:
                 sums[route] = (micros, tally)
@@ -68,13 +110,7 @@ class RouteSums:
         """What totals.changes_of comes to for the same movements."""
         changes: dict[Cell, Sums] = {}
         for route, (micros, tally) in self.of.items():
-            counted, hour = route.counted, route.hour
-            if counted is None or hour is None:
-                continue
-            partner, purpose, effects, _ = counted
-            currency = route.debit.currency
-            for state, amounts, tallies in effects:
-                cell = Cell(route.campaign, route.project, partner, hour, state, currency, purpose)
+            for cell, amounts, tallies in route.counted:
                 change = Sums(amounts * micros, tallies * tally)
                 before = changes.setdefault(cell, change)
                 if before is not change:

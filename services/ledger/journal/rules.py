@@ -31,7 +31,7 @@ from services.ledger.journal.chart import (
 )
 from services.ledger.journal.decisions import DECISIONS, account_decision_of
 from services.ledger.journal.periods import period_decision_of
-from services.ledger.journal.routes import Route
+from services.ledger.journal.routes import Move, Movements, Route
 from services.ledger.journal.totals import counted_of, movement_of
 from services.runtime.currency import require_currency
 from services.runtime.errors import Fault, Reason
@@ -59,22 +59,12 @@ _METADATA_VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,256}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-class Checked(NamedTuple):
-    """The routes of a draft's plain movements and the steps of its other transfers, in order.
+def require_valid(draft: EntryDraft) -> tuple[Sequence[Move], Sequence[Step]]:
+    """The plain movements of a valid draft, and the steps of its other transfers, in order.
 
-    Nearly all drafts have no steps, and then a route for each transfer.
-    """
-
-    routes: Sequence[Route]
-    steps: Sequence[Step]
-
-
-def require_valid(draft: EntryDraft) -> Checked:
-    """What there is to know of a valid draft.
-
-    Raises the Fault of the first thing that is wrong; its metadata "field" names where.
-    FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN, UNIT_MISMATCH or
-    ACCOUNT_NOT_IN_CHART.
+    Nearly all drafts have no steps. Raises the Fault of the first thing that is wrong; its metadata
+    "field" names where. FIELD_REQUIRED, FIELD_INVALID, AMOUNT_NOT_POSITIVE, CURRENCY_UNKNOWN,
+    UNIT_MISMATCH or ACCOUNT_NOT_IN_CHART.
     """
     _, cause, value_time, metadata, transfers, reverses = draft
     _require_cause(cause)
@@ -84,31 +74,42 @@ def require_valid(draft: EntryDraft) -> Checked:
         _require_metadata(draft)
     if cause.kind in DECISIONS:
         _require_decision(draft)
-        return Checked((), ())
-    if not transfers and not _states_watermarks_alone(draft):
+        return (), ()
+    moves, steps = _checked(transfers)
+    count = len(moves) + len(steps)
+    if not count and not _states_watermarks_alone(draft):
         raise Fault(
             Reason.FIELD_REQUIRED, "an entry needs at least one transfer", field="transfers"
         )
-    if len(transfers) > TRANSFERS_MAX:
+    if count > TRANSFERS_MAX:
         raise _invalid("transfers", f"must be at most {TRANSFERS_MAX:,}; split the entry")
-    routes: list[Route] = []
-    steps: list[Step] = []
-    try:
-        for transfer in transfers:
-            step = transfer.step
-            if step is None:
-                routes.append(_require_movement(transfer))
-            else:
-                _require_transfer(transfer, step)
-                steps.append(step)
-    except Fault as fault:
-        field = f"transfers[{len(routes) + len(steps)}]"
-        inner = fault.metadata.get("field")
-        fault.metadata["field"] = f"{field}.{inner}" if inner else field
-        raise
     if steps or reverses is not None:
         _require_reversal(draft, steps)
-    return Checked(routes, steps)
+    return moves, steps
+
+
+def _checked(transfers: Sequence[Transfer]) -> tuple[Sequence[Move], Sequence[Step]]:
+    if isinstance(transfers, Movements):
+        return transfers.moves, ()
+    moves: list[Move] = []
+    steps: list[Step] = []
+    for position, transfer in enumerate(transfers):
+        try:
+            if transfer.step is None:
+                moves.append(move_of(*transfer[:-1]))
+            else:
+                _require_transfer(transfer, transfer.step)
+                steps.append(transfer.step)
+        except Fault as fault:
+            raise of_transfer(position, fault) from None
+    return moves, steps
+
+
+def of_transfer(position: int, fault: Fault) -> Fault:
+    """The fault of a transfer, which tells now of which one of a draft."""
+    field, inner = f"transfers[{position}]", fault.metadata.get("field")
+    fault.metadata["field"] = f"{field}.{inner}" if inner else field
+    return fault
 
 
 def require_postable(draft: EntryDraft) -> None:
@@ -200,16 +201,27 @@ def _require_metadata(draft: EntryDraft) -> None:
             raise _invalid(field, "must be complete_until/<partner> with an RFC 3339 time")
 
 
-def _require_movement(transfer: Transfer) -> Route:
-    debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
+def move_of(
+    debit: str,
+    credit: str,
+    micros: int,
+    currency: str,
+    campaign: str,
+    project: str,
+    hour: datetime | None,
+    tally: int,
+) -> Move:
+    """A plain movement, of what a Transfer is made of. Raises the Fault of what is wrong with it,
+    as `require_valid`.
+    """
     if micros <= 0:
         raise _not_positive()
-    route = route_of(debit, credit, currency, campaign, project, hour)
+    route = _route_of(debit, credit, currency, campaign, project, hour)
     if route.is_time and micros % MINUTE_MICROS:
         raise _no_minutes()
     if not 0 <= tally <= COUNT_MAX:
         raise _no_tally()
-    return route
+    return route, micros, tally
 
 
 def _require_transfer(transfer: Transfer, step: Step) -> None:
@@ -228,7 +240,7 @@ def _require_transfer(transfer: Transfer, step: Step) -> None:
 
 
 @lru_cache(maxsize=65_536)
-def route_of(
+def _route_of(
     debit: str, credit: str, currency: str, campaign: str, project: str, hour: datetime | None
 ) -> Route:
     """The one route of this kind. Raises the Fault of what is wrong with it."""
@@ -245,7 +257,7 @@ def route_of(
         seal.line_start("transfer", debit, credit),
         seal.line_middle(currency, campaign, project, hour),
         between.is_time,
-        counted_of(debit, credit, project),
+        counted_of(debit, credit, currency, campaign, project, hour),
     )
 
 

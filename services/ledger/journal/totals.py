@@ -13,7 +13,8 @@ A hold moves no total until it is committed. A reversal takes back what the move
 reverses has done, amount and tally, and is never taken for a refund.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -170,12 +171,28 @@ def movement_of(debit: str, credit: str) -> Movement | None:
     return Movement(partner, purpose, effects, pair in _HOURLY)
 
 
-def counted_of(debit: str, credit: str, project: str) -> Movement | None:
-    """What totals count of such transfers if they have an hour; None if nothing."""
+class Counted(NamedTuple):
+    """A cell of the totals, and how many times a movement's amount and its tally go into it."""
+
+    cell: Cell
+    amounts: int
+    tallies: int
+
+
+def counted_of(
+    debit: str, credit: str, currency: str, campaign: str, project: str, hour: datetime | None
+) -> Sequence[Counted]:
+    """What totals count of such movements; nothing of most."""
     movement = movement_of(debit, credit)
-    if movement is None or (not project and movement.purpose is not Purpose.UNATTRIBUTED):
-        return None
-    return movement
+    if movement is None or hour is None:
+        return ()
+    partner, purpose, effects, _ = movement
+    if not project and purpose is not Purpose.UNATTRIBUTED:
+        return ()
+    return [
+        Counted(Cell(campaign, project, partner, hour, state, currency, purpose), amounts, tallies)
+        for state, amounts, tallies in effects
+    ]
 
 
 def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
@@ -185,20 +202,14 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     """
     changes: dict[Cell, Sums] = {}
     for debit, credit, micros, currency, campaign, project, hour, tally, step in transfers:
-        if step is None:
-            movement, direction = counted_of(debit, credit, project), 1
-        elif step.kind in RESERVING:
-            continue
-        elif step.kind is StepKind.REVERSE:
-            movement, direction = counted_of(credit, debit, project), -1
-        else:
-            movement, direction = counted_of(debit, credit, project), 1
-        if movement is None or hour is None:
-            continue
-        for state, amounts, tallies in movement.effects:
-            cell = Cell(
-                campaign, project, movement.partner, hour, state, currency, movement.purpose
-            )
+        direction = 1
+        if step is not None:
+            if step.kind in RESERVING:
+                continue
+            if step.kind is StepKind.REVERSE:
+                debit, credit, direction = credit, debit, -1
+        counted = counted_of(debit, credit, currency, campaign, project, hour)
+        for cell, amounts, tallies in counted:
             before_micros, before_tally = changes.get(cell, UNMOVED)
             changes[cell] = Sums(
                 before_micros + direction * amounts * micros,

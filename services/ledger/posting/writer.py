@@ -276,7 +276,7 @@ class Writer:
         if plan.entries:
             metrics.HEAD_SEQUENCE.set(plan.head.sequence)
             metrics.ENTRIES_POSTED.inc(len(plan.entries))
-            metrics.TRANSFERS_POSTED.inc(sum(len(e.draft.transfers) for e in plan.entries))
+            metrics.TRANSFERS_POSTED.inc(plan.transfers)
         if plan.entries or unsure:
             self._committed(plan.head, plan.change())
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]

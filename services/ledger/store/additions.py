@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from services.ledger.domain import AccountName, Cell, Entry, Purpose, Sums
 from services.ledger.journal.plan import Plan
-from services.ledger.journal.routes import Route
+from services.ledger.journal.routes import Move
 from services.ledger.journal.seal import rfc3339
 from services.ledger.journal.standing import NOTHING
 from services.ledger.store.arrays import array, bytes_array, optional_array, text_array
@@ -151,26 +151,24 @@ def entries_of(plan: Plan, ids: Ids) -> list[Addition]:
         array([day.value.isoformat() for day in dates]),
         array([day.book.isoformat() for day in dates]),
     )
-    return [_transfers(entries, plan.routes, ids), Addition(ENTRIES, parameters)]
+    return [_transfers(entries, plan.moves, ids), Addition(ENTRIES, parameters)]
 
 
-def _transfers(entries: Sequence[Entry], routes: Iterable[Sequence[Route]], ids: Ids) -> Addition:
+def _transfers(entries: Sequence[Entry], moves: Iterable[Sequence[Move]], ids: Ids) -> Addition:
     rows = [
         (
             entry.sequence,
             position,
             ids[route.debit],
             ids[route.credit],
-            transfer.micros,
+            micros,
             route.campaign,
             route.project,
             route.hour_text or None,
-            transfer.tally,
+            tally,
         )
-        for entry, its_routes in zip(entries, routes, strict=True)
-        for position, (route, transfer) in enumerate(
-            zip(its_routes, entry.draft.transfers, strict=True)
-        )
+        for entry, its_moves in zip(entries, moves, strict=True)
+        for position, (route, micros, tally) in enumerate(its_moves)
     ]
     *before, hours, tallies = zip(*rows, strict=True)
     columns = [array(column) for column in before]

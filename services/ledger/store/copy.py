@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from services.ledger.domain import AccountName, Cause, Dates, Entry, Step, Transfer
 from services.ledger.journal.periods import Late
-from services.ledger.journal.routes import Route
+from services.ledger.journal.routes import Move
 from services.ledger.journal.seal import rfc3339
 
 ENTRIES = (
@@ -40,28 +40,27 @@ class Rows(NamedTuple):
 
 
 def rows_of(
-    entries: Iterable[Entry], routes: Iterable[Sequence[Route]], ids: Mapping[AccountName, int]
+    entries: Iterable[Entry], moves: Iterable[Sequence[Move]], ids: Mapping[AccountName, int]
 ) -> Rows:
     """The rows of entries and all their transfers.
 
-    routes: of each entry, as in a plan. ids: of all their accounts.
+    moves: of each entry, as in a plan. ids: of all their accounts.
     """
     rows: list[str] = []
     transfers: list[str] = []
     reserved: list[str] = []
     steps: list[str] = []
     # One entry after the other with all that belongs to it: to come back to it costs as much again.
-    for entry, its_routes in zip(entries, routes, strict=True):
+    for entry, its_moves in zip(entries, moves, strict=True):
         rows.append(_entry_row(entry))
         sequence = entry.sequence
-        if its_routes:
+        if its_moves:
             # Campaigns and projects are codes, which need no escape.
-            pairs = zip(its_routes, entry.draft.transfers, strict=True)
-            for position, (route, transfer) in enumerate(pairs):
+            for position, (route, micros, tally) in enumerate(its_moves):
                 transfers.append(
                     f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
-                    f"\t{transfer[2]}\t{route.campaign}\t{route.project}"
-                    f"\t{route.hour_text or _NULL}\t{transfer[7]}\n"
+                    f"\t{micros}\t{route.campaign}\t{route.project}"
+                    f"\t{route.hour_text or _NULL}\t{tally}\n"
                 )
             continue
         for position, transfer in enumerate(entry.draft.transfers):

@@ -103,8 +103,7 @@ class PostingStore:
         nothing written, if an entry id is posted already; and as `begin`.
         """
         try:
-            transfers = sum([len(entry.draft.transfers) for entry in plan.entries])
-            if transfers <= self._at_once_max and not plan.late:
+            if plan.transfers <= self._at_once_max and not plan.late:
                 return await self._write_at_once(term, plan, after)
             async with self._session.transaction() as connected:
                 posting = PostingTransaction(connected, self._accounts)
@@ -243,7 +242,7 @@ class PostingTransaction:
         if missing:
             self.opened = await open_accounts(self._connection, missing, now)
         ids = self._ids | self.opened
-        rows = copy.rows_of(plan.entries, plan.routes, ids)
+        rows = copy.rows_of(plan.entries, plan.moves, ids)
         await self._copy(copy.ENTRIES, rows.entries)
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, rows.reserved)

@@ -119,7 +119,7 @@ def assert_same(outcomes: Sequence[Outcome], others: Sequence[Outcome]) -> None:
 @given(drafts())
 def test_the_text_of_routes_is_the_text_of_transfers(posted: EntryDraft) -> None:
     prepared = prepare(posted)
-    assert len(prepared.routes) == len(posted.transfers)
+    assert len(prepared.moves) == len(posted.transfers)
     assert prepared.content == seal.content_of(posted)
 
 
