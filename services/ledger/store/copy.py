@@ -4,13 +4,13 @@ Text, because it is built at the speed of joining strings: a row costs about a m
 call of the driver for each row costs several. https://www.postgresql.org/docs/current/sql-copy.html
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from json import JSONEncoder
-from typing import NamedTuple
+from typing import TypeVar
 
-from services.ledger.domain import AccountName, Cause, Dates, Entry, Step, Transfer
+from services.ledger.domain import AccountName, Cause, Dates, Entry, Step
 from services.ledger.journal.periods import Late
 from services.ledger.journal.routes import Move
 from services.ledger.journal.seal import rfc3339
@@ -30,50 +30,64 @@ LATE = "COPY late_arrivals (sequence, position, value_date) FROM STDIN"
 STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
 
-class Rows(NamedTuple):
-    """Rows for ENTRIES, TRANSFERS, RESERVED and STEPS; the last two are mostly empty."""
+_ENTRIES_AT_ONCE = 250
+"""The database reads their rows while the next ones are made."""
 
-    entries: str
-    transfers: str
-    reserved: str
-    steps: str
+_Item = TypeVar("_Item")
 
 
-def rows_of(
-    entries: Iterable[Entry], moves: Iterable[Sequence[Move]], ids: Mapping[AccountName, int]
-) -> Rows:
-    """The rows of entries and all their transfers.
+def entry_rows(entries: Sequence[Entry]) -> Iterator[str]:
+    """Rows for ENTRIES, some at a time."""
+    for part in _parts(entries):
+        yield "".join([_entry_row(entry) for entry in part])
+
+
+def transfer_rows(
+    entries: Sequence[Entry], moves: Sequence[Sequence[Move]], ids: Mapping[AccountName, int]
+) -> Iterator[str]:
+    """Rows for TRANSFERS, some at a time.
 
     moves: of each entry, as in a plan. ids: of all their accounts.
     """
-    rows: list[str] = []
-    transfers: list[str] = []
-    reserved: list[str] = []
-    steps: list[str] = []
-    # One entry after the other with all that belongs to it: to come back to it costs as much again.
-    for entry, its_moves in zip(entries, moves, strict=True):
-        rows.append(_entry_row(entry))
-        sequence = entry.sequence
-        if its_moves:
+    for part, moves_of_part in zip(_parts(entries), _parts(moves), strict=True):
+        rows: list[str] = []
+        for entry, its_moves in zip(part, moves_of_part, strict=True):
+            sequence = entry.sequence
             # Campaigns and projects are codes, which need no escape.
             for position, (route, micros, tally) in enumerate(its_moves):
-                transfers.append(
+                rows.append(
                     f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
                     f"\t{micros}\t{route.campaign}\t{route.project}"
                     f"\t{route.hour_text or _NULL}\t{tally}\n"
                 )
-            continue
+            if not its_moves:
+                rows += _transfer_rows(entry, ids, moving=True)
+        yield "".join(rows)
+
+
+def reserved_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> Iterator[str]:
+    """Rows for RESERVED, of those entries that are more than plain movements."""
+    for entry in entries:
+        yield from _transfer_rows(entry, ids, moving=False)
+
+
+def step_rows(entries: Iterable[Entry]) -> Iterator[str]:
+    """Rows for STEPS, of those entries that are more than plain movements."""
+    for entry in entries:
         for position, transfer in enumerate(entry.draft.transfers):
-            row = _transfer_row(sequence, position, transfer, ids)
-            (transfers if transfer.moves else reserved).append(row)
             if transfer.step is not None:
-                steps.append(_step_row(sequence, position, transfer.step))
-    return Rows(*map("".join, (rows, transfers, reserved, steps)))
+                yield _step_row(entry.sequence, position, transfer.step)
 
 
-def late_rows(late: Iterable[Late]) -> str:
+def late_rows(late: Iterable[Late]) -> Iterator[str]:
     """Rows for LATE."""
-    return "".join([f"{one.sequence}\t{one.position}\t{one.value_date}\n" for one in late])
+    for one in late:
+        yield f"{one.sequence}\t{one.position}\t{one.value_date}\n"
+
+
+def _parts(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for at in range(0, len(items), _ENTRIES_AT_ONCE):
+        yield items[at : at + _ENTRIES_AT_ONCE]
 
 
 _NULL = r"\N"
@@ -103,15 +117,17 @@ def _days(dates: Dates) -> str:
     return f"\t{dates.value.isoformat()}\t{dates.book.isoformat()}\t"
 
 
-def _transfer_row(
-    sequence: int, position: int, transfer: Transfer, ids: Mapping[AccountName, int]
-) -> str:
-    debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
-    return (
-        f"{sequence}\t{position}\t{ids[AccountName(debit, currency)]}"
-        f"\t{ids[AccountName(credit, currency)]}\t{micros}\t{campaign}\t{project}"
-        f"\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
-    )
+def _transfer_rows(entry: Entry, ids: Mapping[AccountName, int], *, moving: bool) -> Iterator[str]:
+    """Those of the transfers that move money, or those that do not."""
+    for position, transfer in enumerate(entry.draft.transfers):
+        if transfer.moves is not moving:
+            continue
+        debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
+        yield (
+            f"{entry.sequence}\t{position}\t{ids[AccountName(debit, currency)]}"
+            f"\t{ids[AccountName(credit, currency)]}\t{micros}\t{campaign}\t{project}"
+            f"\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
+        )
 
 
 def _step_row(sequence: int, position: int, step: Step) -> str:

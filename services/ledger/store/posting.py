@@ -1,6 +1,6 @@
 """What the writer does in the database: one transaction under the head's lock."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
@@ -219,11 +219,17 @@ class PostingTransaction:
 
     async def append(self, plan: Plan) -> None:
         """Writes a plan that was made from this transaction's reads."""
-        ids: Mapping[AccountName, int] = self._ids
-        if plan.entries:
-            ids = await self._append(plan, plan.entries[-1].recorded_time)
+        ids = await self._ids_for(plan)
+        others = [entry for entry, moves in zip(plan.entries, plan.moves, strict=True) if not moves]
+        await self._copy(copy.ENTRIES, copy.entry_rows(plan.entries))
+        transfers = copy.transfer_rows(plan.entries, plan.moves, ids)
+        async with self._copying(copy.TRANSFERS, transfers):
+            sums = sums_of(plan, ids)
+        await self._copy(copy.RESERVED, copy.reserved_rows(others, ids))
+        await self._copy(copy.STEPS, copy.step_rows(others))
+        await self._copy(copy.LATE, copy.late_rows(plan.late))
         async with self._driver.pipeline():  # sent together
-            for table, parameters in sums_of(plan, ids):
+            for table, parameters in sums:
                 await self._driver.execute(_INSERTS[table.name], parameters, prepare=True)
             await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
             await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
@@ -236,25 +242,31 @@ class PostingTransaction:
                 },
             )
 
-    async def _append(self, plan: Plan, now: datetime) -> Mapping[AccountName, int]:
-        """Adds entries, and returns the ids of their accounts."""
+    async def _ids_for(self, plan: Plan) -> Mapping[AccountName, int]:
+        """The ids of a plan's accounts; those that are not opened yet are."""
         missing = plan.turnovers.keys() - self._ids.keys()
         if missing:
+            now = plan.entries[-1].recorded_time
             self.opened = await open_accounts(self._connection, missing, now)
-        ids = self._ids | self.opened
-        rows = copy.rows_of(plan.entries, plan.moves, ids)
-        await self._copy(copy.ENTRIES, rows.entries)
-        await self._copy(copy.TRANSFERS, rows.transfers)
-        await self._copy(copy.RESERVED, rows.reserved)
-        await self._copy(copy.STEPS, rows.steps)
-        await self._copy(copy.LATE, copy.late_rows(plan.late))
-        return ids
+        return self._ids | self.opened
 
-    async def _copy(self, statement: str, rows: str) -> None:
-        if not rows:
+    async def _copy(self, statement: str, rows: Iterable[str]) -> None:
+        async with self._copying(statement, rows):
+            pass
+
+    @asynccontextmanager
+    async def _copying(self, statement: str, rows: Iterable[str]) -> AsyncIterator[None]:
+        """Copies rows, if there are any. The block runs while the database still reads them."""
+        some = filter(None, rows)
+        first = next(some, None)
+        if first is None:
+            yield
             return
         async with self._driver.cursor() as cursor, cursor.copy(statement) as stream:
-            await stream.write(rows)
+            await stream.write(first)
+            for more in some:
+                await stream.write(more)
+            yield
 
     async def _execute(
         self, statement: LiteralString, parameters: Mapping[str, object] | None = None
