@@ -31,7 +31,13 @@ settings.register_profile(
 _PROPERTY_LIMIT_S = 600
 
 # What a test's data is worth. Crash safety does not depend on it while the machine stays up.
-_FORGETFUL = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+_FORGETFUL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    # Half of what a connection costs is to make its password hard to guess.
+    "scram_iterations": "1",
+}
 
 
 @pytest.fixture(scope="session")

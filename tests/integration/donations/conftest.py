@@ -2,13 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
-import psycopg
 import pytest
 
 from services.donations.__main__ import compose
@@ -25,6 +24,7 @@ from tests.integration.donations.ledgers import Ledger, LedgerProcess
 from tests.integration.donations.parts import Parts, fill, open_parts
 from tests.support.clock import FixedClock
 from tests.support.databases import DatabaseFactory
+from tests.support.emptying import Emptier, emptying
 from tests.support.identities import Certificates
 
 
@@ -36,18 +36,18 @@ def migrated(shared_database: DatabaseFactory) -> DatabaseUrls:
     return urls
 
 
-@pytest.fixture
-def urls(migrated: DatabaseUrls) -> DatabaseUrls:
-    """Intake's database, empty."""
-    empty(migrated)
-    return migrated
-
-
-def empty(urls: DatabaseUrls) -> None:
+@pytest.fixture(scope="session")
+def emptier(migrated: DatabaseUrls) -> Iterator[Emptier]:
     """Removes every row, as only the owner may."""
-    tables = ", ".join(metadata.tables)
-    with psycopg.connect(urls.owner) as connection:
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+    with emptying(migrated.owner, [table.name for table in metadata.sorted_tables]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def urls(migrated: DatabaseUrls, emptier: Emptier) -> DatabaseUrls:
+    """Intake's database, empty."""
+    emptier.truncate()
+    return migrated
 
 
 # What Catalog keeps in memory, and so must stay while it lives.
@@ -55,18 +55,16 @@ _CATALOG = {
     *("partners", "charities", "certificates"),
     *("projects", "project_closures", "campaigns"),
 }
-_REMEMBERED = 50
+_REMEMBERED = 5
 _examples = itertools.count()
 
 
-def forget_now_and_then(urls: DatabaseUrls) -> None:
+def forget_now_and_then(emptier: Emptier) -> None:
     """Removes the gifts of earlier examples every so often, as a property's database outlives them:
     what reads all of it would take longer with each, and thousands of them for hours.
     """
     if next(_examples) % _REMEMBERED == 0:
-        tables = ", ".join(metadata.tables.keys() - _CATALOG)
-        with psycopg.connect(urls.owner) as connection:
-            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+        emptier.delete(but=_CATALOG)
 
 
 @pytest.fixture

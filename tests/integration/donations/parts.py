@@ -85,10 +85,27 @@ class Parts:
 
 @asynccontextmanager
 async def open_parts(url: str, clock: Clock, limits: Limits | None = None) -> AsyncIterator[Parts]:
+    """As parts_on, on connections of their own."""
+    async with engine_of(url) as engine, parts_on(engine, clock, limits) as parts:
+        yield parts
+
+
+@asynccontextmanager
+async def engine_of(url: str) -> AsyncIterator[AsyncEngine]:
+    """As many connections as parts need, until the block ends."""
+    engine = open_engine(url, name="test", pool_size=2 * LANES + 8)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def parts_on(
+    engine: AsyncEngine, clock: Clock, limits: Limits | None = None
+) -> AsyncIterator[Parts]:
     """Parts with a catalog like that of the unit tests (gifts.py)."""
     async with AsyncExitStack() as stack:
-        engine = open_engine(url, name="test", pool_size=2 * LANES + 8)
-        stack.push_async_callback(engine.dispose)
         catalog_store = CatalogStore(engine)
         catalog = Catalog(catalog_store)
         await fill(catalog_store, clock)

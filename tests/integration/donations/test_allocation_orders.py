@@ -18,7 +18,6 @@ from services.donations.commit.submission import Submission
 from services.donations.domain import Gift
 from services.donations.rederiving import check_positions
 from services.donations.store.rederiving import LifeReader
-from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations import test_orders, test_platform_orders
 from tests.integration.donations.allocating import Named, allocate
 from tests.integration.donations.canonical import canonical, forget_earlier
@@ -27,6 +26,7 @@ from tests.integration.donations.kept_sums import misfits
 from tests.integration.donations.parts import Parts, write
 from tests.integration.donations.test_orders import ORIGINS, RAILS, Message
 from tests.integration.donations.test_platform_orders import IDS, Told
+from tests.support.emptying import Emptier
 from tests.unit.donations.platforms.senders import SENDERS
 
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -58,9 +58,9 @@ def notice(told: Told) -> Callable[[str], Submission]:
 @shared
 @given(messages=test_orders.messages, chance=st.randoms(use_true_random=False))
 async def test_allocations_among_reports(
-    parts: Parts, urls: DatabaseUrls, messages: list[Message], chance: random.Random
+    parts: Parts, emptier: Emptier, messages: list[Message], chance: random.Random
 ) -> None:
-    forget_now_and_then(urls)
+    forget_now_and_then(emptier)
     again = [*messages, *chance.choices(messages, k=3)]
     chance.shuffle(again)
     rounds = [
@@ -77,9 +77,9 @@ async def test_allocations_among_reports(
 @shared
 @given(told=test_platform_orders.messages, chance=st.randoms(use_true_random=False))
 async def test_allocations_among_all_platforms_messages(
-    parts: Parts, urls: DatabaseUrls, told: list[Told], chance: random.Random
+    parts: Parts, emptier: Emptier, told: list[Told], chance: random.Random
 ) -> None:
-    forget_now_and_then(urls)
+    forget_now_and_then(emptier)
     again = [*told, *chance.choices(told, k=3)]
     chance.shuffle(again)
     rounds = [

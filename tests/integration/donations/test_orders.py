@@ -15,10 +15,10 @@ from services.donations.domain import Gift, Rail, Refund, bucket_of
 from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact, StageEvent
 from services.donations.rederiving import check_positions
 from services.donations.store.rederiving import LifeReader
-from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.parts import Parts, write
+from tests.support.emptying import Emptier
 from tests.unit.donations.gifts import NOW_MICROS, a_gift
 
 # The database outlives the examples.
@@ -108,9 +108,9 @@ def identity(message: Message) -> object:
 @shared
 @given(given_messages=messages, chance=st.randoms(use_true_random=False))
 async def test_any_order_on_both_lanes_makes_the_same_books(
-    parts: Parts, urls: DatabaseUrls, given_messages: list[Message], chance: random.Random
+    parts: Parts, emptier: Emptier, given_messages: list[Message], chance: random.Random
 ) -> None:
-    forget_now_and_then(urls)
+    forget_now_and_then(emptier)
     straight = await books(parts, [[[message]] for message in given_messages])
     again = [*given_messages, *chance.choices(given_messages, k=4)]
     chance.shuffle(again)

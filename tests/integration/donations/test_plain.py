@@ -1,15 +1,15 @@
 """A few new gifts take one statement, and come to what a transaction of many would make of them."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.errors import FeatureNotSupported
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donations.commit.group import gather
 from services.donations.commit.lane import LaneWriter
@@ -20,10 +20,10 @@ from services.donations.store.lane import Lane
 from services.runtime.clock import Clock
 from services.runtime.database import OutcomeUnknown
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.donations.conftest import empty
-from tests.integration.donations.parts import Parts, open_parts, outcomes_of, write
+from tests.integration.donations.parts import Parts, engine_of, outcomes_of, parts_on, write
 from tests.integration.donations.test_faults import FailingLane, kill, lose_the_answer
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.support.examples import fewer_every_day
 from tests.unit.donations.gifts import NOW, a_gift, a_refund
 
@@ -73,15 +73,25 @@ async def carried(parts: Parts, writer: LaneWriter) -> None:
     assert outcomes_of(recorded) == [Outcome.ACCEPTED]
 
 
+@pytest.fixture
+async def engine(urls: DatabaseUrls) -> AsyncIterator[AsyncEngine]:
+    """Connections for intake after intake, each of which finds its database empty."""
+    async with engine_of(urls.service) as opened:
+        yield opened
+
+
 @pytest.mark.property
-@settings(max_examples=fewer_every_day(5))  # each is two databases' worth
+@settings(
+    max_examples=fewer_every_day(5),  # each is two databases' worth
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(gifts=plain_gifts)
-def test_one_statement_records_what_a_transaction_does(
-    gifts: Sequence[Any], migrated: DatabaseUrls
+async def test_one_statement_records_what_a_transaction_does(
+    gifts: Sequence[Any], engine: AsyncEngine, emptier: Emptier
 ) -> None:
     async def recorded_by(first: Submission) -> tuple[Recorded, Sequence[Any], dict[Any, Any]]:
-        empty(migrated)
-        async with open_parts(migrated.service, FixedClock(NOW)) as parts:
+        emptier.delete()
+        async with parts_on(engine, FixedClock(NOW)) as parts:
             lane = CountedLane(parts.engine)
             writer = writer_of(lane, parts.clock)
             await carried(parts, writer)
@@ -95,10 +105,8 @@ def test_one_statement_records_what_a_transaction_does(
 
     # A refund of a gift that nobody knows makes no plain group, and moves nothing.
     stray = a_refund(external_id="unknown-to-all")
-    plain, rows, books = asyncio.run(recorded_by(Submission(gifts=gifts)))
-    other, other_rows, other_books = asyncio.run(
-        recorded_by(Submission(gifts=gifts, refunds=[stray]))
-    )
+    plain, rows, books = await recorded_by(Submission(gifts=gifts))
+    other, other_rows, other_books = await recorded_by(Submission(gifts=gifts, refunds=[stray]))
     assert rows == other_rows
     assert books == other_books
     assert outcomes_of(plain) == outcomes_of(other) == [Outcome.ACCEPTED] * len(gifts)

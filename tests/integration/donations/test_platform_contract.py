@@ -25,10 +25,10 @@ from services.donations.store.quarantine import QuarantineStore
 from services.runtime.errors import Fault, Reason
 from services.runtime.quotas.quotas import Quotas
 from services.runtime.quotas.table import QuotaTable
-from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.parts import Parts
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.unit.donations.platforms.impossible import Case, impossible
 from tests.unit.donations.platforms.senders import SENDERS, probe_of
 from tests.unit.donations.platforms.sending import NOW, Gift, Refund, Sender
@@ -275,9 +275,9 @@ async def test_a_refund_with_other_content_is_a_claim(open_desk: Opening, sender
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sender=st.sampled_from(WHO_REFUNDS), data=st.data())
 async def test_any_order_and_any_repeats_end_in_the_same_books(
-    open_desk: Opening, urls: DatabaseUrls, sender: Sender, data: st.DataObject
+    open_desk: Opening, emptier: Emptier, sender: Sender, data: st.DataObject
 ) -> None:
-    forget_now_and_then(urls)
+    forget_now_and_then(emptier)
     desk = open_desk(sender)
     # The database outlives the example; each example's gift is its own.
     gift = replace(GIFT, external_id=f"example-{next(examples)}")

@@ -19,10 +19,10 @@ from services.donations.domain import bucket_of
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.notices import submission_of
 from services.donations.platforms import Notice, Platform
-from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.parts import Parts, write
+from tests.support.emptying import Emptier
 from tests.unit.donations.platforms.impossible import Case, impossible
 from tests.unit.donations.platforms.sender_bytedance import BytedanceSender
 from tests.unit.donations.platforms.sender_partner import PartnerSender
@@ -102,9 +102,9 @@ messages = st.lists(
 @shared
 @given(told=messages, chance=st.randoms(use_true_random=False))
 async def test_any_order_of_all_platforms_messages_makes_the_same_books(
-    parts: Parts, urls: DatabaseUrls, told: list[Told], chance: random.Random
+    parts: Parts, emptier: Emptier, told: list[Told], chance: random.Random
 ) -> None:
-    forget_now_and_then(urls)
+    forget_now_and_then(emptier)
     straight = await books(parts, [[[one]] for one in told])
     again = [*told, *chance.choices(told, k=3)]
     chance.shuffle(again)

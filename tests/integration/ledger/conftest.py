@@ -1,11 +1,10 @@
 """A ledger on a real database: its parts in this process, and the whole over mutual TLS."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
-import psycopg
 import pytest
 from watersmeet.donations.v1 import (
     batch_service_pb2_grpc,
@@ -15,6 +14,7 @@ from watersmeet.donations.v1 import (
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc
 
 from services.ledger.__main__ import compose
+from services.ledger.models import metadata
 from services.ledger.settings import Settings
 from services.runtime.channel import open_channel
 from services.runtime.database import upgrade
@@ -22,20 +22,19 @@ from services.runtime.server import Server
 from services.runtime.settings import ServerSettings, TlsSettings
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import LogParts, open_log
-from tests.integration.ledger.parts import Parts, open_parts, role_of
+from tests.integration.ledger.parts import Engines, Parts, open_engines, open_parts, role_of
 from tests.integration.ledger.stand_ins import Batches
 from tests.support.clock import FixedClock
 from tests.support.databases import DatabaseFactory
+from tests.support.emptying import Emptier, emptying
 from tests.support.identities import Certificates
 
-EMPTY = """
-    TRUNCATE accounts, entries, transfers, reserved, steps, late_arrivals, balances, totals,
-        appeal_totals, watermarks, rollups, daily_turnovers, checkpoints, tree_nodes,
-        log_keys RESTART IDENTITY;
+_AS_NEW = """
     UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
         term = 0, next_expiry = NULL, periods_sequence = 0, asked_time = NULL;
     UPDATE lease SET until = '-infinity'
 """
+_KEPT = {"head", "lease"}  # of one row each
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +45,26 @@ def migrated(shared_database: DatabaseFactory) -> DatabaseUrls:
     return urls
 
 
+@pytest.fixture(scope="session")
+def emptier(migrated: DatabaseUrls) -> Iterator[Emptier]:
+    """Makes its books empty."""
+    tables = [table.name for table in metadata.sorted_tables if table.name not in _KEPT]
+    with emptying(migrated.owner, tables, _AS_NEW) as opened:
+        yield opened
+
+
 @pytest.fixture
-def urls(migrated: DatabaseUrls) -> DatabaseUrls:
+def urls(migrated: DatabaseUrls, emptier: Emptier) -> DatabaseUrls:
     """A ledger's database with empty books."""
-    with psycopg.connect(migrated.owner) as connection:
-        connection.execute(EMPTY)
+    emptier.truncate()
     return migrated
+
+
+@pytest.fixture
+async def engines(urls: DatabaseUrls) -> AsyncIterator[Engines]:
+    """Connections for one ledger after the other, each of which finds the books empty."""
+    async with open_engines(urls.service) as opened:
+        yield opened
 
 
 @pytest.fixture

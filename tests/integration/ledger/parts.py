@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.audit.auditor import Auditor, Report
 from services.ledger.audit.batches import BatchSummary
@@ -125,12 +127,45 @@ class Parts:
         return (await self.reader.entries(account="", cause=cause, after=0, limit=100)).entries
 
 
+@dataclass
+class Engines:
+    """A ledger's connections: its writer's, and those of all who read."""
+
+    writing: AsyncEngine
+    reading: AsyncEngine
+
+
+@asynccontextmanager
+async def open_engines(
+    url: str, *, name: str = "test", writer_url: str | None = None
+) -> AsyncIterator[Engines]:
+    """A ledger's connections until the block ends. writer_url: the writer's way, if another."""
+    writing = open_engine(writer_url or url, name=f"{name}-writer", pool_size=2)
+    reading = open_engine(url, name=name, pool_size=8)
+    try:
+        yield Engines(writing, reading)
+    finally:
+        await writing.dispose()
+        await reading.dispose()
+
+
 @asynccontextmanager
 async def open_parts(
-    url: str,
+    url: str, clock: Clock, *, name: str = "test", **options: Any
+) -> AsyncIterator[Parts]:
+    """As parts_on, on connections of its own."""
+    async with (
+        open_engines(url, name=name) as engines,
+        parts_on(engines, clock, **options) as parts,
+    ):
+        yield parts
+
+
+@asynccontextmanager
+async def parts_on(
+    engines: Engines,
     clock: Clock,
     *,
-    name: str = "test",
     limits: WriterLimits | None = None,
     pace: FeedPace = PACE,
     tenure: Tenure | None = None,
@@ -142,8 +177,7 @@ async def open_parts(
     tenure: in the first term if None. pause: how the writer waits for company. at_once_max: see
     PostingStore.
     """
-    writing_engine = open_engine(url, name=f"{name}-writer", pool_size=2)
-    engine = open_engine(url, name=name, pool_size=8)
+    writing_engine, engine = engines.writing, engines.reading
     accounts = AccountIds.on(engine)
     posting = PostingStore(writing_engine, AccountIds.on(writing_engine), at_once_max=at_once_max)
     reading = ReadingStore(engine, accounts)
@@ -181,8 +215,6 @@ async def open_parts(
         running.cancel()
         await asyncio.wait({running})
         await balance_store.close()
-        await writing_engine.dispose()
-        await engine.dispose()
 
 
 async def nothing_happened() -> AsyncIterator[CheckedGifts]:

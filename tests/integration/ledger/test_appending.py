@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -30,10 +31,10 @@ from services.ledger.reading.history import AsOf
 from services.ledger.store.posting import PostingStore
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.ledger.conftest import EMPTY
-from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
+from tests.integration.ledger.parts import Engines, FixedTenure, Parts, open_parts, parts_on
 from tests.integration.ledger.stand_ins import Breaker, kill_connections
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.support.examples import fewer_every_day
 from tests.unit.ledger.books import assert_chain
 from tests.unit.ledger.drafts import NOON, appealed, draft, gift, refund, suspended
@@ -90,33 +91,45 @@ async def assert_in_order(parts: Parts) -> None:
     assert report.ok, report.checks
 
 
-async def posted_in_groups(
-    urls: DatabaseUrls, groups: Sequence[Sequence[EntryDraft]], at_once_max: int
-) -> tuple[list[object], dict[str, list[tuple[object, ...]]]]:
-    """What each draft is answered, and all that stands in the books behind them."""
-    with psycopg.connect(urls.owner) as connection:
-        connection.execute(EMPTY)
-    async with open_parts(urls.service, FixedClock(NOON), at_once_max=at_once_max) as parts:
-        outcomes = [
-            outcome if isinstance(outcome, Posting) else outcome.reason
-            for group in groups
-            for outcome in await parts.post(*group)
-        ]
-        await assert_in_order(parts)
-    return list(outcomes), rows_of(urls)
+@dataclass
+class Empty:
+    """Empty books for one ledger after the other, over the same connections."""
+
+    urls: DatabaseUrls
+    engines: Engines
+    emptier: Emptier
+
+    async def posted(
+        self, groups: Sequence[Sequence[EntryDraft]], at_once_max: int
+    ) -> tuple[list[object], dict[str, list[tuple[object, ...]]]]:
+        """What each draft is answered, and all that stands in the books behind them."""
+        self.emptier.delete()
+        async with parts_on(self.engines, FixedClock(NOON), at_once_max=at_once_max) as parts:
+            outcomes = [
+                outcome if isinstance(outcome, Posting) else outcome.reason
+                for group in groups
+                for outcome in await parts.post(*group)
+            ]
+            await assert_in_order(parts)
+        return list(outcomes), rows_of(self.urls)
+
+
+@pytest.fixture
+def empty(urls: DatabaseUrls, engines: Engines, emptier: Emptier) -> Empty:
+    return Empty(urls, engines, emptier)
 
 
 @pytest.mark.property
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(st.lists(drafts(), min_size=1, max_size=4), min_size=1, max_size=5))
-def test_what_is_remembered_makes_the_same_books_as_what_is_read(
-    urls: DatabaseUrls, groups: list[list[EntryDraft]]
+async def test_what_is_remembered_makes_the_same_books_as_what_is_read(
+    empty: Empty, groups: list[list[EntryDraft]]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Memory, "books", lambda *_: None)
-        expected = asyncio.run(posted_in_groups(urls, groups, 100))
+        expected = await empty.posted(groups, 100)
     for at_once_max in (100, 0):
-        assert asyncio.run(posted_in_groups(urls, groups, at_once_max)) == expected
+        assert await empty.posted(groups, at_once_max) == expected
 
 
 @WAYS
@@ -248,7 +261,7 @@ async def test_books_that_were_put_right_by_hand_stay_right(
 
 
 async def test_the_periods_of_books_that_took_over_are_heeded(
-    urls: DatabaseUrls, clock: FixedClock
+    urls: DatabaseUrls, clock: FixedClock, emptier: Emptier
 ) -> None:
     async def close(parts: Parts, name: str) -> None:
         for action in (PeriodAction.BEGIN_CLOSING, PeriodAction.CLOSE):
@@ -261,8 +274,7 @@ async def test_the_periods_of_books_that_took_over_are_heeded(
     ):
         await close(one, "2019-07")
         # A standby takes over that never had these decisions, and then has others as its entries.
-        with psycopg.connect(urls.owner) as connection:
-            connection.execute(EMPTY)
+        emptier.truncate()
         assert await asyncio.to_thread(kill_connections, urls.service, "one-writer") >= 1
         await close(two, "2019-08")
         (refused,) = await one.post(august)

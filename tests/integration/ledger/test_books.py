@@ -1,9 +1,7 @@
 """The property of test_plan.py on a real database: the stored books are the planned ones."""
 
 import asyncio
-from collections.abc import Sequence
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,10 +9,9 @@ from hypothesis import strategies as st
 from services.ledger.domain import AccountName, Cell, EntryDraft, Posting, Sums
 from services.ledger.journal.group import prepare
 from services.ledger.journal.standing import Turnover
-from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.ledger.conftest import EMPTY
-from tests.integration.ledger.parts import Parts, open_parts
+from tests.integration.ledger.parts import Engines, Parts, parts_on
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.support.examples import fewer_every_day
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON
@@ -26,17 +23,12 @@ EXAMPLES = fewer_every_day(4)  # each costs what dozens cost in memory
 @pytest.mark.property
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(posted=st.lists(drafts(), min_size=1, max_size=12), sizes=st.lists(st.integers(1, 5)))
-def test_stored_books_are_the_planned_ones(
-    migrated: DatabaseUrls, posted: list[EntryDraft], sizes: list[int]
+async def test_stored_books_are_the_planned_ones(
+    engines: Engines, emptier: Emptier, posted: list[EntryDraft], sizes: list[int]
 ) -> None:
-    with psycopg.connect(migrated.owner) as connection:
-        connection.execute(EMPTY)
-    asyncio.run(_compare(migrated.service, posted, sizes))
-
-
-async def _compare(url: str, posted: Sequence[EntryDraft], sizes: Sequence[int]) -> None:
+    emptier.delete()
     planned = MemoryBooks()
-    async with open_parts(url, FixedClock(NOON)) as parts:
+    async with parts_on(engines, FixedClock(NOON)) as parts:
         left = list(posted)
         for size in [*sizes, len(posted)]:
             group, left = left[:size], left[size:]

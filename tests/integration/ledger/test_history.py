@@ -20,9 +20,9 @@ from services.ledger.reading.rollup import Rollups
 from services.ledger.store.posting import PostingTransaction
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.ledger.conftest import EMPTY
-from tests.integration.ledger.parts import Parts, open_parts
+from tests.integration.ledger.parts import Engines, Parts, parts_on
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.support.examples import fewer_every_day
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 
@@ -283,25 +283,16 @@ _posts = st.lists(
         st.tuples(st.integers(0, 8), st.integers(-4, 30), st.booleans()), min_size=1, max_size=2
     ),
 )
-def test_the_past_is_the_sum_of_its_entries(
-    migrated: DatabaseUrls,
+async def test_the_past_is_the_sum_of_its_entries(
+    engines: Engines,
+    emptier: Emptier,
     posts: Sequence[tuple[list, int, int]],  # type: ignore[type-arg]
     stretch: int,
     asked: Sequence[tuple[int, int, bool]],
 ) -> None:
-    with psycopg.connect(migrated.owner) as connection:
-        connection.execute(EMPTY)
-    asyncio.run(_compare(migrated.service, posts, stretch, asked))
-
-
-async def _compare(
-    url: str,
-    posts: Iterable[tuple[list, int, int]],  # type: ignore[type-arg]
-    stretch: int,
-    asked: Sequence[tuple[int, int, bool]],
-) -> None:
+    emptier.delete()
     clock = FixedClock(NOON)
-    async with open_parts(url, clock) as parts:
+    async with parts_on(engines, clock) as parts:
         for transfers, later, value in posts:
             clock.advance(later * HOUR)
             await parts.post_all(draft(*transfers, value_time=clock() + value * HOUR))

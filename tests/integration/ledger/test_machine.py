@@ -6,7 +6,9 @@ without gaps, a chain that verifies, and a past that never changes. What was ref
 
 import asyncio
 from collections import defaultdict
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,11 +42,11 @@ from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.periods import PeriodAction
 from services.ledger.reading.history import AsOf
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.ledger.conftest import EMPTY
 from tests.integration.ledger.model import Model
-from tests.integration.ledger.parts import Parts, open_parts
+from tests.integration.ledger.parts import Engines, Parts, open_engines, parts_on
 from tests.integration.ledger.stand_ins import Breaker
 from tests.support.clock import FixedClock
+from tests.support.emptying import Emptier
 from tests.support.examples import fewer_every_day
 from tests.unit.ledger.books import assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, new_id, suspended
@@ -88,33 +90,59 @@ def _movements(draw: st.DrawFn) -> Transfer:
     return others.get(kind, given)
 
 
+@dataclass
+class Surroundings:
+    """What one ledger after the other finds: empty books behind a network that may lose answers."""
+
+    loop: asyncio.AbstractEventLoop
+    emptier: Emptier
+    breaker: Breaker  # between the books and who writes them
+    engines: Engines
+    watching: psycopg.Connection[Any]
+
+
+@contextmanager
+def surroundings(urls: DatabaseUrls, emptier: Emptier) -> Iterator[Surroundings]:
+    """They stay for all examples: making connections takes longer than most steps."""
+
+    async def open_on(stack: AsyncExitStack) -> tuple[Breaker, Engines]:
+        breaker = await stack.enter_async_context(Breaker(urls.service).listening())
+        engines = open_engines(urls.service, writer_url=breaker.url)
+        return breaker, await stack.enter_async_context(engines)
+
+    with (
+        asyncio.Runner() as runner,
+        psycopg.connect(urls.service, autocommit=True) as watching,
+    ):
+        stack = AsyncExitStack()
+        breaker, engines = runner.run(open_on(stack))
+        try:
+            yield Surroundings(runner.get_loop(), emptier, breaker, engines, watching)
+        finally:
+            runner.run(stack.aclose())
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """One ledger, and a model of it."""
 
-    urls: DatabaseUrls
+    given: Surroundings
 
     def __init__(self) -> None:
         super().__init__()
-        with psycopg.connect(self.urls.owner) as connection:
-            connection.execute(EMPTY)
-        self.loop = asyncio.new_event_loop()
+        self.given.emptier.delete()
+        self.breaker = self.given.breaker
+        self.breaker.cuts = 0
         self.stack = AsyncExitStack()
         self.clock = FixedClock(NOON)
         self.model = Model()
         self.posted: list[EntryDraft] = []
         self.parts: Parts
-        self.breaker: Breaker
 
     @initialize(at_once_max=st.sampled_from([0, 100]))
     def open(self, at_once_max: int) -> None:
         """A ledger with empty books, behind a network that may lose answers."""
-        self.run(self._open(at_once_max))
-
-    async def _open(self, at_once_max: int) -> None:
-        self.breaker = await self.stack.enter_async_context(Breaker(self.urls.service).listening())
-        self.parts = await self.stack.enter_async_context(
-            open_parts(self.breaker.url, self.clock, at_once_max=at_once_max)
-        )
+        parts = parts_on(self.given.engines, self.clock, at_once_max=at_once_max)
+        self.parts = self.run(self.stack.enter_async_context(parts))
 
     def teardown(self) -> None:
         """The audit finds nothing; everything is closed."""
@@ -126,11 +154,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert {check.name for check in wrong} <= {"batches"}, wrong
         finally:
             self.run(self.stack.aclose())
-            self.loop.close()
 
     def run(self, work: Any) -> Any:
         """What becomes of a coroutine."""
-        return self.loop.run_until_complete(work)
+        return self.given.loop.run_until_complete(work)
 
     def post(self, one: EntryDraft) -> None:
         """Posts a draft to both, which must agree."""
@@ -294,9 +321,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def what_came_late_is_listed(self) -> None:
         """And nothing else is."""
-        with psycopg.connect(self.urls.service) as connection:
-            listed = connection.execute("SELECT * FROM late_arrivals ORDER BY 1, 2").fetchall()
-        assert listed == self.model.late
+        late = self.given.watching.execute("SELECT * FROM late_arrivals ORDER BY 1, 2")
+        assert late.fetchall() == self.model.late
 
     @invariant()
     def the_past_stays(self) -> None:
@@ -317,11 +343,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.property
 @pytest.mark.timeout(3_600)
-def test_any_sequence_of_calls(migrated: DatabaseUrls) -> None:
-    class Machine(LedgerMachine):
-        urls = migrated
+def test_any_sequence_of_calls(urls: DatabaseUrls, emptier: Emptier) -> None:
+    with surroundings(urls, emptier) as found:
 
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS),
-    )
+        class Machine(LedgerMachine):
+            given = found
+
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS),
+        )
