@@ -60,7 +60,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 fuzz: setup ## The property tests with 2,000 examples each (EXAMPLES=n for another number)
-	@WATERSMEET_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --hypothesis-profile=fuzz -m property --timeout=3600
+	@WATERSMEET_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --numprocesses=auto --dist=worksteal --hypothesis-profile=fuzz -m property --timeout=3600
 
 bench: setup ## Measure against bare PostgreSQL and bare gRPC, in one run
 	@$(BIN)/python -m bench
