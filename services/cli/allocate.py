@@ -1,4 +1,4 @@
-"""`watersmeet allocate`: gifts that stand in suspense, given to a project."""
+"""`watersmeet allocate`: gifts that stand in suspense, given to a project, and that put right."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -50,8 +50,9 @@ def _gift(text: str) -> pb.NamedGift:
 
 def allocate(
     project: Annotated[
-        str, typer.Argument(metavar="PROJECT", help="The code of the project that gets them.")
-    ],
+        str | None,
+        typer.Argument(metavar="PROJECT", help="The code of the project that gets them."),
+    ] = None,
     gifts: Annotated[
         list[pb.NamedGift] | None,
         typer.Argument(metavar="[PARTNER/ID]...", parser=_gift, help="These gifts; up to 1,000."),
@@ -66,6 +67,23 @@ def allocate(
     reason: Annotated[
         Why | None, typer.Option(help="and that stand in suspense for this reason.")
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="The named gifts were allocated before, and that was wrong."),
+    ] = False,
+    allocated_to: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Or all of a --partner's that were allocated to this,"),
+    ] = None,
+    allocated_by: Annotated[
+        UUID | None, typer.Option(metavar="UUID", help="and by this request.")
+    ] = None,
+    to_suspense: Annotated[
+        bool,
+        typer.Option(
+            "--to-suspense", help="Put allocated gifts back into suspense; without a PROJECT."
+        ),
+    ] = False,
     without_campaign: Annotated[
         bool,
         typer.Option(
@@ -84,24 +102,43 @@ def allocate(
     as_csv: AsCsv = False,
     xlsx: AsXlsx = None,
 ) -> None:
-    """Give gifts in suspense to a project, once and for good, as finance.
+    """Give gifts in suspense to a project, or put an allocation right, as finance.
 
     `watersmeet review suspense` lists what stands there. What would be allocated is shown before
-    it is. Exit status 0: all of them are the project's. 1: some are not, as it says.
+    it is. Exit status 0: all of them are where they were to go. 1: some are not, as it says.
     """
+    if to_suspense and project is not None:
+        # There is no project to name, so this is the first of the gifts.
+        gifts, project = [_gift(project), *(gifts or ())], None
+    if not to_suspense and project is None:
+        raise typer.BadParameter("name the PROJECT that gets them, or say --to-suspense")
     asked = pb.AllocateDonationsRequest(
-        request_id=_NO_ID, project=project, without_campaign=without_campaign
+        request_id=_NO_ID,
+        project=project or "",
+        without_campaign=without_campaign,
+        again=again,
+        to_suspense=to_suspense,
     )
     if bool(gifts) == (partner is not None):
-        raise typer.BadParameter("name either gifts, or a --partner with --named or --reason")
+        raise typer.BadParameter(
+            "name either gifts, or a --partner with --named, --reason or --allocated-to"
+        )
     if gifts:
         asked.gifts.gifts.extend(gifts)
+    elif allocated_to is not None:
+        asked.allocated.partner, asked.allocated.project = partner or "", allocated_to
+        if allocated_by is not None:
+            asked.allocated.request_id = str(allocated_by)
     else:
         asked.suspended.partner = partner or ""
         if named is not None:
             asked.suspended.project = named
         if reason is not None:
             asked.suspended.reason = pb.SuspenseReason.Value(f"SUSPENSE_REASON_{reason.name}")
+    if allocated_to is not None and (gifts or named is not None or reason is not None):
+        raise typer.BadParameter("--allocated-to is for all of a --partner's, without other choice")
+    if allocated_by is not None and allocated_to is None:
+        raise typer.BadParameter("--allocated-by goes with --allocated-to")
     with asking(mesh, "donations", "finance", person) as channel:
         stub = pb_grpc.AllocationServiceStub(channel)
         answer = None
@@ -110,11 +147,11 @@ def allocate(
             answer = _last(stub.AllocateDonations(asked, timeout=_TIMEOUT_S))
         if not preview:
             if answer is not None:
-                typer.echo(_told(answer, project), err=True)
+                typer.echo(_told(answer, project or ""), err=True)
                 # With an id of before there may be nothing left, and still its answer to tell.
                 if not _allocated(answer) and request is None:
                     raise typer.Exit(_SOME_LEFT)
-            confirm("Allocate them?", yes=yes)
+            confirm("Put them back?" if to_suspense else "Allocate them?", yes=yes)
             asked.validate_only = False
             asked.request_id = str(told_request(request))
             answer = _last(stub.AllocateDonations(asked, timeout=_TIMEOUT_S))
@@ -162,7 +199,8 @@ def _told(answer: Answer, project: str) -> str:
         if count.outcome != pb.ALLOCATION_OUTCOME_ALLOCATED
     ]
     others = f"; the others: {', '.join(left)}" if left else ""
-    return f"{of_all} can be allocated to {project}{f', {sums}' if sums else ''}{others}."
+    way = f"be allocated to {project}" if project else "go back into suspense"
+    return f"{of_all} can {way}{f', {sums}' if sums else ''}{others}."
 
 
 def _sheet(asked: pb.AllocateDonationsRequest, answer: Answer, facts: dict[str, Value]) -> Sheet:

@@ -36,6 +36,13 @@ _DISPUTES = (
     Column("happened", Kind.TIME),
     Column("reported_by"),
 )
+_DECISIONS = (
+    Column("allocated_to"),
+    Column("for_campaign"),
+    Column("by"),
+    Column("decided", Kind.TIME),
+    Column("request"),
+)
 _EVENTS = (
     Column("moved"),
     Column("amount", Kind.AMOUNT),
@@ -80,6 +87,7 @@ def _parts(gift: pb.Donation) -> Sequence[Sheet]:
         Sheet("reports", reports.OF_ONE_GIFT, [reports.row_of(report) for report in gift.reports]),
         Sheet("refunds", _REFUNDS, [_refund(refund) for refund in gift.refunds]),
         Sheet("disputes", _DISPUTES, [_dispute(dispute) for dispute in gift.disputes]),
+        Sheet("allocations", _DECISIONS, [_decision(decided) for decided in gift.allocations]),
         Sheet("events", _EVENTS, [_event(event) for event in gift.events]),
     )
 
@@ -105,6 +113,16 @@ def _dispute(dispute: pb.Dispute) -> Sequence[Value]:
         dispute.amount.currency_code,
         rfc3339(dispute.event_time),
         dispute.partner,
+    )
+
+
+def _decision(decided: pb.DonationAllocation) -> Sequence[Value]:
+    return (
+        decided.project or "back in suspense",
+        decided.campaign or None,
+        decided.caller,
+        rfc3339(decided.allocate_time),
+        decided.request_id,
     )
 
 

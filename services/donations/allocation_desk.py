@@ -1,4 +1,4 @@
-"""Allocates what stands in suspense, step by step."""
+"""Allocates what stands in suspense, or was allocated before, step by step."""
 
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 from services.donations.allocation.allocation import (
     BEFORE_ALL,
     STEP_GIFTS,
+    Allocated,
     Allocation,
     AllocationStep,
     GiftName,
@@ -80,21 +81,26 @@ class AllocationDesk:
     async def _require_known(self, allocation: Allocation) -> None:
         # Another process may have created it just now.
         await self._catalog.refresh()
-        if allocation.project not in self._catalog.known.projects:
-            raise Fault(
-                Reason.PROJECT_NOT_FOUND,
-                f"the catalog knows no project {allocation.project}; create it, or check the code",
-                project=allocation.project,
-            )
         what = allocation.what
+        named = [allocation.project] if allocation.project else []
+        if isinstance(what, Allocated):
+            named.append(what.project)
+        for project in named:
+            if project not in self._catalog.known.projects:
+                raise Fault(
+                    Reason.PROJECT_NOT_FOUND,
+                    f"the catalog knows no project {project}; create it, or check the code",
+                    project=project,
+                )
         if (
-            isinstance(what, Suspended)
+            isinstance(what, Suspended | Allocated)
             and await self._catalog.known_partner_id(what.partner) is None
         ):
+            kind = "suspended" if isinstance(what, Suspended) else "allocated"
             raise Fault(
                 Reason.FIELD_INVALID,
                 "a partner is named that has reported nothing; check its code",
-                field="suspended.partner",
+                field=f"{kind}.partner",
             )
 
     async def _step(
@@ -102,7 +108,7 @@ class AllocationDesk:
     ) -> AllocationStep:
         """What comes next."""
         what = allocation.what
-        if isinstance(what, Suspended):
+        if isinstance(what, Suspended | Allocated):
             partner_id = await self._catalog.known_partner_id(what.partner)
             assert partner_id is not None, "it was known before, and stays so"
             found = await self._suspense.part(partner_id, what, progress.end, STEP_GIFTS)
@@ -120,6 +126,7 @@ class AllocationDesk:
             end,
             is_last,
             is_named,
+            allocation.again,
         )
 
     async def _key(self, name: GiftName) -> Key | None:

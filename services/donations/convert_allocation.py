@@ -1,11 +1,13 @@
 """Where protobuf meets suspense and allocations, in both directions."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from watersmeet.donations.v1 import allocation_service_pb2 as pb
 from watersmeet.type.v1 import money_pb2
 
 from services.donations.allocation.allocation import (
+    Allocated,
     Allocation,
     GiftName,
     Progress,
@@ -14,6 +16,7 @@ from services.donations.allocation.allocation import (
 )
 from services.donations.convert import money
 from services.donations.domain import SuspenseReason
+from services.runtime.call import is_uuid
 from services.runtime.errors import Fault, Reason
 
 _MICROS_MAX = 2**63 - 1
@@ -23,16 +26,41 @@ def allocation_of(request: pb.AllocateDonationsRequest) -> Allocation:
     """What is to be allocated, not yet checked. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
     match request.WhichOneof("what"):
         case "gifts":
-            what: list[GiftName] | Suspended = [
+            what: list[GiftName] | Suspended | Allocated = [
                 GiftName(gift.partner, gift.external_id) for gift in request.gifts.gifts
             ]
         case "suspended":
             what = _suspended_of(request.suspended)
+        case "allocated":
+            what = _allocated_of(request.allocated)
         case _:
             raise Fault(
-                Reason.FIELD_REQUIRED, "say which gifts: gifts or suspended", field="suspended"
+                Reason.FIELD_REQUIRED,
+                "say which gifts: gifts, suspended or allocated",
+                field="suspended",
             )
-    return Allocation(request.project, what, request.without_campaign)
+    if request.to_suspense and request.project:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "gifts go to a project or back into suspense: leave one of project and to_suspense out",
+            field="to_suspense",
+        )
+    again = request.again or request.to_suspense or isinstance(what, Allocated)
+    if not (request.project or request.to_suspense):
+        raise Fault(Reason.FIELD_REQUIRED, "project is required", field="project")
+    return Allocation(request.project, what, request.without_campaign, again)
+
+
+def _allocated_of(message: pb.AllocatedGifts) -> Allocated:
+    if not message.request_id:
+        return Allocated(message.partner, message.project)
+    if not is_uuid(message.request_id):
+        raise Fault(
+            Reason.FIELD_INVALID,
+            "the request that allocated them is named by its UUID",
+            field="allocated.request_id",
+        )
+    return Allocated(message.partner, message.project, UUID(message.request_id))
 
 
 def _suspended_of(message: pb.SuspendedGifts) -> Suspended:

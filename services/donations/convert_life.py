@@ -110,6 +110,7 @@ def donation_message(recorded: RecordedGift, *, names_decider: bool) -> pb.Donat
         disputes=map(dispute_message, recorded.disputes),
         events=(_event_message(move, recorded.booked_currency) for move in recorded.moves),
         allocation=_allocation_message(allocation, names_decider) if allocation else None,
+        allocations=(_allocation_message(each, names_decider) for each in recorded.allocations),
     )
 
 

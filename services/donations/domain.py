@@ -62,6 +62,9 @@ class LineKind(IntEnum):
     # Out of suspense, and to the project that finance allocates.
     RELEASE = 21
     ALLOCATION = 22
+    # And what is taken back of that.
+    RELEASE_BACK = 23
+    ALLOCATION_BACK = 24
 
 
 class Purpose(IntEnum):

@@ -28,6 +28,7 @@ _TIME = TIMESTAMP(timezone=True)
 def declare_allocation(metadata: MetaData) -> None:
     """Adds the tables."""
     # Who wanted what to be allocated to which project (allocation/allocation.py has the content).
+    # project_id: 0 for back into suspense.
     Table(
         "allocations",
         metadata,
@@ -57,7 +58,7 @@ def declare_allocation(metadata: MetaData) -> None:
         PrimaryKeyConstraint("request_id", "number"),
     )
 
-    # Where gifts in suspense have gone, once each; it grows with them. campaign_id: 0 for none.
+    # Where gifts in suspense have gone first; it grows with them. campaign_id: 0 for none.
     Table(
         "allocated",
         metadata,
@@ -70,6 +71,25 @@ def declare_allocation(metadata: MetaData) -> None:
         Column("allocate_time", _TIME, nullable=False),
         seal_column(),
         PrimaryKeyConstraint("bucket", "partner_id", "external_id"),
+    )
+
+    # Further decisions about gifts that were allocated, numbered from 2; the last is in force.
+    # project_id: 0 for back into suspense. first_move: the first of the gift's moves that are
+    # booked by it; all before were by the decision before.
+    Table(
+        "reallocated",
+        metadata,
+        Column("bucket", SmallInteger, nullable=False),
+        Column("partner_id", SmallInteger, nullable=False),
+        Column("external_id", _ASCII, nullable=False),
+        Column("number", Integer, nullable=False),
+        Column("project_id", Integer, nullable=False),
+        Column("campaign_id", Integer, nullable=False),
+        Column("first_move", Integer, nullable=False),
+        Column("request_id", UUID, nullable=False),
+        Column("allocate_time", _TIME, nullable=False),
+        seal_column(),
+        PrimaryKeyConstraint("bucket", "partner_id", "external_id", "number"),
     )
 
     # What stands in suspense by kind, over all slots (store/suspense_sums.py). Rows may be below

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from services.donations.commit.booking import joined_position
 from services.donations.domain import Key
 from services.donations.life.position import Flows, flows_of
+from services.donations.life.transitions import is_of_suspense
 from services.donations.store.rederiving import LifeReader, Lives, StoredPosition, Unreadable
 
 
@@ -63,6 +64,7 @@ def _details(lives: Lives, key: Key) -> Iterable[str]:
     booked = flows_of((move.kind, move.micros) for move in moves)
     if booked != position.flows:
         yield f"its moves come to {_told(booked)}, and its reports to {_told(position.flows)}"
+    yield from _decision_details(lives, key)
     derived = StoredPosition(len(moves), position.state, position.refunded_micros, joined)
     stored = lives.stored.get(key)
     if stored is None and (moves or key in lives.told):
@@ -70,6 +72,18 @@ def _details(lives: Lives, key: Key) -> Iterable[str]:
     elif stored is not None and stored != derived:
         yield f"its position is kept as {_words(stored)}, and its reports make it {_words(derived)}"
     yield from _refund_details(lives, key, gift.gift.currency)
+
+
+def _decision_details(lives: Lives, key: Key) -> Iterable[str]:
+    """What an earlier decision gave to a project was all taken back before the next began."""
+    moves = [(move.kind, move.micros) for move in lives.moves.get(key, ())]
+    for number, first_move in enumerate(lives.beginnings.get(key, ()), 2):
+        left = flows_of(moves[: max(first_move - 1, 0)])
+        if not 1 < first_move <= len(moves) or not all(map(is_of_suspense, left)):
+            yield (
+                f"decision {number} about it begins with its move {first_move}, before which not "
+                "all was taken back"
+            )
 
 
 def _refund_details(lives: Lives, key: Key, currency: str) -> Iterable[str]:

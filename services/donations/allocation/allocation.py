@@ -36,6 +36,8 @@ class AllocationOutcome(IntEnum):
     CAMPAIGN_UNKNOWN = 9
     CAMPAIGN_NOT_OPEN = 10
     APPEAL_NOT_NAMED = 11
+    NOT_ALLOCATED = 12
+    PAID_OUT = 13
 
 
 class GiftName(NamedTuple):
@@ -58,26 +60,47 @@ class Suspended:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocated:
+    """What finance allocated of one partner's gifts to a project.
+
+    request_id: only by this request; None for any.
+    """
+
+    partner: str
+    project: str
+    request_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """What is to be allocated. what: named gifts, or all of a kind.
 
-    without_campaign: gifts that their campaign cannot have count for none; else they are left.
+    project: empty for back into suspense. without_campaign: gifts that their campaign cannot have
+    count for none; else they are left. again: what was allocated before is meant, and nothing else.
     """
 
     project: str
-    what: Sequence[GiftName] | Suspended
+    what: Sequence[GiftName] | Suspended | Allocated
     without_campaign: bool = False
+    again: bool = False
 
     @property
     def content(self) -> Mapping[str, object]:
         """What makes two requests the same, but for the project; as JSON can hold it."""
         content: dict[str, object] = {"without_campaign": self.without_campaign}
+        if self.again:
+            content["again"] = True
         if isinstance(self.what, Suspended):
             content["partner"] = self.what.partner
             if self.what.project is not None:
                 content["project"] = self.what.project
             if self.what.reason is not None:
                 content["reason"] = int(self.what.reason)
+        elif isinstance(self.what, Allocated):
+            content["partner"] = self.what.partner
+            content["allocated_to"] = self.what.project
+            if self.what.request_id is not None:
+                content["allocated_by"] = str(self.what.request_id)
         else:
             # Neither code nor id holds a space or a line's end.
             names = "\n".join(f"{partner} {external_id}" for partner, external_id in self.what)
@@ -102,6 +125,7 @@ class AllocationStep:
 
     keys: the gifts; None for one of a partner that has reported nothing. number: from 1 within the
     request. end: where the next step goes on. is_named: whether each gift's outcome is to be told.
+    again: as of the allocation.
     """
 
     request_id: UUID
@@ -112,6 +136,7 @@ class AllocationStep:
     end: Place
     is_last: bool
     is_named: bool
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +183,10 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordedAllocation:
-    """A gift's allocation as it is recorded. campaign: for which the gift counts; may be empty."""
+    """A decision about a gift as it is recorded. project: empty for back into suspense.
+
+    campaign: for which the gift counts; may be empty.
+    """
 
     project: str
     campaign: str
@@ -173,9 +201,27 @@ class StepTaken(Exception):
 
 def require_allocation(allocation: Allocation) -> Allocation:
     """Returns the allocation; raises Fault(FIELD_REQUIRED, FIELD_INVALID or BATCH_SIZE_INVALID)."""
-    require_code(allocation.project, "project")
     what = allocation.what
+    if allocation.project or not allocation.again:
+        require_code(allocation.project, "project")
+    if isinstance(what, Allocated):
+        require_code(what.partner, "allocated.partner")
+        require_code(what.project, "allocated.project")
+        if what.project == allocation.project:
+            raise Fault(
+                Reason.FIELD_INVALID,
+                "these gifts are the project's; say to which other they are to go",
+                field="project",
+            )
+        return allocation
     if isinstance(what, Suspended):
+        if allocation.again:
+            raise Fault(
+                Reason.FIELD_INVALID,
+                "what stands in suspense is not allocated, and cannot be allocated again; name "
+                "gifts, or say to which project they were allocated",
+                field="suspended",
+            )
         require_code(what.partner, "suspended.partner")
         if what.project is None and what.reason is None:
             raise Fault(

@@ -1,4 +1,4 @@
-"""Whether a gift in suspense may go to a project: what intake demands of a gift to it, and no less.
+"""Whether a gift may be allocated to a project: what intake demands of a gift to it, and no less.
 
 All is judged by the moment in which the gift was made.
 """
@@ -15,11 +15,11 @@ from services.donations.domain import Attribution, Gift, Purpose, micros_of
 class Target(NamedTuple):
     """To what gifts are to be allocated. campaigns: all that are known, by code.
 
-    without_campaign: as of the allocation.
+    without_campaign: as of the allocation. project: None for back into suspense.
     """
 
     code: str
-    project: KnownProject
+    project: KnownProject | None
     campaigns: Mapping[str, KnownCampaign]
     without_campaign: bool
 
@@ -34,6 +34,8 @@ class Verdict(NamedTuple):
 def verdict_of(gift: Gift, target: Target) -> Verdict:
     """What the catalog says of a gift as it was reported."""
     moment, project = gift.event_time_micros, target.project
+    if project is None:
+        return Verdict(AllocationOutcome.ALLOCATED, Attribution("", ""))
     if project.purpose is Purpose.APPEAL and gift.project != target.code:
         return Verdict(AllocationOutcome.APPEAL_NOT_NAMED)
     if project.close_time is not None and moment >= micros_of(project.close_time):

@@ -1,4 +1,4 @@
-"""A step of an allocation: what of its gifts leaves suspense, and what is kept of the step."""
+"""A step of an allocation: what of its gifts goes elsewhere, and what is kept of the step."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +18,7 @@ from services.donations.commit.group import Group
 from services.donations.domain import Attribution, Key
 from services.donations.life.reports import Sum
 from services.donations.store import allocations, facts, known, links
+from services.donations.store.allocations import Decision
 from services.donations.store.driver import Driver
 from services.donations.store.known import KnownGift
 
@@ -45,16 +46,18 @@ async def record_allocation(
     weighed: dict[Key, _Weighed] = {}
 
     async def allot(found: Found) -> Collection[Key]:
-        weighed.update((key, _weigh(key, found, target)) for key in candidates)
-        chosen = {
-            key: one.attribution for key, one in weighed.items() if one.attribution is not None
-        }
+        weighed.update((key, _weigh(key, found, target, again=step.again)) for key in candidates)
+        chosen = [
+            Decision(key, found.gifts[key].decisions, one.attribution, found.first_move(key))
+            for key, one in weighed.items()
+            if one.attribution is not None
+        ]
         await allocations.allocate(driver, step.request_id, chosen, batch_id, now)
-        return chosen
+        return [decision.key for decision in chosen]
 
-    # Only these are locked. What is not recorded is not kept out by a lock, and what was attributed
-    # or allocated once stays so.
-    candidates = [key for key, gift in seen.items() if _outside(gift) is None]
+    # Only these are locked. What is not recorded is not kept out by a lock, what was attributed
+    # stays so, and of the others it counts where they were when this looked.
+    candidates = [key for key, gift in seen.items() if _outside(gift, again=step.again) is None]
     booked = await book(driver, candidates, batch_id, allot) if candidates else Booked()
     progress = _progress(step, seen, weighed)
     if not await allocations.add_step(driver, step, progress, batch_id, now):
@@ -69,23 +72,25 @@ async def preview(driver: Driver, step: AllocationStep, target: Target) -> Progr
     members = family.related(keys)
     gifts = await known.find_gifts(driver, members)
     found = Found(known.knowing(family, gifts), gifts, await facts.read(driver, members))
-    weighed = {key: _weigh(key, found, target) for key in keys & gifts.keys()}
+    weighed = {key: _weigh(key, found, target, again=step.again) for key in keys & gifts.keys()}
     return _progress(step, gifts, weighed)
 
 
-def _outside(gift: KnownGift | None) -> AllocationOutcome | None:
-    """Why a report has nothing to do with suspense, if it has not."""
+def _outside(gift: KnownGift | None, *, again: bool) -> AllocationOutcome | None:
+    """Why a report has nothing to do with suspense or, again, with allocations, if it has not."""
     if gift is None:
         return AllocationOutcome.NOT_FOUND
     if gift.allocated is not None:
-        return AllocationOutcome.ALLOCATED_BEFORE
-    return None if gift.suspended else AllocationOutcome.NOT_SUSPENDED
+        return None if again else AllocationOutcome.ALLOCATED_BEFORE
+    if gift.suspended:
+        return AllocationOutcome.NOT_ALLOCATED if again else None
+    return AllocationOutcome.NOT_SUSPENDED
 
 
-def _weigh(key: Key, found: Found, target: Target) -> _Weighed:
+def _weigh(key: Key, found: Found, target: Target, *, again: bool) -> _Weighed:
     """A recorded gift."""
     known_gift = found.gifts[key]
-    outside = _outside(known_gift)
+    outside = _outside(known_gift, again=again)
     if outside is not None:
         return _Weighed(outside)
     position, joined = found.position(key)
@@ -95,7 +100,11 @@ def _weigh(key: Key, found: Found, target: Target) -> _Weighed:
     left = gift.amount_micros - position.refunded_micros
     if not left:
         return _Weighed(AllocationOutcome.REFUNDED)
+    if again and found.is_paid_out(key):
+        return _Weighed(AllocationOutcome.PAID_OUT)
     verdict = verdict_of(gift, target)
+    if verdict.attribution is not None and verdict.attribution == known_gift.allocated:
+        return _Weighed(AllocationOutcome.ALLOCATED_BEFORE)
     return _Weighed(verdict.outcome, verdict.attribution, Sum(left, gift.currency))
 
 
@@ -109,7 +118,7 @@ def _progress(
             return AllocationOutcome.NOT_FOUND
         if key in weighed:
             return weighed[key].outcome
-        outside = _outside(seen.get(key))
+        outside = _outside(seen.get(key), again=step.again)
         assert outside is not None, "all else was weighed"
         return outside
 

@@ -11,15 +11,19 @@ from services.donations.allocation.standing import (
     moved,
 )
 from services.donations.commit.claiming import fact_claim, rail_claims
-from services.donations.domain import Key, Line
+from services.donations.domain import Key, Line, LineKind
 from services.donations.life.lines import move_lines
 from services.donations.life.position import (
+    Move,
     Position,
     in_currency,
     moves_between,
     position_of,
+    stage_of,
+    taken_back,
 )
 from services.donations.life.reports import Family, Told
+from services.donations.life.transitions import State
 from services.donations.store import facts, known, links, positions
 from services.donations.store.claims import Claim
 from services.donations.store.driver import Driver
@@ -32,15 +36,32 @@ _NOTHING = Told()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that is recorded of some gifts, which are locked. family: knows the gifts."""
+    """All that is recorded of some gifts, which are locked. family: knows the gifts.
+
+    moves: what is booked of them.
+    """
 
     family: Family
     gifts: dict[Key, KnownGift]
     told: dict[Key, Told]
+    moves: Mapping[Key, Sequence[StoredMove]] = field(default_factory=dict)
 
     def position(self, key: Key) -> tuple[Position, bool]:
         """As joined_position."""
         return joined_position(self.family, self.gifts, self.told, key)
+
+    def is_paid_out(self, key: Key) -> bool:
+        """Whether its charity has received it, as is reported."""
+        sources = _sources(self.family, self.gifts, key)
+        events = (event for one in sources for event in self.told.get(one, _NOTHING).stages)
+        return stage_of(events) >= State.RECEIVED
+
+    def first_move(self, key: Key) -> int:
+        """The number of the first move that is booked after a decision about a gift: of those that
+        take back what was booked by the one before there is none later.
+        """
+        stored = _booked(self.moves.get(key, ()))
+        return len(stored) + len(taken_back(stored)) + 1
 
 
 Allot = Callable[[Found], Awaitable[Collection[Key]]]
@@ -96,20 +117,25 @@ async def book(
     family = known.knowing(family, gifts)
     told = await facts.read(driver, members)
     before = await _standing(driver, gifts)
-    if allot is not None and (allotted := await allot(Found(family, gifts, told))):
-        gifts |= await known.find_gifts(driver, allotted)
     moves = await positions.moves_of(driver, gifts)
+    left: Mapping[Key, KnownGift] = {}
+    if allot is not None and (allotted := await allot(Found(family, gifts, told, moves))):
+        left = {key: gifts[key] for key in allotted if gifts[key].allocated is not None}
+        gifts |= await known.find_gifts(driver, allotted)
     booked = Booked()
     bookings: dict[Key, Booking] = {}
     for key in sorted(gifts):
         position, joined = joined_position(family, gifts, told, key)
-        stored = moves.get(key, [])
-        difference = moves_between(((move.kind, move.micros) for move in stored), position.flows)
-        bookings[key] = Booking(len(stored), difference, position, joined)
-        gift = gifts[key]
-        booked.lines += move_lines(
-            gift.gift, gift.purpose, gift.charity, difference, gift.allocated
-        )
+        stored = _booked(moves.get(key, ()))
+        back: list[Move] = []
+        if key in left:
+            back = taken_back(stored)
+            booked.lines += _lines(left[key], back)
+            stored += [(move.kind, move.micros) for move in back]
+        forth = moves_between(stored, position.flows)
+        booked.lines += _lines(gifts[key], forth)
+        difference = back + forth
+        bookings[key] = Booking(len(stored) - len(back), difference, position, joined)
         if difference:
             booked.events.append(_latest(gifts, told, _sources(family, gifts, key)))
     booked.carriers = _carriers(family, bookings, moves, batch_id)
@@ -136,6 +162,14 @@ async def book(
     await positions.wait(driver, lonely, batch_id)
     booked.waiting = len(lonely)
     return booked
+
+
+def _booked(moves: Iterable[StoredMove]) -> list[tuple[LineKind, int]]:
+    return [(move.kind, move.micros) for move in moves]
+
+
+def _lines(gift: KnownGift, moves: Iterable[Move]) -> Iterable[Line]:
+    return move_lines(gift.gift, gift.purpose, gift.charity, moves, gift.allocated)
 
 
 async def _standing(driver: Driver, gifts: Mapping[Key, KnownGift]) -> Mapping[Key, Stands]:

@@ -143,7 +143,7 @@ def target_of(step: AllocationStep, catalog: Catalog) -> tuple[Target, Extent]:
     knows the step's project: it only grows, and whoever made the step has found it there.
     """
     known = catalog.known
-    project = known.projects[step.project]
+    project = known.projects[step.project] if step.project else None
     target = Target(step.project, project, known.campaigns, step.without_campaign)
     return target, known.extent
 

@@ -16,7 +16,8 @@ what is booked already, so the books of the same reports are the same however th
 
 Of a gift in suspense only refunds move money: its stages and disputes wait until it is attributed.
 A gift that finance has allocated is one that was in its project from the start, and what came out
-of suspense for it, the whole amount: what was refunded before is taken back there.
+of suspense for it, the whole amount: what was refunded before is taken back there. It counts where
+the last decision says; what was booked in another project before is taken back there first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from typing import NamedTuple
 from services.donations.domain import LineKind
 from services.donations.gifts.validation import AMOUNT_MICROS_MAX
 from services.donations.life.reports import STAGES, DisputeStatus, StageEvent, Told
-from services.donations.life.transitions import BY_KIND, TRANSITIONS, State
+from services.donations.life.transitions import BY_KIND, TRANSITIONS, State, is_of_suspense
 
 GIVEN_BACK_MICROS_MAX = 2 * AMOUNT_MICROS_MAX
 """What the books say was given back of one gift, at most. It is more than the greatest gift may be;
@@ -79,7 +80,7 @@ def position_of(
     else:
         contested = max((_contested(one) for one in told), default=0)
         disputed = min(contested, amount_micros - refunded)
-        stage = _stage(event for one in told for event in one.stages)
+        stage = stage_of(event for one in told for event in one.stages)
         flows = _flows(amount_micros, refunded, disputed, stage)
         flows[LineKind.SUSPENDED_REFUND] = back - refunded
     flows = {kind: micros for kind, micros in (released | flows).items() if micros}
@@ -120,7 +121,8 @@ def _contested(told: Told) -> int:
     )
 
 
-def _stage(events: Iterable[StageEvent]) -> State:
+def stage_of(events: Iterable[StageEvent]) -> State:
+    """The furthest stage that was reported with all before it; CLAIMED if none."""
     reported = {event.stage for event in events}
     reached = State.CLAIMED
     for stage in STAGES:
@@ -164,6 +166,14 @@ def moves_between(booked: Iterable[tuple[LineKind, int]], flows: Flows) -> list[
             assert row.back is not None, "a gift that is counted elsewhere stays so"
             back.append(Move(row.back, was - now, int(now == 0)))
     return [*reversed(back), *forth]
+
+
+def taken_back(booked: Sequence[tuple[LineKind, int]]) -> list[Move]:
+    """The moves that take back all that is booked of a gift in its project, so that it can be
+    booked in another.
+    """
+    stays = {kind: micros for kind, micros in flows_of(booked).items() if is_of_suspense(kind)}
+    return moves_between(booked, stays)
 
 
 def flows_of(booked: Iterable[tuple[LineKind, int]]) -> dict[LineKind, int]:

@@ -67,7 +67,8 @@ class RecordedGift:
     refunded_micros, at most the booked amount. booked_currency: of refunded_micros and the moves;
     another than the report's where a rail tells of it in another.
     reports: all that tell of it, its own included. moves: after its own row, in their order.
-    allocation: by which it left suspense, if it did.
+    allocation: the decision in force by which it left suspense, if it did. allocations: all that
+    were made about it, in their order.
     """
 
     gift: Gift
@@ -83,6 +84,7 @@ class RecordedGift:
     stages: Sequence[StageEvent] = ()
     moves: Sequence[RecordedMove] = ()
     allocation: RecordedAllocation | None = None
+    allocations: Sequence[RecordedAllocation] = ()
 
     @property
     def external_id(self) -> str:

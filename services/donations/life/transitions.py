@@ -88,10 +88,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         *(_E.TOLD_BY_ITS_ORIGIN, _S.SUSPENSE, None, _K.SUSPENDED_JOIN, None),
         *(SUSPENSE, CLAIMED, ELSEWHERE),
     ),
-    # Finance gives what stands in suspense to a project, once. Two moves, as each counts for one
-    # project, or none.
-    Transition(_E.ALLOCATED, _S.SUSPENSE, None, _K.RELEASE, None, SUSPENSE, ALLOCATED),
-    Transition(_E.ALLOCATED, None, _S.CLAIMED, _K.ALLOCATION, None, ALLOCATED, FUND),
+    # Finance gives what stands in suspense to a project, and takes it back where that was wrong.
+    # Two moves, as each counts for one project, or none.
+    Transition(_E.ALLOCATED, _S.SUSPENSE, None, _K.RELEASE, _K.RELEASE_BACK, SUSPENSE, ALLOCATED),
+    Transition(_E.ALLOCATED, None, _S.CLAIMED, _K.ALLOCATION, _K.ALLOCATION_BACK, ALLOCATED, FUND),
     # The way to the charity, and what it does with the money.
     Transition(
         *(_E.ON_THE_BILL, _S.CLAIMED, _S.SETTLED, _K.SETTLEMENT, _K.SETTLEMENT_BACK),
@@ -142,6 +142,7 @@ _SUSPENDED = frozenset(
         LineKind.SUSPENDED_REFUND,
         LineKind.SUSPENDED_REFUND_BACK,
         LineKind.RELEASE,
+        LineKind.RELEASE_BACK,
     }
 )
 

@@ -84,7 +84,13 @@ _SUSPENSE = _Kept(
     JOIN donations d USING (bucket, partner_id, external_id)
     LEFT JOIN positions t USING (bucket, partner_id, external_id)
     LEFT JOIN allocated w USING (bucket, partner_id, external_id)
-    WHERE w.bucket IS NULL AND t.joined IS NOT TRUE
+    LEFT JOIN LATERAL (
+        SELECT project_id FROM reallocated n
+        WHERE w.bucket IS NOT NULL
+          AND (n.bucket, n.partner_id, n.external_id) = (s.bucket, s.partner_id, s.external_id)
+        ORDER BY number DESC LIMIT 1
+    ) r ON true
+    WHERE coalesce(r.project_id, w.project_id, 0) = 0 AND t.joined IS NOT TRUE
       AND coalesce(t.refunded_micros, 0) < d.amount_micros
     GROUP BY 1, 2, 3, 4""",
     "sum(gifts) <> 0 OR sum(micros) <> 0",

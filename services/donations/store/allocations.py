@@ -1,9 +1,9 @@
-"""Allocations: requests, their steps, and where gifts in suspense have gone. Nothing is changed."""
+"""Allocations: requests, their steps, and decisions about gifts. Nothing is changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -16,6 +16,7 @@ from services.donations.allocation.allocation import (
     AllocationStep,
     Place,
     Progress,
+    RecordedAllocation,
     conflict,
 )
 from services.donations.domain import Attribution, Key
@@ -31,7 +32,7 @@ _BEGIN = text(
         """
     INSERT INTO allocations (request_id, caller, project_id, content, create_time, seal_id)
     SELECT :request_id, :caller, id, CAST(:content AS jsonb), :now, :seal_id
-    FROM projects WHERE code = :project
+    FROM (SELECT id, code FROM projects UNION ALL SELECT 0, '') p WHERE code = :project
     ON CONFLICT DO NOTHING""",
         loose=True,
     )
@@ -39,7 +40,8 @@ _BEGIN = text(
 
 _BEGUN = text(
     """
-    SELECT p.code AS project, a.content FROM allocations a JOIN projects p ON p.id = a.project_id
+    SELECT coalesce(p.code, '') AS project, a.content
+    FROM allocations a LEFT JOIN projects p ON p.id = a.project_id
     WHERE a.request_id = :request_id"""
 )
 
@@ -61,6 +63,35 @@ _ALLOCATE = sealing(
     LEFT JOIN campaigns c ON c.code = k.campaign""",
 ).encode()
 
+_REALLOCATE = sealing(
+    "reallocated",
+    """
+    INSERT INTO reallocated (bucket, partner_id, external_id, number, project_id, campaign_id,
+                             first_move, request_id, allocate_time, seal_id)
+    SELECT k.bucket, k.partner_id, k.external_id, k.number, coalesce(p.id, 0), coalesce(c.id, 0),
+           k.first_move, %s::uuid, %s, %s::uuid
+    FROM unnest(%s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::integer[],
+                %s::integer[])
+      AS k(bucket, partner_id, external_id, project, campaign, number, first_move)
+    LEFT JOIN projects p ON p.code = k.project
+    LEFT JOIN campaigns c ON c.code = k.campaign
+    WHERE k.project = '' OR p.id IS NOT NULL""",
+).encode()
+
+_DECISIONS = """
+    SELECT coalesce(p.code, ''), coalesce(c.code, ''), a.caller, d.request_id, d.allocate_time
+    FROM (
+        SELECT 1 AS number, project_id, campaign_id, request_id, allocate_time FROM allocated
+        WHERE (bucket, partner_id, external_id) = (%(bucket)s, %(partner_id)s, %(external_id)s)
+        UNION ALL
+        SELECT number, project_id, campaign_id, request_id, allocate_time FROM reallocated
+        WHERE (bucket, partner_id, external_id) = (%(bucket)s, %(partner_id)s, %(external_id)s)
+    ) d
+    LEFT JOIN projects p ON p.id = d.project_id
+    LEFT JOIN campaigns c ON c.id = d.campaign_id
+    JOIN allocations a ON a.request_id = d.request_id
+    ORDER BY d.number"""
+
 _ADD_STEP = sealing(
     "allocation_steps",
     """
@@ -71,22 +102,45 @@ _ADD_STEP = sealing(
 ).encode()
 
 
+class Decision(NamedTuple):
+    """Where a gift is to count. before: how many decisions there were. first_move: that of the
+    gift's moves with which it begins.
+    """
+
+    key: Key
+    before: int
+    attribution: Attribution
+    first_move: int
+
+
 async def allocate(
     driver: Driver,
     request_id: UUID,
-    chosen: Mapping[Key, Attribution],
+    chosen: Sequence[Decision],
     batch_id: UUID,
     now: datetime,
 ) -> None:
-    """Records where gifts count from now on. They are locked, and were not allocated before.
+    """Records where gifts count from now on. They are locked.
 
     batch_id: this transaction's own.
     """
-    if not chosen:
-        return
-    rows = [(*key, *attribution) for key, attribution in sorted(chosen.items())]
-    added = await driver.execute(_ALLOCATE, [request_id, now, batch_id, *transposed(rows, 5)])
-    assert added.rowcount == len(rows), "the catalog knows where they go"
+    first, further = [], []
+    for key, before, attribution, first_move in sorted(chosen):
+        if before:
+            further.append((*key, *attribution, before + 1, first_move))
+        else:
+            first.append((*key, *attribution))
+    for statement, rows, width in ((_ALLOCATE, first, 5), (_REALLOCATE, further, 7)):
+        if rows:
+            columns = transposed(rows, width)
+            added = await driver.execute(statement, [request_id, now, batch_id, *columns])
+            assert added.rowcount == len(rows), "the catalog knows where they go"
+
+
+async def decisions(driver: Driver, key: Key) -> list[RecordedAllocation]:
+    """All decisions about a gift, in their order."""
+    found = await driver.execute(_DECISIONS.encode(), key._asdict())
+    return [RecordedAllocation(*row) for row in await found.fetchall()]
 
 
 async def add_step(
@@ -120,7 +174,9 @@ class AllocationStore:
     async def begin(
         self, request_id: UUID, allocation: Allocation, caller: str, now: datetime
     ) -> Progress:
-        """Writes a request down, whose project there is, if it is new; returns how far it has come.
+        """Writes a request down if it is new; returns how far it has come.
+
+        Its project, if it names one, is in the catalog.
 
         Raises Fault(ALLOCATION_CONFLICT) if it is not, and was another's.
         """

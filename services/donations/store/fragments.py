@@ -16,16 +16,28 @@ AS_REPORTED = """
 OFFSET 0 keeps the planner from reading tables as a whole: each row is looked up by its key.
 """
 
-ALLOCATED = """
+
+def allocated(is_suspended: str, key: str) -> str:
+    """Joins the decision in force about a gift as w, with its project q and its campaign e, if any.
+
+    key: three columns. is_suspended: whether its own row stands in suspense; for others there is
+    nothing to look for. A project of 0 is back in suspense.
+    """
+    columns = "project_id, campaign_id, request_id, allocate_time"
+    here = f"{is_suspended} AND (n.bucket, n.partner_id, n.external_id) = ({key})"
+    return f"""
     LEFT JOIN LATERAL (
-        SELECT * FROM allocated n
-        WHERE d.project_id = 0
-          AND (n.bucket, n.partner_id, n.external_id) = (d.bucket, d.partner_id, d.external_id)
-        OFFSET 0
+        SELECT 1 AS number, {columns} FROM allocated n WHERE {here}
+        UNION ALL
+        SELECT number, {columns} FROM reallocated n WHERE {here}
+        ORDER BY number DESC LIMIT 1
     ) w ON true
     LEFT JOIN projects q ON q.id = w.project_id
-    LEFT JOIN campaigns e ON e.id = w.campaign_id"""
-"""Joins to donations d where it was allocated: w, with its project q and its campaign e, if any."""
+    LEFT JOIN campaigns e ON e.id = w.campaign_id"""  # noqa: S608  made of constants
+
+
+ALLOCATED = allocated("d.project_id = 0", "d.bucket, d.partner_id, d.external_id")
+"""Of donations d."""
 
 PROJECT = "coalesce(u.project, p.code)"
 """The project as it was reported, wherever the gift stands."""

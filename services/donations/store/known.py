@@ -21,9 +21,10 @@ from services.donations.store.fragments import (
 class KnownGift(NamedTuple):
     """A recorded gift, without its donor.
 
-    purpose: UNATTRIBUTED in suspense, where charity is empty. allocated: where it counts, if it was
+    purpose: UNATTRIBUTED in suspense, where charity is empty. allocated: where it counts, if it is
     allocated out of suspense; purpose and charity are that project's. reason: why it came into
-    suspense, as a number of SuspenseReason; 0 if it did not.
+    suspense, as a number of SuspenseReason; 0 if it did not. decisions: how many there were about
+    where it goes from there.
     """
 
     gift: Gift
@@ -32,6 +33,7 @@ class KnownGift(NamedTuple):
     batch_id: UUID
     allocated: Attribution | None = None
     reason: int = 0
+    decisions: int = 0
 
     @property
     def sum(self) -> Sum:
@@ -47,7 +49,8 @@ class KnownGift(NamedTuple):
 _GIFTS = f"""
     SELECT d.bucket, d.partner_id, d.external_id, d.amount_micros, d.currency, d.event_time,
            d.batch_id, a.code, {PROJECT}, {CAMPAIGN}, coalesce(q.purpose, p.purpose, 3),
-           coalesce(h.code, ''), q.code, coalesce(e.code, ''), coalesce(u.reason, 0)
+           coalesce(h.code, ''), q.code, coalesce(e.code, ''), coalesce(u.reason, 0),
+           coalesce(w.number, 0)
     FROM {KEYS}
     JOIN donations d USING (bucket, partner_id, external_id)
     JOIN partners a ON a.id = d.partner_id {AS_REPORTED} {ALLOCATED}
@@ -65,6 +68,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             batch_id,
             Attribution(allocated, allocated_campaign) if allocated else None,
             reason,
+            decisions,
         )
         for (
             bucket,
@@ -82,6 +86,7 @@ async def find_gifts(driver: Driver, keys: Iterable[Key]) -> dict[Key, KnownGift
             allocated,
             allocated_campaign,
             reason,
+            decisions,
         ) in await found.fetchall()
     }
 

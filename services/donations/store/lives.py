@@ -13,7 +13,7 @@ from services.donations.life.recorded import (
     RecordedReport,
 )
 from services.donations.life.reports import Told
-from services.donations.store import facts, known, links, positions
+from services.donations.store import allocations, facts, known, links, positions
 from services.donations.store.driver import Driver
 from services.donations.store.facts import FactKey
 from services.donations.store.known import KnownGift
@@ -46,6 +46,7 @@ async def whole_life(driver: Driver, key: Key, recorded: RecordedGift) -> Record
             RecordedMove(move.kind, move.micros, times[move.batch_id], move.batch_id)
             for move in moves
         ],
+        allocations=await allocations.decisions(driver, gift) if gifts[gift].decisions else (),
     )
 
 

@@ -45,7 +45,7 @@ _MUST_BE_SEALED = {
     **dict.fromkeys(("refunds", "disputes", "stages"), "recorded_time >= :since"),
     **dict.fromkeys(("conflicts", "quarantine"), "received_time >= :since"),
     "quarantine_replays": "replay_time >= :since",
-    **dict.fromkeys(("allocations", "allocation_steps", "allocated"), "true"),
+    **dict.fromkeys(("allocations", "allocation_steps", "allocated", "reallocated"), "true"),
     "donors": "erase_time >= :since",
     "donor_readings": "read_time >= :since",
     "suspended": _SEALED_GIFT,
@@ -156,6 +156,23 @@ STRUCTURE: Mapping[str, Sequence[str]] = {
         SELECT 'the gift ' || {_NAMED} || ' is kept as allocated to project id ' || t.project_id
                || ', and request ' || t.request_id || ' is of another, or is not there'
         FROM allocated t WHERE NOT EXISTS (
+            SELECT FROM allocations a
+            WHERE (a.request_id, a.project_id) = (t.request_id, t.project_id))""",  # noqa: S608
+    ),
+    "reallocated": (
+        f"""
+        SELECT 'decision ' || t.number || ' about the gift ' || {_NAMED} || ' follows no other'
+        FROM reallocated t WHERE NOT EXISTS (
+            SELECT FROM (
+                SELECT bucket, partner_id, external_id, 1 AS number FROM allocated
+                UNION ALL SELECT bucket, partner_id, external_id, number FROM reallocated
+            ) d
+            WHERE {_GIFT_KEY} = (t.bucket, t.partner_id, t.external_id)
+              AND d.number = t.number - 1)""",  # noqa: S608
+        f"""
+        SELECT 'the gift ' || {_NAMED} || ' is kept as allocated to project id ' || t.project_id
+               || ', and request ' || t.request_id || ' is of another, or is not there'
+        FROM reallocated t WHERE NOT EXISTS (
             SELECT FROM allocations a
             WHERE (a.request_id, a.project_id) = (t.request_id, t.project_id))""",  # noqa: S608
     ),

@@ -11,7 +11,7 @@ from services.donations.domain import BUCKETS, Gift, Key, bucket_of, micros_of
 from services.donations.life.recorded import RecordedGift, RecordedReport
 from services.donations.life.transitions import State
 from services.donations.store.driver import driver_of
-from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT
+from services.donations.store.fragments import AS_REPORTED, CAMPAIGN, PROJECT, allocated
 from services.donations.store.lives import whole_life
 
 # Whose gift a rail's report d is about: of several origins that name it and tell of the same sum
@@ -42,7 +42,7 @@ _CONTRADICTOR = """
 # OFFSET 0 as in AS_REPORTED.
 _COLUMNS = f"""
     SELECT d.bucket, d.external_id, d.amount_micros, d.currency, d.event_time, d.batch_id,
-           coalesce(g.project_id, d.project_id) = 0 AND w.project_id IS NULL AS suspended,
+           coalesce(g.project_id, d.project_id) = 0 AND q.id IS NULL AS suspended,
            b.recorded_time,
            {PROJECT} AS project, {CAMPAIGN} AS campaign,
            coalesce(t.refunded_micros, 0) AS refunded_micros, coalesce(t.state, 1) AS state,
@@ -50,6 +50,12 @@ _COLUMNS = f"""
            q.code AS allocated, coalesce(e.code, '') AS allocated_campaign,
            w.allocate_time, w.request_id, x.caller
     FROM"""
+
+_DECIDED = allocated(
+    "coalesce(g.project_id, d.project_id) = 0",
+    "coalesce(o.bucket, d.bucket), coalesce(o.partner_id, d.partner_id), "
+    "coalesce(o.external_id, d.external_id)",
+)
 
 _JOINS = f"""d
     JOIN batches b ON b.id = d.batch_id {AS_REPORTED} {_ORIGIN}
@@ -65,16 +71,7 @@ _JOINS = f"""d
           AND n.external_id = coalesce(o.external_id, d.external_id)
         OFFSET 0
     ) t ON true
-    LEFT JOIN LATERAL (
-        SELECT * FROM allocated n
-        WHERE coalesce(g.project_id, d.project_id) = 0
-          AND n.bucket = coalesce(o.bucket, d.bucket)
-          AND n.partner_id = coalesce(o.partner_id, d.partner_id)
-          AND n.external_id = coalesce(o.external_id, d.external_id)
-        OFFSET 0
-    ) w ON true
-    LEFT JOIN projects q ON q.id = w.project_id
-    LEFT JOIN campaigns e ON e.id = w.campaign_id
+{_DECIDED}
     LEFT JOIN allocations x ON x.request_id = w.request_id"""  # noqa: S608  made of constants
 
 _ONE = text(

@@ -40,6 +40,11 @@ _WAITING = f"""
     SELECT DISTINCT w.bucket, w.partner_id, w.external_id
     FROM {KEYS} JOIN waiting w USING (bucket, partner_id, external_id)"""  # noqa: S608
 
+_BEGINNINGS = f"""
+    SELECT r.bucket, r.partner_id, r.external_id, r.first_move
+    FROM {KEYS} JOIN reallocated r USING (bucket, partner_id, external_id)
+    ORDER BY r.bucket, r.partner_id, r.external_id, r.number"""  # noqa: S608
+
 # Those of before seals were booked by other rules.
 _REFUNDS = f"""
     SELECT r.bucket, r.partner_id, r.external_id, r.refund_id, r.currency, r.batch_id
@@ -71,7 +76,8 @@ class KeptRefund(NamedTuple):
 class Lives:
     """A page. keys: what it is of; the rest is of all that is related to them.
 
-    waiting: what is still to be booked.
+    waiting: what is still to be booked. beginnings: the moves with which further decisions about
+    gifts begin.
     """
 
     keys: Sequence[Key]
@@ -82,6 +88,7 @@ class Lives:
     stored: Mapping[Key, StoredPosition]
     waiting: frozenset[Key]
     refunds: Mapping[Key, Sequence[KeptRefund]]
+    beginnings: Mapping[Key, Sequence[int]]
 
 
 class Unreadable(NamedTuple):
@@ -140,6 +147,9 @@ async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
         await driver.execute(_REFUNDS, wanted)
     ).fetchall():
         refunds.setdefault(Key(*key), []).append(KeptRefund(refund_id, currency, batch_id))
+    beginnings: dict[Key, list[int]] = {}
+    for *key, first_move in await (await driver.execute(_BEGINNINGS, wanted)).fetchall():
+        beginnings.setdefault(Key(*key), []).append(first_move)
     gifts = await known.find_gifts(driver, members)
     return Lives(
         keys,
@@ -153,4 +163,5 @@ async def _lives(driver: Driver, keys: Sequence[Key]) -> Lives:
         },
         frozenset(Key(*row) for row in waiting),
         refunds,
+        beginnings,
     )

@@ -141,6 +141,12 @@ SETS = {
             *("counts", "sums", "outcomes", "end_bucket", "end_id", "is_last", "step_time"),
         ),
         _set(22, "allocated", _GIFT, "project_id", "campaign_id", "request_id", "allocate_time"),
+        _set(
+            23,
+            "reallocated",
+            (*_GIFT, "number"),
+            *("project_id", "campaign_id", "first_move", "request_id", "allocate_time"),
+        ),
     )
 }
 """By table."""

@@ -79,15 +79,15 @@ _GIFT_LINES = text(
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""  # noqa: S608  made of constants
 )
 
-# A move is attributed as its gift is, by report or by allocation: but in suspense to no project,
-# and at a charity's bank to the charity as well.
+# A move is attributed as its gift was, by report or by the decision about it that held then: but in
+# suspense to no project, and at a charity's bank to the charity as well.
 _MOVE_LINES = text(
     f"""
     SELECT m.batch_id, m.kind, a.code AS partner,
-           CASE WHEN m.kind IN (4, 6, 14, 21) OR w.project_id IS NULL
+           CASE WHEN m.kind IN (4, 6, 14, 21, 23) OR w.project_id IS NULL
                 THEN coalesce(u.campaign, c.code, '') ELSE coalesce(e.code, '') END AS campaign,
-           CASE WHEN m.kind IN (4, 6, 14, 21) THEN '' ELSE p.code END AS project,
-           CASE WHEN m.kind IN (4, 6, 14, 21) THEN 3 ELSE p.purpose END AS purpose,
+           CASE WHEN m.kind IN (4, 6, 14, 21, 23) THEN '' ELSE p.code END AS project,
+           CASE WHEN m.kind IN (4, 6, 14, 21, 23) THEN 3 ELSE p.purpose END AS purpose,
            CASE WHEN m.kind IN (8, 9, 16, 17) AND p.purpose = 1 THEN h.code ELSE '' END AS charity,
            d.currency, {_HOUR} AS hour, sum(m.amount_micros) AS micros,
            sum(m.gift_count) AS gift_count
@@ -98,10 +98,17 @@ _MOVE_LINES = text(
       AND (u.bucket, u.partner_id, u.external_id) = (m.bucket, m.partner_id, m.external_id)
     LEFT JOIN allocated w ON d.project_id = 0
       AND (w.bucket, w.partner_id, w.external_id) = (m.bucket, m.partner_id, m.external_id)
-    LEFT JOIN projects p ON p.id = coalesce(w.project_id, d.project_id)
+    LEFT JOIN LATERAL (
+        SELECT project_id, campaign_id FROM reallocated n
+        WHERE w.bucket IS NOT NULL
+          AND (n.bucket, n.partner_id, n.external_id) = (m.bucket, m.partner_id, m.external_id)
+          AND n.first_move <= m.number
+        ORDER BY n.first_move DESC LIMIT 1
+    ) r ON true
+    LEFT JOIN projects p ON p.id = coalesce(r.project_id, w.project_id, d.project_id)
     LEFT JOIN charities h ON h.id = p.charity_id
     LEFT JOIN campaigns c ON c.id = d.campaign_id
-    LEFT JOIN campaigns e ON e.id = w.campaign_id
+    LEFT JOIN campaigns e ON e.id = coalesce(r.campaign_id, w.campaign_id)
     WHERE m.batch_id > :low AND m.batch_id <= :high
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""  # noqa: S608  made of constants
 )

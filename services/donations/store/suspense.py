@@ -1,4 +1,4 @@
-"""What stands in suspense: listed by kind, and found for whoever allocates it."""
+"""What stands in suspense, or has left it: found for whoever allocates it, and listed by kind."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,14 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donations.allocation.allocation import Place, Standing, Suspended
+from services.donations.allocation.allocation import Allocated, Place, Standing, Suspended
 from services.donations.domain import BUCKETS, Key, SuspenseReason
 from services.donations.store.driver import Driver, driver_of
 from services.donations.store.moment import one_moment
 from services.runtime.paging import SMALLINT_MAX
 
 LOOK = 20_000
-"""Suspended reports that are looked at for one step, however few of them are of its kind."""
+"""Reports that are looked at for one step, however few of them are of its kind."""
 
 # By the key of the kept sums, from where the page before ended: what is behind the page is not
 # read.
@@ -45,11 +45,41 @@ _FIND = text(
         SELECT external_id FROM looked_at s
         WHERE (CAST(:project AS text) IS NULL OR s.project = :project)
           AND (CAST(:reason AS smallint) IS NULL OR s.reason = :reason)
-          AND NOT EXISTS (
-            SELECT FROM allocated w
-            WHERE (w.bucket, w.partner_id, w.external_id)
+          AND coalesce((
+            SELECT project_id FROM (
+                SELECT 1 AS number, project_id FROM allocated
+                WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, s.external_id)
+                UNION ALL
+                SELECT number, project_id FROM reallocated
+                WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, s.external_id)
+            ) w ORDER BY number DESC LIMIT 1
+          ), 0) = 0
+        ORDER BY external_id LIMIT :limit
+    )
+    SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
+           (SELECT count(*) FROM looked_at) AS looked_at,
+           (SELECT max(external_id) FROM looked_at) AS last"""
+)
+
+
+_FIND_ALLOCATED = text(
+    """
+    WITH looked_at AS MATERIALIZED (
+        SELECT external_id, project_id, request_id FROM allocated
+        WHERE bucket = :bucket AND partner_id = :partner_id AND external_id > :external_id
+        ORDER BY external_id LIMIT :look
+    ), found AS (
+        SELECT external_id FROM looked_at s
+        LEFT JOIN LATERAL (
+            SELECT project_id, request_id FROM reallocated n
+            WHERE (n.bucket, n.partner_id, n.external_id)
                 = (:bucket, :partner_id, s.external_id)
-          )
+            ORDER BY number DESC LIMIT 1
+        ) r ON true
+        WHERE coalesce(r.project_id, s.project_id)
+            = (SELECT id FROM projects WHERE code = :allocated_to)
+          AND (CAST(:request_id AS uuid) IS NULL
+               OR coalesce(r.request_id, s.request_id) = :request_id)
         ORDER BY external_id LIMIT :limit
     )
     SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
@@ -102,8 +132,10 @@ class SuspenseReader:
             for row in rows
         ]
 
-    async def part(self, partner_id: int, wanted: Suspended, after: Place, limit: int) -> Part:
-        """The next gifts of a kind that nobody has allocated: so many at most."""
+    async def part(
+        self, partner_id: int, wanted: Suspended | Allocated, after: Place, limit: int
+    ) -> Part:
+        """The next gifts of a kind, as they stand now: so many at most."""
         keys: list[Key] = []
         looked = 0
         async with self._engine.connect() as connection:
@@ -125,7 +157,7 @@ class SuspenseReader:
 async def _find(
     connection: AsyncConnection,
     partner_id: int,
-    wanted: Suspended,
+    wanted: Suspended | Allocated,
     after: Place,
     limit: int,
     look: int,
@@ -134,12 +166,16 @@ async def _find(
     values = {
         **after._asdict(),
         "partner_id": partner_id,
-        "project": wanted.project,
-        "reason": None if wanted.reason is None else int(wanted.reason),
         "limit": limit,
         "look": look,
     }
-    row = (await connection.execute(_FIND, values)).one()
+    if isinstance(wanted, Allocated):
+        values |= {"allocated_to": wanted.project, "request_id": wanted.request_id}
+        row = (await connection.execute(_FIND_ALLOCATED, values)).one()
+    else:
+        reason = None if wanted.reason is None else int(wanted.reason)
+        values |= {"project": wanted.project, "reason": reason}
+        row = (await connection.execute(_FIND, values)).one()
     keys = [Key(after.bucket, partner_id, external_id) for external_id in row.ids]
     if len(keys) == limit:
         return keys, row.looked_at, Place(after.bucket, keys[-1].external_id)

@@ -48,6 +48,8 @@ class LineKind(IntEnum):
     SETTLED_DISPUTE_BACK = 20
     RELEASE = 21
     ALLOCATION = 22
+    RELEASE_BACK = 23
+    ALLOCATION_BACK = 24
 
 
 class BatchLine(NamedTuple):
@@ -289,6 +291,8 @@ def transfers_of_line(line: BatchLine) -> list[Transfer]:
         LineKind.SETTLED_DISPUTE_BACK: ((settled, disputed),),
         LineKind.RELEASE: ((suspense, allocated),),
         LineKind.ALLOCATION: ((allocated, fund),),
+        LineKind.RELEASE_BACK: ((allocated, suspense),),
+        LineKind.ALLOCATION_BACK: ((fund, allocated),),
     }
     rest = (line.micros, line.currency, line.campaign, line.project, line.hour, line.tally)
     return [Transfer(debit, credit, *rest) for debit, credit in ways[line.kind]]

@@ -55,7 +55,7 @@ BANK = Row("charity/{charity}/bank", _ASSET, "what is on a charity's bank statem
 # Money passes through these, so that a pair of accounts has one meaning; they are empty.
 ELSEWHERE = Row("partner/{partner}/elsewhere", _ASSET, "nothing: what another company counts")
 SPENT = Row("partner/{partner}/spent", _ASSET, "nothing: what charities have used")
-ALLOCATED = Row("partner/{partner}/allocated", _ASSET, "nothing: what is leaving suspense")
+ALLOCATED = Row("partner/{partner}/allocated", _ASSET, "nothing: what is being allocated")
 # Personal appeals have accounts of their own wherever charity's money has.
 APPEAL_SETTLED = Row("partner/{partner}/appeals-settled", _ASSET, "appeals' on a platform's bill")
 APPEAL_DISPUTED = Row("partner/{partner}/appeals-disputed", _ASSET, "appeals' that payers contest")

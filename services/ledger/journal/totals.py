@@ -83,6 +83,9 @@ OF_INTAKE: Mapping[tuple[Row, Row], tuple[Effect, ...]] = {
     # Out of suspense, and to the project that it is allocated to.
     (SUSPENSE, ALLOCATED): _out_of(_S.SUSPENSE),
     (ALLOCATED, FUND): _into(_S.CLAIMED),
+    # And back, where that was wrong.
+    (ALLOCATED, SUSPENSE): _into(_S.SUSPENSE),
+    (FUND, ALLOCATED): _out_of(_S.CLAIMED),
 }
 
 # What happens to gifts afterwards.

@@ -20,14 +20,19 @@ Named = tuple[str, str]
 
 
 async def allocate(
-    parts: Parts, gifts: Sequence[Named], project: str = "books", *, without_campaign: bool = True
+    parts: Parts,
+    gifts: Sequence[Named],
+    project: str = "books",
+    *,
+    without_campaign: bool = True,
+    again: bool = False,
 ) -> Sequence[AllocationOutcome]:
     """Allocates gifts in a request of its own; returns what became of each."""
     keys = [
         Key(bucket_of(external_id), await parts.catalog.partner_id(partner), external_id)
         for partner, external_id in gifts
     ]
-    wanted = Allocation(project, [GiftName(*gift) for gift in gifts], without_campaign)
+    wanted = Allocation(project, [GiftName(*gift) for gift in gifts], without_campaign, again)
     request_id = uuid4()
     await AllocationStore(parts.engine).begin(request_id, wanted, "finance/anna", parts.clock())
     step = AllocationStep(
@@ -39,6 +44,7 @@ async def allocate(
         end=BEFORE_ALL,
         is_last=True,
         is_named=True,
+        again=again,
     )
     committed = await parts.committer.commit(Submission(allocation=step))
     assert committed.allocated is not None

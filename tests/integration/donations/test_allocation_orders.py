@@ -1,13 +1,15 @@
 """Allocations at any point among the reports, in any order and grouping: the same books.
 
-Which gifts an allocation finds in suspense depends on what was there before it. Those that one run
-has allocated are allocated in the other as soon as they are there; then the books are equal.
+Which gifts an allocation finds in suspense depends on what was there before it, and so does which
+it may allocate anew. Those that one run has allocated in the end are allocated in the other as soon
+as they are there, once, to where they came in the end; then the books are equal.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +35,15 @@ shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 IN_SUSPENSE = {"a", "c", "x", "y"}
 PLATFORM_GIFTS = [(sender.code, external_id) for sender in SENDERS for external_id in IDS]
+
+
+class Choice(NamedTuple):
+    """A decision: a gift, and to which project, or again into suspense; and whether anew."""
+
+    name: Named
+    project: str
+    again: bool
+
 
 Rounds = Sequence[Sequence[Sequence[Callable[[str], Submission]]]]
 """What is submitted at once on each lane, given the mark of the run's ids."""
@@ -69,7 +80,7 @@ async def test_allocations_among_reports(
     gifts = ORIGINS + RAILS
     found, allocated = await run(parts, rounds, gifts, chance)
     of = {(m.partner, m.external_id): report(m) for m in messages if isinstance(m, Gift)}
-    first = [(of[name], name) for name in allocated]
+    first = [(of[name], name, project) for name, project in allocated.items() if project]
     assert await run_straight(parts, first, list(map(report, messages)), gifts) == found
 
 
@@ -89,58 +100,69 @@ async def test_allocations_among_all_platforms_messages(
     found, allocated = await run(parts, rounds, PLATFORM_GIFTS, chance)
     # Some tell of the gift in notices of refunds, too.
     of = {(t.sender.code, t.external_id): notice(t) for t in told if notice(t)("").gifts}
-    first = [(of[name], name) for name in allocated]
+    first = [(of[name], name, project) for name, project in allocated.items() if project]
     assert await run_straight(parts, first, list(map(notice, told)), PLATFORM_GIFTS) == found
 
 
 async def run(
     parts: Parts, rounds: Rounds, gifts: Sequence[Named], chance: random.Random
-) -> tuple[str, Sequence[Named]]:
-    """Records reports, round after round, and allocates some gifts at the same time.
+) -> tuple[str, Mapping[Named, str]]:
+    """Records reports, round after round, and allocates some gifts at the same time, also anew.
 
-    Returns a dump of the books, and the gifts that were allocated, in their order.
+    Returns a dump of the books, and where the gifts that were allocated have come.
     """
     mark = next(test_orders.marks)
     await forget_earlier(parts)
-    allocated: list[Named] = []
+    allocated: dict[Named, str] = {}
     # Chosen before any is written: an example that runs out of chance must not end between two.
-    chosen = [chance.sample(gifts, k=chance.randint(0, 4)) for _ in rounds]
-    for lanes, names in zip(rounds, chosen, strict=True):
+    chosen = [
+        [
+            Choice(
+                name,
+                *chance.choice([("books", False), ("water", True), ("books", True), ("", True)]),
+            )
+            for name in chance.choices(gifts, k=chance.randint(0, 6))
+        ]
+        for _ in rounds
+    ]
+    for lanes, choices in zip(rounds, chosen, strict=True):
         async with asyncio.TaskGroup() as all_of_them:
             for writer, lane in zip(parts.writers, lanes, strict=False):
                 if lane:
                     all_of_them.create_task(write(parts, writer, *(make(mark) for make in lane)))
-            all_of_them.create_task(_allocate(parts, names, mark, allocated))
+            all_of_them.create_task(_allocate(parts, choices, mark, allocated))
     return await _dump(parts, gifts, mark), allocated
 
 
 async def run_straight(
     parts: Parts,
-    first: Sequence[tuple[Callable[[str], Submission], Named]],
+    first: Sequence[tuple[Callable[[str], Submission], Named, str]],
     rest: Sequence[Callable[[str], Submission]],
     gifts: Sequence[Named],
 ) -> str:
     """Records gifts, each allocated at once, then all else; and dumps what comes of it."""
     mark = next(test_orders.marks)
     await forget_earlier(parts)
-    for make, name in first:
+    for make, name, project in first:
         alone = replace(make(mark), refunds=(), disputes=())
         await write(parts, parts.writers[0], alone)
-        done: list[Named] = []
-        await _allocate(parts, [name], mark, done)
-        assert done == [name]
+        done: dict[Named, str] = {}
+        await _allocate(parts, [Choice(name, project, False)], mark, done)
+        assert done == {name: project}
     for make in rest:
         await write(parts, parts.writers[0], make(mark))
     return await _dump(parts, gifts, mark)
 
 
-async def _allocate(parts: Parts, names: Sequence[Named], mark: str, done: list[Named]) -> None:
-    """One after the other; adds to done what was allocated."""
-    for name in names:
+async def _allocate(
+    parts: Parts, choices: Sequence[Choice], mark: str, done: dict[Named, str]
+) -> None:
+    """One after the other; keeps in done what was allocated."""
+    for name, project, again in choices:
         partner, external_id = name
-        [outcome] = await allocate(parts, [(partner, mark + external_id)])
+        [outcome] = await allocate(parts, [(partner, mark + external_id)], project, again=again)
         if outcome is AllocationOutcome.ALLOCATED:
-            done.append(name)
+            done[name] = project
 
 
 async def _dump(parts: Parts, gifts: Sequence[Named], mark: str) -> str:

@@ -5,16 +5,30 @@ from typing import Any
 
 import pytest
 from watersmeet.donations.v1 import allocation_service_pb2 as pb
-from watersmeet.donations.v1 import catalog_service_pb2 as catalog_pb
 from watersmeet.donations.v1 import donation_intake_service_pb2 as intake_pb
 from watersmeet.donations.v1.allocation_service_pb2_grpc import AllocationServiceStub
 from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
-from watersmeet.type.v1 import money_pb2, purpose_pb2
+from watersmeet.type.v1 import purpose_pb2
 
 from services.donations import allocation_desk
-from services.donations.domain import Gift
 from services.runtime.errors import Reason
+from tests.integration.donations.allocation_messages import (
+    AMOUNT,
+    again,
+    allocated,
+    anew,
+    cny,
+    counts,
+    create,
+    donation,
+    give,
+    naming,
+    of_kind,
+    refusal,
+    steps,
+    suspense,
+)
 from tests.integration.donations.conftest import Connect, eventually
 from tests.integration.donations.ledgers import LedgerProcess
 from tests.integration.donations.messages import (
@@ -22,12 +36,10 @@ from tests.integration.donations.messages import (
     donation_request,
     opening,
     refund_request,
-    request_id,
 )
 from tests.integration.donations.test_intake_service import fault_of
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 
-AMOUNT = a_gift().amount_micros
 HOUR = 3_600_000_000
 ALLOCATED = pb.ALLOCATION_OUTCOME_ALLOCATED
 
@@ -45,71 +57,6 @@ def finance(connect: Connect) -> Any:
 @pytest.fixture
 def catalog(connect: Connect) -> Any:
     return CatalogServiceStub(connect("finance", "anna"))
-
-
-async def give(weibo: Any, *gifts: Gift) -> None:
-    for gift in gifts:
-        await weibo.RecordDonation(donation_request(gift), timeout=5)
-
-
-async def create(catalog: Any, code: str = "late", **changes: Any) -> None:
-    fields = {"code": code, "name": "Late", "charity": "aid"} | changes
-    project = catalog_pb.Project(**fields)
-    request = catalog_pb.CreateProjectRequest(request_id=request_id(), project=project)
-    await catalog.CreateProject(request, timeout=5)
-
-
-def naming(*ids: str, project: str = "late", **changes: Any) -> pb.AllocateDonationsRequest:
-    gifts = [pb.NamedGift(partner="weibo", external_id=external_id) for external_id in ids]
-    fields = {"request_id": request_id(), "project": project, "gifts": pb.NamedGifts(gifts=gifts)}
-    return pb.AllocateDonationsRequest(**(fields | changes))
-
-
-def of_kind(**kind: Any) -> pb.AllocateDonationsRequest:
-    return pb.AllocateDonationsRequest(
-        request_id=request_id(),
-        project="late",
-        suspended=pb.SuspendedGifts(**({"partner": "weibo"} | kind)),
-    )
-
-
-async def steps(call: AsyncIterator[Any]) -> list[pb.AllocateDonationsResponse]:
-    return [step async for step in call]
-
-
-async def allocated(
-    finance: Any, request: pb.AllocateDonationsRequest
-) -> pb.AllocateDonationsResponse:
-    """What the last message tells."""
-    *_, last = await steps(finance.AllocateDonations(request, timeout=20))
-    assert last.done
-    return last
-
-
-async def refusal(finance: Any, request: pb.AllocateDonationsRequest) -> Reason:
-    return (await fault_of(steps(finance.AllocateDonations(request, timeout=5)))).reason
-
-
-def counts(answer: pb.AllocateDonationsResponse) -> dict[str, int]:
-    return {
-        pb.AllocationOutcome.Name(one.outcome).removeprefix("ALLOCATION_OUTCOME_"): one.count
-        for one in answer.counts
-    }
-
-
-def cny(micros: int) -> money_pb2.Money:
-    return money_pb2.Money(currency_code="CNY", micros=micros)
-
-
-async def donation(weibo: Any, external_id: str = a_gift().external_id) -> intake_pb.Donation:
-    request = intake_pb.GetDonationRequest(external_id=external_id)
-    found: intake_pb.Donation = (await weibo.GetDonation(request, timeout=5)).donation
-    return found
-
-
-async def suspense(stub: Any, **fields: Any) -> Sequence[pb.Suspense]:
-    answer = await stub.ListSuspense(pb.ListSuspenseRequest(**fields), timeout=5)
-    return answer.suspense
 
 
 async def test_a_project_that_is_registered_after_its_first_gifts(
@@ -184,6 +131,8 @@ async def test_the_same_request_is_done_once(weibo: Any, finance: Any, catalog: 
         naming("2"),
         naming("1", without_campaign=True),
         of_kind(project="lata"),
+        again(naming("1")),
+        naming("1", project="", to_suspense=True),
     ],
 )
 async def test_a_request_id_has_one_content(
@@ -365,8 +314,16 @@ async def test_suspense_is_listed_by_kind_page_by_page(
         (naming("1", project="water", gifts=None), Reason.FIELD_REQUIRED),
         (of_kind(), Reason.FIELD_REQUIRED),
         (of_kind(partner="", project="x"), Reason.FIELD_REQUIRED),
+        (again(of_kind(project="x")), Reason.FIELD_INVALID),
         (of_kind(partner="nobody", project="x"), Reason.FIELD_INVALID),
         (of_kind(reason=99), Reason.FIELD_INVALID),
+        (naming("1", to_suspense=True), Reason.FIELD_INVALID),
+        (naming("1", project="", again=True), Reason.FIELD_REQUIRED),
+        (anew("late"), Reason.FIELD_INVALID),
+        (anew("never-heard-of"), Reason.PROJECT_NOT_FOUND),
+        (anew(""), Reason.FIELD_REQUIRED),
+        (anew("water", partner="nobody"), Reason.FIELD_INVALID),
+        (anew("water", request_id="1"), Reason.FIELD_INVALID),
     ],
 )
 async def test_what_is_no_allocation(

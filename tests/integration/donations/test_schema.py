@@ -47,6 +47,7 @@ def test_every_unique_key_of_tables_that_grow_with_gifts_leads_with_the_bucket()
         "donor_readings",
         "pledged_orders",
         "allocated",
+        "reallocated",
     }
     for table in growing:
         unique = [
@@ -110,6 +111,8 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "DELETE FROM pledge_sums",
         "UPDATE allocated SET project_id = 1",
         "DELETE FROM allocated",
+        "UPDATE reallocated SET project_id = 1",
+        "DELETE FROM reallocated",
         "UPDATE allocations SET caller = 'x'",
         "DELETE FROM allocations",
         "UPDATE allocation_steps SET is_last = true",

@@ -14,6 +14,7 @@ _OF_SUSPENSE = (
     LineKind.SUSPENDED_REFUND,
     LineKind.SUSPENDED_REFUND_BACK,
     LineKind.RELEASE,
+    LineKind.RELEASE_BACK,
 )
 _AT_A_BANK = (
     LineKind.RECEIPT,

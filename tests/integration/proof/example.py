@@ -108,6 +108,12 @@ async def _allocate(parts: Parts) -> None:
     ]
     settled = Submission(stages=[_stage("lost", State.SETTLED)])
     await write(parts, parts.writers[0], settled)
+    # And once more: from one project to another, with what was settled and refunded.
+    again = [("weibo", "lost"), ("weibo", "left")]
+    assert await allocate(parts, again, "water", again=True) == [
+        AllocationOutcome.ALLOCATED,
+        AllocationOutcome.NOT_ALLOCATED,
+    ]
 
 
 def _stage(external_id: str, stage: State) -> StageEvent:

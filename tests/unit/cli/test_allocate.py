@@ -149,9 +149,53 @@ def test_a_preview_allocates_nothing(state: Path, fake: FakeAllocation) -> None:
     assert looked.suspended.reason == pb.SUSPENSE_REASON_PROJECT_MISSING
 
 
+def test_what_was_allocated_wrongly_goes_to_another_project(
+    state: Path, fake: FakeAllocation
+) -> None:
+    result = run(state, "allocate", "late", "weibo/1", "--again", "--yes")
+    assert result.exit_code == 0, result.output
+    wrong = str(uuid.uuid4())
+    kind = ("--partner", "weibo", "--allocated-to", "pond", "--allocated-by", wrong)
+    result = run(state, "allocate", "late", *kind, says="y\n")
+    assert result.exit_code == 0, result.output
+    named, looked, did = fake.asked
+    assert (named.again, named.project) == (True, "late")
+    assert (looked.validate_only, did.validate_only) == (True, False)
+    asked = pb.AllocatedGifts(partner="weibo", project="pond", request_id=wrong)
+    assert did.allocated == asked
+
+
+def test_what_was_allocated_wrongly_goes_back_into_suspense(
+    state: Path, fake: FakeAllocation
+) -> None:
+    result = run(state, "allocate", "--to-suspense", "weibo/1", "xiaomi/2", says="y\n")
+    assert result.exit_code == 0, result.output
+    assert "2 of 2 gifts can go back into suspense, 2.50 CNY. Put them back?" in " ".join(
+        result.output.split()
+    )
+    _, did = fake.asked
+    assert (did.to_suspense, did.project) == (True, "")
+    names = [(gift.partner, gift.external_id) for gift in did.gifts.gifts]
+    assert names == [("weibo", "1"), ("xiaomi", "2")]
+    kind = ("--partner", "weibo", "--allocated-to", "pond")
+    assert run(state, "allocate", "--to-suspense", *kind, "--yes").exit_code == 0
+    assert fake.asked[-1].allocated == pb.AllocatedGifts(partner="weibo", project="pond")
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [("late",), ("late", "weibo/1", "--partner", "weibo"), ("late", "weibo"), ("late", "/1")],
+    [
+        (),
+        ("--to-suspense",),
+        ("--to-suspense", "late", "weibo/1"),
+        ("late", "--partner", "weibo", "--named", "x", "--allocated-to", "pond"),
+        ("late", "weibo/1", "--allocated-to", "pond"),
+        ("late", "--partner", "weibo", "--named", "x", "--allocated-by", str(uuid.uuid4())),
+        ("late",),
+        ("late", "weibo/1", "--partner", "weibo"),
+        ("late", "weibo"),
+        ("late", "/1"),
+    ],
 )
 def test_what_names_no_gifts(state: Path, fake: FakeAllocation, arguments: tuple[str, ...]) -> None:
     assert run(state, "allocate", *arguments).exit_code == 2

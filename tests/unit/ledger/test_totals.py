@@ -141,6 +141,8 @@ def test_an_allocated_gift_leaves_suspense_and_is_claimed_and_a_reversal_takes_b
         for place, one in enumerate((out, in_))
     ]
     assert set(changes_of([out, in_, *reversed_]).values()) == {Sums(0, 0)}
+    # And so does intake, without a reversal, where it goes elsewhere.
+    assert set(changes_of([out, in_, swapped(in_), swapped(out)]).values()) == {Sums(0, 0)}
     # Of personal appeals likewise, and apart.
     appeal = appealed(30, tally=3)._replace(debit="partner/alipay/allocated")
     [(of, sums)] = changes_of([appeal]).items()

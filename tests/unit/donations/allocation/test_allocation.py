@@ -1,6 +1,9 @@
 """What two requests have in common, and what steps add up to."""
 
+from uuid import UUID
+
 from services.donations.allocation.allocation import (
+    Allocated,
     Allocation,
     AllocationOutcome,
     GiftName,
@@ -27,11 +30,16 @@ def test_each_choice_has_a_content_of_its_own() -> None:
         Suspended("weibo", "", MISSING),
         Suspended("weibo", "", SuspenseReason.PROJECT_CLOSED),
         Suspended("xiaomi", "x"),
+        Allocated("weibo", "x"),
+        Allocated("xiaomi", "x"),
+        Allocated("weibo", "y"),
+        Allocated("weibo", "x", UUID(int=1)),
     ]
     contents = [
-        str(Allocation("water", choice, without_campaign=without).content)
+        str(Allocation("water", choice, without_campaign=without, again=again).content)
         for choice in choices
         for without in (False, True)
+        for again in (False, True)
     ]
     assert len(set(contents)) == len(contents)
     assert Allocation("water", [one]).content == Allocation("books", [one]).content

@@ -64,6 +64,8 @@ def test_what_is_taken_back_is_as_if_it_had_not_been(row: object) -> None:
         ),
         (LineKind.RELEASE, [("partner/weibo/suspense", "partner/weibo/allocated")]),
         (LineKind.ALLOCATION, [("partner/weibo/allocated", "project/well/fund")]),
+        (LineKind.RELEASE_BACK, [("partner/weibo/allocated", "partner/weibo/suspense")]),
+        (LineKind.ALLOCATION_BACK, [("project/well/fund", "partner/weibo/allocated")]),
         (LineKind.RECEIPT, [("charity/aid/bank", "partner/weibo/settled")]),
         (
             LineKind.SPENDING,

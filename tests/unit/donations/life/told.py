@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from services.donations.domain import Attribution, Line, LineKind, Purpose, Refund
 from services.donations.life.lines import move_lines
-from services.donations.life.position import Position, in_currency, moves_between, position_of
+from services.donations.life.position import (
+    Move,
+    Position,
+    in_currency,
+    moves_between,
+    position_of,
+    taken_back,
+)
 from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact, StageEvent, Told
 from services.donations.life.transitions import movements_of
 from tests.unit.donations.gifts import a_gift, a_refund
@@ -92,16 +99,23 @@ class Books:
         self.accounts: Counter[str] = Counter()
         self.tallies: Counter[LineKind] = Counter()
 
-    def allocate(self, position: Position) -> None:
-        """Books what is so from now on, in a project that the gift did not name."""
-        self.purpose = Purpose.CHARITY
-        self.allocated = Attribution("books", "week")
+    def allocate(self, position: Position, project: str = "books") -> None:
+        """Books what is so from now on, in a project that the gift did not name.
+
+        project: empty for back in suspense.
+        """
+        if self.allocated is not None:
+            self._write(taken_back(self.moves))
+        self.purpose = Purpose.CHARITY if project else Purpose.UNATTRIBUTED
+        self.allocated = Attribution(project, "week") if project else None
         self.book(position)
 
     def book(self, position: Position) -> None:
         """Books the difference."""
+        self._write(moves_between(self.moves, position.flows))
+
+    def _write(self, difference: Sequence[Move]) -> None:
         gift = a_gift(amount_micros=AMOUNT)
-        difference = moves_between(self.moves, position.flows)
         self.moves += [(move.kind, move.micros) for move in difference]
         for line in move_lines(gift, self.purpose, "aid", difference, self.allocated):
             assert line.micros > 0
