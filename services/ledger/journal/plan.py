@@ -173,6 +173,7 @@ class _Planning:
         self, books: Books, now: datetime, ahead: timedelta, sums: RouteSums | None
     ) -> None:
         self._first = books.head.sequence + 1
+        self._sequence, self._hash, _ = books.head
         self._now = now
         self._ahead = ahead
         self._latest = now + ahead
@@ -186,13 +187,12 @@ class _Planning:
         """Ends holds that are over."""
         if not due:
             return
-        head = self._plan.head
         transfers = tuple(expired(name, hold) for name, hold in due)
         cause = Cause(CauseKind.HOLD, str(due[0].name))
         # Which nobody can have taken before.
-        entry_id = EntryId(str(uuid5(_EXPIRIES, head.hash.hex())))
+        entry_id = EntryId(str(uuid5(_EXPIRIES, self._hash.hex())))
         draft = EntryDraft(entry_id, cause, self._now, {}, transfers)
-        sequence = head.sequence + 1
+        sequence = self._sequence + 1
         effects = [Effect(transfer, -transfer.micros) for transfer in transfers]
         self._accounts.take(effects)
         for (name, hold), transfer in zip(due, transfers, strict=True):
@@ -217,7 +217,7 @@ class _Planning:
                 pass  # all at once, in the end
             elif prepared.moves:
                 self._accounts.move(
-                    draft.transfers, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
+                    prepared.moves, is_bound=draft.cause.kind is not CauseKind.INTAKE_BATCH
                 )
             elif draft.transfers:
                 self._take_steps(draft)
@@ -234,6 +234,8 @@ class _Planning:
     def finish(self) -> Plan:
         """The plan."""
         plan = self._plan
+        if plan.entries:
+            plan.head = Head(self._sequence, self._hash, self._now)
         if self._sums is not None:
             sums = self._sums
             if len(plan.entries) < len(plan.outcomes):  # some were posted before, or are refused
@@ -251,7 +253,7 @@ class _Planning:
         return plan
 
     def _take_steps(self, draft: EntryDraft) -> None:
-        sequence = self._plan.head.sequence + 1
+        sequence = self._sequence + 1
         effects, named = effects_of(draft, self._find, sequence, self._now)
         self._accounts.take(effects)
         self._named |= named
@@ -276,7 +278,7 @@ class _Planning:
         if draft.cause.kind is CauseKind.PERIOD:
             on_period = period_decision_of(draft.cause.id, draft.metadata)
             plan.periods.require(on_period, self._now)
-            plan.periods = plan.periods.after(on_period, plan.head.sequence + 1)
+            plan.periods = plan.periods.after(on_period, self._sequence + 1)
             return
         decision = account_decision_of(draft.cause.id, draft.metadata)
         if decision.opens:
@@ -288,11 +290,10 @@ class _Planning:
     def _append(self, prepared: Prepared, dates: Dates) -> Entry:
         plan = self._plan
         draft, content, content_hash, moves, _ = prepared
-        sequence, previous_hash, _ = plan.head
-        sequence += 1
+        previous_hash = self._hash
+        self._sequence = sequence = self._sequence + 1
         text = seal.text_of(sequence, self._now, dates, content)
-        hash_ = seal.entry_hash(previous_hash, text)
-        plan.head = Head(sequence, hash_, self._now)
+        self._hash = hash_ = seal.entry_hash(previous_hash, text)
         # By position, which takes half the time that names take.
         entry = Entry(
             sequence, self._now, draft, content_hash, previous_hash, hash_, seal.VERSION, dates

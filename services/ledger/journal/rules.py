@@ -248,8 +248,8 @@ def _route_of(
     _require_about(between, campaign, project)
     _require_hour(hour, between.needs_hour)
     return Route(
-        AccountName(debit, currency),
-        AccountName(credit, currency),
+        _name_of(debit, currency),
+        _name_of(credit, currency),
         campaign,
         project,
         hour,
@@ -259,6 +259,12 @@ def _route_of(
         between.is_time,
         counted_of(debit, credit, currency, campaign, project, hour),
     )
+
+
+@lru_cache(maxsize=65_536)
+def _name_of(code: str, currency: str) -> AccountName:
+    """The same object for all routes, which every table finds without comparing its text."""
+    return AccountName(code, currency)
 
 
 def _require_about(between: "_Between", campaign: str, project: str) -> None:

@@ -4,7 +4,7 @@ them.
 Everything is decided here in memory, from what was read under the head's lock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal.chart import place
-from services.ledger.journal.routes import RouteSums
+from services.ledger.journal.routes import Move, RouteSums
 from services.runtime.errors import Fault, Reason
 
 
@@ -116,28 +116,32 @@ class Accounts:
             if name in self.stepped or turnover != self._before.get(name, NOTHING)
         }
 
-    def move(self, transfers: Sequence[Transfer], *, is_bound: bool) -> None:
+    def move(self, moves: Sequence[Move], *, is_bound: bool) -> None:
         """Posts plain movements. is_bound: whether guards bind them.
 
         Raises Fault(BALANCE_OVERFLOW), ACCOUNT_FROZEN, ACCOUNT_CLOSED or LIMIT_EXCEEDED.
         """
-        bound = self._bound(transfers) if is_bound and self.guards else None
+        bound = None
+        if is_bound and self.guards:
+            bound = self._bound(
+                (name, False) for route, _, _ in moves for name in (route.debit, route.credit)
+            )
         debits, credits_ = self._debits, self._credits
         held_debits, held_credits = self._held_debits, self._held_credits
-        for number, transfer in enumerate(transfers, start=1):
-            debit, credit = sides_of(transfer.debit, transfer.credit, transfer.currency)
-            debits[debit] = debited = debits.get(debit, 0) + transfer.micros
-            credits_[credit] = credited = credits_.get(credit, 0) + transfer.micros
+        for number, (route, micros, _) in enumerate(moves, start=1):
+            debit, credit = route.debit, route.credit
+            debits[debit] = debited = debits.get(debit, 0) + micros
+            credits_[credit] = credited = credits_.get(credit, 0) + micros
             # What is held keeps its room, or no hold on the account could end any more.
             is_debit_full = debited + held_debits.get(debit, 0) > INT64_MAX
             if is_debit_full or credited + held_credits.get(credit, 0) > INT64_MAX:
-                self._take_back(transfers[:number])
+                self._take_back(moves[:number])
                 raise _overflow(debit if is_debit_full else credit)
         if bound:
             try:
                 self._require_limits(bound)
             except Fault:
-                self._take_back(transfers)
+                self._take_back(moves)
                 raise
 
     def add(self, sums: RouteSums) -> None:
@@ -151,7 +155,13 @@ class Accounts:
     def take(self, effects: Sequence[Effect]) -> None:
         """Posts what is more than plain movements. Raises what `move` raises."""
         transfers = [effect.transfer for effect in effects]
-        bound = self._bound(transfers) if self.guards else {}
+        bound: Mapping[AccountName, int] = {}
+        if self.guards:
+            bound = self._bound(
+                (name, _frees(transfer))
+                for transfer in transfers
+                for name in sides_of(transfer.debit, transfer.credit, transfer.currency)
+            )
         self._apply(effects, +1)
         try:
             self._require_room(transfers)
@@ -207,27 +217,26 @@ class Accounts:
             self._held_debits[debit] = self._held_debits.get(debit, 0) + sign * held
             self._held_credits[credit] = self._held_credits.get(credit, 0) + sign * held
 
-    def _take_back(self, transfers: Sequence[Transfer]) -> None:
-        for transfer in transfers:
-            debit, credit = sides_of(transfer.debit, transfer.credit, transfer.currency)
-            self._debits[debit] -= transfer.micros
-            self._credits[credit] -= transfer.micros
+    def _take_back(self, moves: Sequence[Move]) -> None:
+        for route, micros, _ in moves:
+            self._debits[route.debit] -= micros
+            self._credits[route.credit] -= micros
 
-    def _bound(self, transfers: Sequence[Transfer]) -> dict[AccountName, int]:
-        """How far each account with a limit is beyond it before the transfers (below 0: within it).
+    def _bound(self, used: Iterable[tuple[AccountName, bool]]) -> dict[AccountName, int]:
+        """How far each account with a limit is beyond it before it is used (below 0: within it).
 
-        Raises Fault(ACCOUNT_FROZEN or ACCOUNT_CLOSED) of an account that takes no part.
+        used: with whether that frees what was held. Raises Fault(ACCOUNT_FROZEN or ACCOUNT_CLOSED)
+        of an account that takes no part.
         """
         beyond: dict[AccountName, int] = {}
-        for transfer in transfers:
-            for name in sides_of(transfer.debit, transfer.credit, transfer.currency):
-                guard = self.guards.get(name)
-                if guard is None:
-                    continue
-                if guard.state is not AccountState.OPEN and not _frees(transfer):
-                    raise _takes_no_part(name, guard.state)
-                if guard.limit is not AccountLimit.NONE:
-                    beyond[name] = self.beyond(name, guard.limit)
+        for name, frees in used:
+            guard = self.guards.get(name)
+            if guard is None:
+                continue
+            if guard.state is not AccountState.OPEN and not frees:
+                raise _takes_no_part(name, guard.state)
+            if guard.limit is not AccountLimit.NONE:
+                beyond[name] = self.beyond(name, guard.limit)
         return beyond
 
     def beyond(self, name: AccountName, limit: AccountLimit) -> int:
