@@ -59,6 +59,19 @@ def projects(
 
 
 @catalog.command()
+def project(
+    code: Annotated[str, typer.Argument(metavar="PROJECT", help="Its code.")],
+    mesh: Mesh = DEFAULT_MESH,
+    as_json: AsJson = False,
+) -> None:
+    """Show a project or personal appeal, and who decided when that it closes."""
+    with asking(mesh, "donations") as channel:
+        stub = pb_grpc.CatalogServiceStub(channel)
+        found = stub.GetProject(pb.GetProjectRequest(code=code), timeout=_TIMEOUT_S).project
+    _present(found, as_json=as_json)
+
+
+@catalog.command()
 def campaigns(
     mesh: Mesh = DEFAULT_MESH,
     as_json: AsJson = False,
@@ -123,7 +136,14 @@ def close_project(
     with asking(mesh, "donations") as channel:
         stub = pb_grpc.CatalogServiceStub(channel)
         project = stub.CloseProject(request, timeout=_TIMEOUT_S).project
-    present_one(named(reading.PROJECTS, reading.project_row(project)), as_json=as_json)
+    _present(project, as_json=as_json)
+
+
+def _present(project: pb.Project, *, as_json: bool) -> None:
+    """A project, and each time that it was decided when it closes."""
+    closures = Sheet("closures", reading.CLOSURES, map(reading.closure_row, project.closures))
+    facts = named(reading.PROJECTS, reading.project_row(project))
+    present_one(facts, [closures], as_json=as_json)
 
 
 def _read(file: Path) -> dict[str, Any]:

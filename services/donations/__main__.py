@@ -47,6 +47,7 @@ from services.donations.review_service import ReviewService
 from services.donations.settings import Settings
 from services.donations.store.allocations import AllocationStore
 from services.donations.store.catalog import CatalogStore
+from services.donations.store.closures import ClosureReader
 from services.donations.store.conflicts import ConflictStore
 from services.donations.store.donors import DonorStore
 from services.donations.store.lane import Lane
@@ -161,7 +162,7 @@ async def compose(
         )
         server.add(
             catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server,
-            CatalogService(catalog_store, catalog, clock),
+            CatalogService(catalog_store, ClosureReader(engine), catalog, clock),
             f"{_PACKAGE}.CatalogService",
         )
         server.add(

@@ -2,20 +2,25 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.donations import convert_catalog as convert
 from services.donations.catalog.certificates import require_certificate
-from services.donations.catalog.memory import Catalog
+from services.donations.catalog.closures import Decider
+from services.donations.catalog.memory import Catalog, Project
 from services.donations.catalog.rules import require_campaign, require_charity, require_project
 from services.donations.convert import required_micros
 from services.donations.domain import moment_of
 from services.donations.gifts.validation import require_code
 from services.donations.store.catalog import CatalogStore
+from services.donations.store.closures import ClosureReader
+from services.runtime.call import current_call
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason
+from services.runtime.identity import Role
 from services.runtime.paging import page_size, position_of, token_after
 
 
@@ -35,8 +40,11 @@ _Item = TypeVar("_Item", bound=_Coded)
 class CatalogService(pb_grpc.CatalogServiceServicer):
     """The handlers. What each does and which errors it has stands in the proto."""
 
-    def __init__(self, store: CatalogStore, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, store: CatalogStore, closures: ClosureReader, catalog: Catalog, clock: Clock
+    ) -> None:
         self._store = store
+        self._closures = closures
         self._catalog = catalog
         self._clock = clock
 
@@ -77,7 +85,7 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
     ) -> pb.CreateProjectResponse:
         _require(request, "project")
         project = require_project(convert.project_of(request.project))
-        await self._store.create_project(project, self._clock())
+        await self._store.create_project(project, _decider(), self._clock())
         await self._catalog.refresh()
         return pb.CreateProjectResponse(project=convert.project_message(project))
 
@@ -86,15 +94,15 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
     ) -> pb.CloseProjectResponse:
         code = require_code(request.code, "code")
         close_time = moment_of(required_micros(request, "close_time"))
-        project = await self._store.close_project(code, close_time, self._clock())
+        project = await self._store.close_project(code, close_time, _decider(), self._clock())
         await self._catalog.refresh()
-        return pb.CloseProjectResponse(project=convert.project_message(project))
+        return pb.CloseProjectResponse(project=await self._with_closures(project))
 
     async def GetProject(
         self, request: pb.GetProjectRequest, _context: Any
     ) -> pb.GetProjectResponse:
         project = await self._store.project(require_code(request.code, "code"))
-        return pb.GetProjectResponse(project=convert.project_message(project))
+        return pb.GetProjectResponse(project=await self._with_closures(project))
 
     async def ListProjects(
         self, request: pb.ListProjectsRequest, _context: Any
@@ -126,6 +134,21 @@ class CatalogService(pb_grpc.CatalogServiceServicer):
         return pb.ListCampaignsResponse(
             campaigns=map(convert.campaign_message, found), next_page_token=token
         )
+
+    async def _with_closures(self, project: Project) -> pb.Project:
+        """A project with all decisions on when it closes; partners are told no decider."""
+        message = convert.project_message(project)
+        names_decider = current_call().caller.role is not Role.PARTNER
+        message.closures.extend(
+            convert.closure_message(closure, names_decider=names_decider)
+            for closure in await self._closures.of_project(project.code)
+        )
+        return message
+
+
+def _decider() -> Decider:
+    call = current_call()
+    return Decider(str(call.caller), UUID(call.request_id))
 
 
 def _require(request: Any, field: str) -> None:

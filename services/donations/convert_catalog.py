@@ -6,6 +6,7 @@ from watersmeet.donations.v1 import catalog_service_pb2
 from watersmeet.type.v1 import purpose_pb2
 
 from services.donations.catalog.certificates import Certificate
+from services.donations.catalog.closures import Closure
 from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.convert import micros_of_timestamp, required_micros, timestamp_of
 from services.donations.domain import Purpose, moment_of
@@ -88,6 +89,18 @@ def project_message(project: Project) -> catalog_service_pb2.Project:
         purpose=purpose_pb2.Purpose.ValueType(project.purpose),
         organiser=project.organiser,
     )
+
+
+def closure_message(closure: Closure, *, names_decider: bool) -> catalog_service_pb2.ProjectClosure:
+    """A decision on when a project closes. names_decider: whether to say who decided it."""
+    message = catalog_service_pb2.ProjectClosure(
+        close_time=timestamp_of(closure.close_time),
+        decide_time=timestamp_of(closure.decide_time),
+    )
+    if names_decider and closure.decider is not None:
+        message.caller = closure.decider.caller
+        message.request_id = str(closure.decider.request_id)
+    return message
 
 
 def campaign_of(message: catalog_service_pb2.Campaign) -> Campaign:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
+    Text,
 )
 
 _TIME = TIMESTAMP(timezone=True)
@@ -57,5 +58,14 @@ def declare_seals(metadata: MetaData) -> None:
         Column("project_id", Integer, nullable=False),
         Column("close_time", _TIME, nullable=False),
         Column("create_time", _TIME, nullable=False),
+        seal_column(),
+    )
+    # Who said so; nobody is known of what the release before kept.
+    Table(
+        "closure_decisions",
+        metadata,
+        Column("closure_id", Integer, primary_key=True, autoincrement=False),
+        Column("caller", Text(collation="C"), nullable=False),
+        Column("request_id", UUID, nullable=False),
         seal_column(),
     )

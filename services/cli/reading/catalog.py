@@ -21,6 +21,12 @@ PROJECTS = (
     Column("organiser"),
     Column("closed", Kind.TIME),
 )
+CLOSURES = (
+    Column("closes", Kind.TIME),
+    Column("decided", Kind.TIME),
+    Column("by"),
+    Column("request"),
+)
 CAMPAIGNS = (
     Column("campaign"),
     Column("name"),
@@ -52,6 +58,16 @@ def project_row(project: pb.Project) -> tuple[Value, ...]:
         project.charity,
         project.organiser,
         rfc3339(project.close_time) if project.HasField("close_time") else None,
+    )
+
+
+def closure_row(closure: pb.ProjectClosure) -> tuple[Value, ...]:
+    """A decision on when a project closes."""
+    return (
+        rfc3339(closure.close_time),
+        rfc3339(closure.decide_time),
+        closure.caller or None,
+        closure.request_id or None,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from services.donations.catalog.certificates import Certificate, is_new, qualified
+from services.donations.catalog.closures import Decider
 from services.donations.catalog.memory import (
     Campaign,
     Charity,
@@ -26,10 +27,10 @@ from services.donations.models import (
     campaigns,
     certificates,
     charities,
-    metadata,
     partners,
     projects,
 )
+from services.donations.store import closures
 from services.donations.store.driver import Driver
 from services.donations.store.sealing import sealed_insert
 from services.runtime import database
@@ -37,8 +38,6 @@ from services.runtime.errors import Fault, Reason
 
 # "cert" as a number: who adds a charity's certificates waits for whoever else does.
 _CERTIFYING = 0x63657274
-
-_closures = metadata.tables["project_closures"]
 
 _PROJECTS = select(projects, func.coalesce(charities.c.code, "").label("charity")).outerjoin(
     charities, charities.c.id == projects.c.charity_id
@@ -141,8 +140,10 @@ class CatalogStore:
                 await connection.execute(sealed_insert(insert(certificates).values(**values), "id"))
             return _charity(row, await _certificates(connection, [row.id]))
 
-    async def create_project(self, project: Project, now: datetime) -> None:
-        """Creates a project. Raises Fault(CHARITY_NOT_FOUND) if its charity is not there."""
+    async def create_project(self, project: Project, decider: Decider, now: datetime) -> None:
+        """Creates a project. decider: who says when it closes, if that is said.
+
+        Raises Fault(CHARITY_NOT_FOUND) if its charity is not there."""
         async with database.transaction(self._engine) as connection:
             charity_id = None
             if project.charity:
@@ -159,9 +160,11 @@ class CatalogStore:
             row, is_new = await _create(connection, projects, values, _PROJECTS)
             _require_same(_project(row), project)
             if is_new and project.close_time is not None:
-                await _note_closure(connection, row.id, project.close_time, now)
+                await closures.note(connection, row.id, project.close_time, decider, now)
 
-    async def close_project(self, code: str, close_time: datetime, now: datetime) -> Project:
+    async def close_project(
+        self, code: str, close_time: datetime, decider: Decider, now: datetime
+    ) -> Project:
         """Closes a project from a moment on, unless it closes then. Returns the project.
 
         Raises Fault(PROJECT_NOT_FOUND), and those of rules.is_to_close.
@@ -178,7 +181,7 @@ class CatalogStore:
             await connection.execute(
                 update(projects).where(projects.c.id == row.id).values(close_time=close_time)
             )
-            await _note_closure(connection, row.id, close_time, now)
+            await closures.note(connection, row.id, close_time, decider, now)
             return replace(project, close_time=close_time)
 
     async def create_campaign(self, campaign: Campaign, now: datetime) -> None:
@@ -259,19 +262,6 @@ async def _create(
     made = (await connection.execute(sealed_insert(new, "id"))).one_or_none()
     found = await connection.execute(query.where(table.c.code == values["code"]))
     return found.one(), made is not None
-
-
-async def _note_closure(
-    connection: AsyncConnection, project_id: int, close_time: datetime, now: datetime
-) -> None:
-    """Keeps what was decided, as the project keeps only the last of it."""
-    values = {
-        "project_id": project_id,
-        "close_time": close_time,
-        "create_time": now,
-        "seal_id": uuid7(),
-    }
-    await connection.execute(sealed_insert(insert(_closures).values(**values), "id"))
 
 
 async def _charity_id(connection: AsyncConnection, code: str) -> int:

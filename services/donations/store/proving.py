@@ -46,6 +46,7 @@ _MUST_BE_SEALED = {
     **dict.fromkeys(("conflicts", "quarantine"), "received_time >= :since"),
     "quarantine_replays": "replay_time >= :since",
     **dict.fromkeys(("allocations", "allocation_steps", "allocated", "reallocated"), "true"),
+    "closure_decisions": "true",
     "donors": "erase_time >= :since",
     "donor_readings": "read_time >= :since",
     "suspended": _SEALED_GIFT,
@@ -124,6 +125,13 @@ STRUCTURE: Mapping[str, Sequence[str]] = {
         SELECT 'project id ' || c.project_id || ', which was to be closed, is not there'
         FROM project_closures c
         WHERE NOT EXISTS (SELECT FROM projects p WHERE p.id = c.project_id)""",
+    ),
+    "closure_decisions": (
+        """
+        SELECT 'it is kept who made decision ' || t.closure_id || ' on when a project closes, and '
+               || 'there is none'
+        FROM closure_decisions t
+        WHERE NOT EXISTS (SELECT FROM project_closures c WHERE c.id = t.closure_id)""",
     ),
     "links": (
         f"""

@@ -147,6 +147,7 @@ SETS = {
             (*_GIFT, "number"),
             *("project_id", "campaign_id", "first_move", "request_id", "allocate_time"),
         ),
+        _set(24, "closure_decisions", ("closure_id",), "caller", "request_id"),
     )
 }
 """By table."""

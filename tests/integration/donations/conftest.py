@@ -53,7 +53,7 @@ def urls(migrated: DatabaseUrls, emptier: Emptier) -> DatabaseUrls:
 # What Catalog keeps in memory, and so must stay while it lives.
 _CATALOG = {
     *("partners", "charities", "certificates"),
-    *("projects", "project_closures", "campaigns"),
+    *("projects", "project_closures", "closure_decisions", "campaigns"),
 }
 _REMEMBERED = 5
 _examples = itertools.count()

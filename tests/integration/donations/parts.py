@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.donations.catalog.closures import Decider
 from services.donations.catalog.memory import Campaign, Catalog, Charity, Project
 from services.donations.commit.committer import Committer, Limits
 from services.donations.commit.group import gather
@@ -31,6 +32,10 @@ from tests.unit.donations.gifts import NOW_MICROS
 _HOUR_MICROS = 3_600_000_000
 
 LANES = 2
+
+
+DECIDER = Decider("finance/anna", UUID(int=95))
+"""Who decides on the catalog."""
 
 
 @dataclass
@@ -143,11 +148,11 @@ async def fill(store: CatalogStore, clock: Clock) -> None:
     now = clock()
     await store.create_charity(Charity("aid", "Aid"), now)
     for code in ("water", "books"):
-        await store.create_project(Project(code, code.title(), "aid"), now)
+        await store.create_project(Project(code, code.title(), "aid"), DECIDER, now)
     surgery = Project("surgery", "Surgery", purpose=Purpose.APPEAL, organiser="qingsongchou")
-    await store.create_project(surgery, now)
+    await store.create_project(surgery, DECIDER, now)
     closed = Project("closed", "Closed", "aid", moment_of(NOW_MICROS - 2 * _HOUR_MICROS))
-    await store.create_project(closed, now)
+    await store.create_project(closed, DECIDER, now)
     for code, start, end in (("week", -24, 24), ("past", -3, -1)):
         campaign = Campaign(
             code,

@@ -36,7 +36,7 @@ from services.donations.store.rederiving import LifeReader
 from services.donations.store.suspense import StandingPlace, SuspenseReader
 from tests.integration.donations.allocating import allocate
 from tests.integration.donations.canonical import balances
-from tests.integration.donations.parts import Parts, write
+from tests.integration.donations.parts import DECIDER, Parts, write
 from tests.integration.donations.test_faults import FailingLane, Then, lose_the_answer
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 
@@ -148,14 +148,14 @@ async def test_the_catalog_of_the_database_decides(parts: Parts) -> None:
     await suspend(parts, "1")
     await parts.catalog.refresh()
     gone = moment_of(NOW_MICROS - 3_600_000_000)
-    await parts.catalog_store.close_project("books", gone, gone - timedelta(days=1))
+    await parts.catalog_store.close_project("books", gone, DECIDER, gone - timedelta(days=1))
     assert await allocate(parts, [("weibo", "1")]) == [Outcome.PROJECT_CLOSED]
 
 
 async def test_a_certificate_that_is_entered_late(parts: Parts) -> None:
     now = parts.clock()
     await parts.catalog_store.create_charity(Charity("love", "Love", "51100000500000000X"), now)
-    await parts.catalog_store.create_project(Project("tree", "Tree", "love"), now)
+    await parts.catalog_store.create_project(Project("tree", "Tree", "love"), DECIDER, now)
     await suspend(parts, "1", project="tree")
     named = Allocation("tree", Suspended("weibo", reason=SuspenseReason.CHARITY_NOT_QUALIFIED))
     first = await done(desk(parts), named, uuid4())

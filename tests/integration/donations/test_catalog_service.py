@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.donations.v1 import batch_service_pb2, donation_intake_service_pb2
@@ -14,6 +15,7 @@ from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationInt
 from watersmeet.type.v1.purpose_pb2 import PURPOSE_APPEAL, PURPOSE_CHARITY, Purpose
 
 from services.runtime.errors import Reason
+from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.conftest import Connect, eventually
 from tests.integration.donations.ledgers import LedgerProcess
 from tests.integration.donations.messages import donation_request, refund_request, stamp
@@ -164,9 +166,10 @@ async def test_a_project_closes_once_and_its_gifts_then_go_to_suspense(
     catalog: Any, connect: Connect
 ) -> None:
     intake: Any = DonationIntakeServiceStub(connect("partner", "weibo"))
-    for close in (NOW_MICROS + 2 * 10**6, NOW_MICROS, NOW_MICROS):
-        answer = await catalog.CloseProject(closing("water", close), timeout=5)
-        assert answer.project.close_time == stamp(close)
+    requests = [closing("water", NOW_MICROS + micros) for micros in (2 * 10**6, 0, 0)]
+    for request in requests:
+        closed = (await catalog.CloseProject(request, timeout=5)).project
+        assert closed.close_time == request.close_time
     for micros, outcome in ((-1, "ACCEPTED"), (0, "SUSPENDED")):
         gift = a_gift(str(micros), event_time_micros=NOW_MICROS + micros)
         answer = await intake.RecordDonation(donation_request(gift), timeout=5)
@@ -174,6 +177,50 @@ async def test_a_project_closes_once_and_its_gifts_then_go_to_suspense(
     fault = await fault_of(catalog.CloseProject(closing("water", NOW_MICROS + 1), timeout=5))
     assert fault.reason is Reason.PROJECT_CLOSED
     assert fault.metadata["close_time"] == "2019-09-05T12:00:00+00:00"
+    # Each decision is kept, with who made it; what changes nothing is none.
+    wanted = pb.GetProjectRequest(code="water")
+    closures = (await catalog.GetProject(wanted, timeout=5)).project.closures
+    assert list(closures) == [
+        pb.ProjectClosure(
+            close_time=request.close_time,
+            decide_time=stamp(NOW_MICROS),
+            caller="operator/local",
+            request_id=request.request_id,
+        )
+        for request in requests[:2]
+    ]
+    assert closed.closures == closures
+    partner = CatalogServiceStub(connect("partner", "weibo"))
+    told = (await partner.GetProject(wanted, timeout=5)).project.closures
+    assert [(one.close_time, one.caller, one.request_id) for one in told] == [
+        (request.close_time, "", "") for request in requests[:2]
+    ]
+
+
+async def test_who_says_when_a_project_closes_as_it_is_made_is_kept(catalog: Any) -> None:
+    await catalog.CreateCharity(create("Charity", CHARITY), timeout=5)
+    closing_soon = pb.Project(
+        code="soon",
+        name="Soon",
+        charity="fund",
+        purpose=PURPOSE_CHARITY,
+        close_time=stamp(NOW_MICROS + 1),
+    )
+    request = create("Project", closing_soon)
+    for _ in range(2):
+        await catalog.CreateProject(request, timeout=5)
+    found = (await catalog.GetProject(pb.GetProjectRequest(code="soon"), timeout=5)).project
+    [closure] = found.closures
+    assert (closure.caller, closure.request_id) == ("operator/local", request.request_id)
+
+
+async def test_of_what_was_decided_before_nobody_is_known(catalog: Any, urls: DatabaseUrls) -> None:
+    await catalog.CloseProject(closing("water", NOW_MICROS + 1), timeout=5)
+    with psycopg.connect(urls.owner) as connection:
+        connection.execute("DELETE FROM closure_decisions")
+    found = (await catalog.GetProject(pb.GetProjectRequest(code="water"), timeout=5)).project
+    [closure] = found.closures
+    assert (closure.close_time, closure.caller) == (stamp(NOW_MICROS + 1), "")
 
 
 async def test_a_code_is_never_used_twice(catalog: Any) -> None:

@@ -12,7 +12,7 @@ from services.donations.catalog.memory import Project
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Outcome
 from services.donations.gifts.columns import columns_of
-from tests.integration.donations.parts import Parts, outcomes_of, write
+from tests.integration.donations.parts import DECIDER, Parts, outcomes_of, write
 from tests.unit.donations.gifts import NOW_MICROS, a_gift
 
 _HOUR = 3_600_000_000
@@ -149,7 +149,7 @@ async def test_a_repeat_is_one_wherever_the_project_stands_today(parts: Parts) -
     gift = a_gift(project="new", campaign="week")
     first = await write(parts, parts.writers[0], Submission(gifts=[gift]))
     assert outcomes_of(first) == [Outcome.SUSPENDED]
-    await parts.catalog_store.create_project(Project("new", "New", "aid"), parts.clock())
+    await parts.catalog_store.create_project(Project("new", "New", "aid"), DECIDER, parts.clock())
     await parts.catalog.refresh()
     other = replace(gift, project="water")
     again = await write(parts, parts.writers[0], Submission(gifts=[gift, other]))

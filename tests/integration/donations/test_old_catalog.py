@@ -11,7 +11,7 @@ from services.donations.catalog.memory import Campaign, Charity, Project
 from services.donations.commit.submission import Submission
 from services.donations.domain import Outcome, moment_of
 from services.donations.gifts.columns import columns_of
-from tests.integration.donations.parts import Parts
+from tests.integration.donations.parts import DECIDER, Parts
 from tests.unit.donations.gifts import NOW_MICROS, a_gift
 
 DAY = timedelta(days=1)
@@ -34,7 +34,7 @@ async def test_a_gift_to_what_was_just_created_is_attributed(parts: Parts) -> No
     now = parts.clock()
     week = Campaign("new-week", "New week", now - DAY, now + DAY, "Asia/Shanghai")
     assert await outcomes(parts, a_gift("1", project="new")) == [Outcome.SUSPENDED]
-    await parts.catalog_store.create_project(NEW, now)
+    await parts.catalog_store.create_project(NEW, DECIDER, now)
     assert await sent(
         parts, a_gift("2", project="new"), a_gift("3"), a_gift("4", project="unheard-of")
     ) == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.SUSPENDED]
@@ -50,7 +50,7 @@ async def test_a_gift_to_what_was_just_created_is_attributed(parts: Parts) -> No
 async def test_a_certificate_that_was_just_entered_holds(parts: Parts) -> None:
     now = parts.clock()
     await parts.catalog_store.create_charity(Charity("love", "Love", "51100000500000000X"), now)
-    await parts.catalog_store.create_project(Project("tree", "Tree", "love"), now)
+    await parts.catalog_store.create_project(Project("tree", "Tree", "love"), DECIDER, now)
     assert await outcomes(parts, a_gift("1", project="tree")) == [Outcome.SUSPENDED]
     certificate = Certificate((now - DAY).date(), (now + DAY).date(), "A-1")
     await parts.catalog_store.add_certificate("love", certificate, now)
@@ -60,10 +60,10 @@ async def test_a_certificate_that_was_just_entered_holds(parts: Parts) -> None:
 async def test_a_closing_that_was_just_put_off_has_not_come(parts: Parts) -> None:
     store, now = parts.catalog_store, parts.clock()
     gone = moment_of(NOW_MICROS - 3_600_000_000)
-    await store.create_project(NEW, now - DAY)
-    await store.close_project("new", gone, gone - DAY)
+    await store.create_project(NEW, DECIDER, now - DAY)
+    await store.close_project("new", gone, DECIDER, gone - DAY)
     assert await outcomes(parts, a_gift("1", project="new")) == [Outcome.SUSPENDED]
-    await store.close_project("new", now + DAY, gone - DAY)
+    await store.close_project("new", now + DAY, DECIDER, gone - DAY)
     assert await sent(parts, a_gift("2", project="new")) == [Outcome.ACCEPTED]
 
 
@@ -71,7 +71,7 @@ async def test_a_database_that_goes_while_the_catalog_is_read_again_fails_the_ca
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await parts.catalog.refresh()
-    await parts.catalog_store.create_project(NEW, parts.clock())
+    await parts.catalog_store.create_project(NEW, DECIDER, parts.clock())
 
     async def away() -> None:
         raise ConnectionError

@@ -113,6 +113,8 @@ def test_a_gift_costs_one_key_and_nothing_else() -> None:
         "DELETE FROM allocated",
         "UPDATE reallocated SET project_id = 1",
         "DELETE FROM reallocated",
+        "UPDATE closure_decisions SET caller = 'x'",
+        "DELETE FROM closure_decisions",
         "UPDATE allocations SET caller = 'x'",
         "DELETE FROM allocations",
         "UPDATE allocation_steps SET is_last = true",

@@ -103,7 +103,9 @@ async def test_what_was_recorded_before_there_were_seals(parts: Parts, urls: Dat
     key = Key(row.bucket, row.partner_id, gift.external_id)
     fields = _row(key, gift.amount_micros, row.project_id, gift.event_time_micros)
     with psycopg.connect(urls.owner) as connection:
-        connection.execute("TRUNCATE seals, carried_seals, loose_seals, project_closures")
+        connection.execute(
+            "TRUNCATE seals, carried_seals, loose_seals, project_closures, closure_decisions"
+        )
         for table in ("partners", "charities", "projects", "campaigns", "refunds"):
             connection.execute(f"UPDATE {table} SET seal_id = NULL".encode())
         connection.execute(

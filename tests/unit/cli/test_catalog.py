@@ -62,6 +62,23 @@ class FakeCatalog(pb_grpc.CatalogServiceServicer):
         )
         return pb.CloseProjectResponse(project=project)
 
+    def GetProject(
+        self, request: pb.GetProjectRequest, context: grpc.ServicerContext
+    ) -> pb.GetProjectResponse:
+        project = pb.Project(
+            code=request.code,
+            purpose=purpose_pb2.PURPOSE_CHARITY,
+            closures=[
+                pb.ProjectClosure(),
+                pb.ProjectClosure(caller="finance/anna", request_id="q"),
+            ],
+        )
+        for one in (project, *project.closures):
+            one.close_time.FromJsonString("2026-12-31T00:00:00Z")
+        for one in project.closures:
+            one.decide_time.FromJsonString("2026-12-01T00:00:00Z")
+        return pb.GetProjectResponse(project=project)
+
     def ListCharities(
         self, request: pb.ListCharitiesRequest, context: grpc.ServicerContext
     ) -> pb.ListCharitiesResponse:
@@ -210,6 +227,20 @@ def test_a_project_is_closed_from_a_moment_on(serve_mesh: ServeMesh) -> None:
     told = json.loads(run(state, *CLOSE, "2026-12-30T16:00:00Z", "--yes", "--json").stdout)
     assert (told["project"], told["closed"]) == ("water", "2026-12-30T16:00:00Z")
     assert fake.told == [("water", "2026-12-30T16:00:00Z")] * 2
+
+
+def test_who_decided_when_a_project_closes_is_shown(serve_mesh: ServeMesh) -> None:
+    state = serve_mesh(donations=(pb_grpc.add_CatalogServiceServicer_to_server, FakeCatalog()))
+    told = json.loads(run(state, "catalog", "project", "water", "--json").stdout)
+    assert (told["project"], told["closed"]) == ("water", "2026-12-31T00:00:00Z")
+    days = {"closes": "2026-12-31T00:00:00Z", "decided": "2026-12-01T00:00:00Z"}
+    assert told["closures"] == [
+        days | {"by": None, "request": None},
+        days | {"by": "finance/anna", "request": "q"},
+    ]
+    shown = run(state, "catalog", "project", "water").stdout
+    assert "closures" in shown
+    assert "finance/anna" in shown
 
 
 @pytest.mark.parametrize("time", ["2026-12-31T00:00:00", "soon", "0001-01-01T00:00:00+08:00"])
