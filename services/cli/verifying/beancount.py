@@ -19,7 +19,8 @@ ROOTS: Mapping[str, str] = {
     "EQUITY": "Equity",
 }
 _SPELLED = {".": "Dot", "_": "Low"}
-_FIRST = {**_SPELLED, "-": "Dash"}
+# Behind a 0, and never what _SPELLED makes: "0_" is not "_".
+_FIRST = {".": "Point", "_": "Line", "-": "Dash"}
 
 HEAD = (
     b'option "title" "Watersmeet ledger"\n'
