@@ -11,7 +11,6 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.cli.exporting.writer import write_archive
-from services.ledger.convert_log import archive_message
 from services.ledger.domain import (
     NO_HASH,
     Account,
@@ -30,6 +29,7 @@ from services.ledger.journal.chart import place
 from services.ledger.log.archive import HoldingAccount, Part, SealedEntry, Start
 from services.ledger.log.note import Checkpoint, Signer, signed
 from services.ledger.log.tree import Frontier, leaf_hash
+from services.ledger.wire.convert_log import archive_message
 
 TRANSFERS_AN_ENTRY = 2
 _ENTRIES_A_PART = 500

@@ -25,10 +25,11 @@ DOMAIN = (
     *("gateway/domain.py", "gateway/totals.py", "gateway/query.py", "gateway/view.py"),
     "gateway/catalog/listing.py",
 )
-STORE_ROOMS = re.compile(r"^(models\w*|__main__)\.py$|^(store|migrations)/")
-# Where protobuf meets the domain: handlers and converters, and the clients of other services.
+STORE_ROOMS = re.compile(r"^(models|__main__)\.py$|^(store|models|migrations)/")
+# Where protobuf meets the domain: handlers and converters, and the clients of other services, of
+# which some stand beside what they are for.
 WIRE_ROOMS = re.compile(
-    r"(^|/)(\w*service|convert\w*|__main__|relay|follower|audit/donations|http/notices|log_http)\.py$"
+    r"^wire/|^(__main__|audit/donations|catalog/follower|http/(notices|log_http))\.py$"
 )
 
 

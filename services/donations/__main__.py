@@ -19,31 +19,19 @@ from watersmeet.donations.v1 import (
     review_service_pb2_grpc,
 )
 
-from services.donations.allocation_desk import AllocationDesk
-from services.donations.allocation_service import AllocationService
-from services.donations.batch_service import BatchService
 from services.donations.catalog.memory import Catalog
-from services.donations.catalog_service import CatalogService
 from services.donations.commit.committer import Committer, Limits
 from services.donations.commit.sweeper import Sweeper
-from services.donations.donor_desk import DonorDesk, Rewrapper
-from services.donations.donor_service import DonorService
+from services.donations.desks.allocations import AllocationDesk
+from services.donations.desks.donors import DonorDesk, Rewrapper
+from services.donations.desks.notices import NoticeDesk, Quarantine
+from services.donations.desks.pledges import Pledging
+from services.donations.desks.review import ReviewDesk
 from services.donations.donors.keys import KeyRing
 from services.donations.donors.vault import Vault
 from services.donations.gifts.tokens import DonorTokens
-from services.donations.intake_service import DonationIntakeService
-from services.donations.life_service import LifeService
-from services.donations.notices import NoticeDesk, Quarantine
-from services.donations.notification_service import NotificationService
 from services.donations.platforms import load_platforms
-from services.donations.pledge_service import PledgeService
 from services.donations.pledges.memory import PledgeBook
-from services.donations.pledging import Pledging
-from services.donations.position_service import PositionService
-from services.donations.record_service import RecordService
-from services.donations.relay import Relay
-from services.donations.review_desk import ReviewDesk
-from services.donations.review_service import ReviewService
 from services.donations.settings import Settings
 from services.donations.store.allocations import AllocationStore
 from services.donations.store.catalog import CatalogStore
@@ -61,6 +49,18 @@ from services.donations.store.rederiving import LifeReader
 from services.donations.store.review import ReviewStore
 from services.donations.store.summary import BatchReader
 from services.donations.store.suspense import SuspenseReader
+from services.donations.wire.allocation_service import AllocationService
+from services.donations.wire.batch_service import BatchService
+from services.donations.wire.catalog_service import CatalogService
+from services.donations.wire.donor_service import DonorService
+from services.donations.wire.intake_service import DonationIntakeService
+from services.donations.wire.life_service import LifeService
+from services.donations.wire.notification_service import NotificationService
+from services.donations.wire.pledge_service import PledgeService
+from services.donations.wire.position_service import PositionService
+from services.donations.wire.record_service import RecordService
+from services.donations.wire.relay import Relay
+from services.donations.wire.review_service import ReviewService
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade

@@ -11,10 +11,8 @@ from watersmeet.donations.v1 import notification_service_pb2_grpc as notificatio
 from watersmeet.gateway.v1 import totals_service_pb2_grpc as totals_grpc
 from watersmeet.ledger.v1 import log_service_pb2_grpc as log_grpc
 
-from services.gateway import totals_service
 from services.gateway.catalog.follower import CatalogFollower
 from services.gateway.catalog.listing import Listing
-from services.gateway.follower import Follower, Ledger
 from services.gateway.http.callbacks import Callbacks
 from services.gateway.http.log_http import LogOverHttp
 from services.gateway.http.notices import NoticeLimits, Notices
@@ -22,7 +20,9 @@ from services.gateway.http.server import HttpServer, application
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import publish_totals
 from services.gateway.settings import Settings
-from services.gateway.totals_service import TotalsService
+from services.gateway.wire import totals_service
+from services.gateway.wire.follower import Follower, Ledger
+from services.gateway.wire.totals_service import TotalsService
 from services.runtime.channel import open_channel
 from services.runtime.clock import system_clock
 from services.runtime.server import Server, run_service

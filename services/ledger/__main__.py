@@ -20,21 +20,14 @@ from watersmeet.ledger.v1 import (
 )
 
 from services.ledger import metrics
-from services.ledger.account_service import AccountService
 from services.ledger.audit.auditor import Auditor
 from services.ledger.audit.donations import DonationsBatches
 from services.ledger.audit.schedule import AuditSchedule
-from services.ledger.audit_service import AuditService
 from services.ledger.domain import Cause, CauseKind, Entry, Head, TotalsChange
-from services.ledger.feed_service import FeedService
-from services.ledger.hold_service import HoldService
-from services.ledger.ledger_service import LedgerService
 from services.ledger.log.archive import Archive
 from services.ledger.log.note import Signer
 from services.ledger.log.proofs import Proofs
 from services.ledger.log.signing import Log, LogPace
-from services.ledger.log_service import LogService
-from services.ledger.period_service import PeriodService
 from services.ledger.posting.holds import Holds
 from services.ledger.posting.leadership import Leadership
 from services.ledger.posting.reversals import Reversals
@@ -45,9 +38,7 @@ from services.ledger.reading.history import History
 from services.ledger.reading.reader import Reader
 from services.ledger.reading.rollup import Rollups
 from services.ledger.reading.snapshots import Snapshots
-from services.ledger.reversal_service import ReversalService
 from services.ledger.settings import Settings
-from services.ledger.statement_service import StatementService
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.balances import BalanceStore
 from services.ledger.store.history import HistoryStore
@@ -57,6 +48,15 @@ from services.ledger.store.periods import PeriodStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
+from services.ledger.wire.account_service import AccountService
+from services.ledger.wire.audit_service import AuditService
+from services.ledger.wire.feed_service import FeedService
+from services.ledger.wire.hold_service import HoldService
+from services.ledger.wire.ledger_service import LedgerService
+from services.ledger.wire.log_service import LogService
+from services.ledger.wire.period_service import PeriodService
+from services.ledger.wire.reversal_service import ReversalService
+from services.ledger.wire.statement_service import StatementService
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade

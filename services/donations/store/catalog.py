@@ -23,7 +23,7 @@ from services.donations.catalog.memory import (
 )
 from services.donations.catalog.rules import is_to_close
 from services.donations.domain import Purpose
-from services.donations.models import (
+from services.donations.models.catalog import (
     campaigns,
     certificates,
     charities,

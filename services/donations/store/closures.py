@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from services.donations.catalog.closures import Closure, Decider
-from services.donations.models import metadata, projects
+from services.donations.models.base import metadata
+from services.donations.models.catalog import projects
 from services.donations.store.sealing import sealed_insert
 
 _closures = metadata.tables["project_closures"]

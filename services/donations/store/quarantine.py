@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from services.donations.models import quarantine
+from services.donations.models.quarantine import quarantine
 from services.donations.store.sealing import sealed_insert
 from services.runtime import database
 from services.runtime.errors import Reason

@@ -10,7 +10,7 @@ from watersmeet.donations.v1 import catalog_service_pb2 as pb
 from watersmeet.donations.v1 import catalog_service_pb2_grpc as pb_grpc
 
 from services.gateway.catalog.listing import Listing
-from services.gateway.convert_catalog import charity_of, project_of
+from services.gateway.wire.convert_catalog import charity_of, project_of
 from services.runtime.status import fault_from_rpc_error
 
 _log = structlog.get_logger()

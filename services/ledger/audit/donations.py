@@ -12,10 +12,10 @@ from watersmeet.donations.v1 import position_service_pb2_grpc as position_pb_grp
 from watersmeet.donations.v1 import record_service_pb2 as record_pb
 from watersmeet.donations.v1 import record_service_pb2_grpc as record_pb_grpc
 
-from services.ledger import convert
 from services.ledger.audit.batches import BatchSummary
 from services.ledger.audit.positions import CheckedGifts
 from services.ledger.audit.records import CheckedRecords
+from services.ledger.wire import convert
 from services.runtime.errors import Fault, Reason
 from services.runtime.status import fault_from_rpc_error
 

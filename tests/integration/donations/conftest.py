@@ -12,9 +12,9 @@ import pytest
 
 from services.donations.__main__ import compose
 from services.donations.models import metadata
-from services.donations.relay import Relay
 from services.donations.settings import Settings
 from services.donations.store.catalog import CatalogStore
+from services.donations.wire.relay import Relay
 from services.runtime.channel import open_channel
 from services.runtime.database import database_url, open_engine, upgrade
 from services.runtime.server import Server

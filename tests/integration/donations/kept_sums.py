@@ -1,6 +1,6 @@
 """Kept sums against what they are of, for tests."""
 
-from services.donations.proving import check_records
+from services.donations.proof.records import check_records
 from services.donations.store.proving import ProofReader
 from tests.integration.donations.parts import Parts
 

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.donations import allocation_desk
 from services.donations.allocation.allocation import (
     Allocation,
     AllocationOutcome,
@@ -18,22 +17,23 @@ from services.donations.allocation.allocation import (
     Progress,
     Suspended,
 )
-from services.donations.allocation_desk import AllocationDesk
 from services.donations.catalog.certificates import Certificate
 from services.donations.catalog.memory import Charity, Project
 from services.donations.commit import booking
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Submission
-from services.donations.convert_allocation import suspense_messages
+from services.donations.desks import allocations as allocation_desk
+from services.donations.desks.allocations import AllocationDesk
 from services.donations.domain import Rail, SuspenseReason, moment_of
 from services.donations.gifts.columns import columns_of
-from services.donations.proving import check_records
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
+from services.donations.proof.records import check_records
 from services.donations.store import positions
 from services.donations.store.allocations import AllocationStore
 from services.donations.store.proving import ProofReader
 from services.donations.store.rederiving import LifeReader
 from services.donations.store.suspense import StandingPlace, SuspenseReader
+from services.donations.wire.convert_allocation import suspense_messages
 from tests.integration.donations.allocating import allocate
 from tests.integration.donations.canonical import balances
 from tests.integration.donations.parts import DECIDER, Parts, write

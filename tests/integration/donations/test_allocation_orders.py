@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from services.donations.allocation.allocation import AllocationOutcome
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.rederiving import LifeReader
 from tests.integration.donations import test_orders, test_platform_orders
 from tests.integration.donations.allocating import Named, allocate

@@ -11,7 +11,7 @@ from watersmeet.donations.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 from watersmeet.type.v1 import purpose_pb2
 
-from services.donations import allocation_desk
+from services.donations.desks import allocations as allocation_desk
 from services.runtime.errors import Reason
 from tests.integration.donations.allocation_messages import (
     AMOUNT,

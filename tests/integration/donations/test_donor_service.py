@@ -17,8 +17,8 @@ from watersmeet.donations.v1 import donor_service_pb2 as pb
 from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationIntakeServiceStub
 from watersmeet.donations.v1.donor_service_pb2_grpc import DonorServiceStub
 
+from services.donations.desks.donors import Rewrapper
 from services.donations.domain import moment_of
-from services.donations.donor_desk import Rewrapper
 from services.donations.donors.keys import KeyRing
 from services.donations.donors.vault import Vault
 from services.donations.store.donors import DonorStore
@@ -322,7 +322,7 @@ async def test_a_new_key_takes_over_and_the_old_one_may_go(
 async def test_what_cannot_be_wrapped_anew_is_left_as_it_is(
     weibo: Any, urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.donations.donor_desk._PAGE", 2)
+    monkeypatch.setattr("services.donations.desks.donors._PAGE", 2)
     for number in range(5):
         await weibo.PutDonor(put(donor_reference=f"donor-{number}"), timeout=5)
     with psycopg.connect(urls.owner) as connection:

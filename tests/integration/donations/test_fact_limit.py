@@ -12,7 +12,7 @@ from watersmeet.errors.v1 import errors_pb2
 from services.donations.commit.submission import Fate, Submission
 from services.donations.domain import Outcome
 from services.donations.life.reports import Dispute, DisputeStatus
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.rederiving import LifeReader
 from services.runtime.errors import Reason
 from services.runtime.status import fault_from_rpc_error

@@ -8,7 +8,7 @@ import psycopg
 import services.donations.migrations
 from services.donations.commit.submission import Submission
 from services.donations.domain import LineKind
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.rederiving import LifeReader
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, write

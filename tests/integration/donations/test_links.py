@@ -10,7 +10,7 @@ from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, LineKind, Outcome, Rail
 from services.donations.gifts.columns import columns_of
 from services.donations.life.transitions import State
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.links import ORIGINS_MAX
 from services.donations.store.rederiving import LifeReader
 from services.runtime.errors import Reason

@@ -11,8 +11,8 @@ from watersmeet.donations.v1 import notification_service_pb2 as pb
 from watersmeet.donations.v1.notification_service_pb2_grpc import NotificationServiceStub
 from watersmeet.errors.v1 import errors_pb2
 
-from services.donations.convert_notices import NOTICES_MAX
 from services.donations.platforms.protocol import Notice
+from services.donations.wire.convert_notices import NOTICES_MAX
 from services.runtime.errors import Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.conftest import Connect, eventually

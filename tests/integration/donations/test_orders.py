@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.donations.commit.submission import Submission
 from services.donations.domain import Gift, Rail, Refund, bucket_of
 from services.donations.life.reports import STAGES, Dispute, DisputeStatus, Fact, StageEvent
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.rederiving import LifeReader
 from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.donations.desks.notices import NoticeDesk, Quarantine
 from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.life.recorded import RecordedGift
-from services.donations.notices import NoticeDesk, Quarantine
 from services.donations.platforms import Notice, Probe
 from services.donations.store.quarantine import QuarantineStore
 from services.runtime.errors import Fault, Reason

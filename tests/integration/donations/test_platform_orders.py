@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.donations.commit.submission import Submission
+from services.donations.desks.notices import submission_of
 from services.donations.domain import bucket_of
 from services.donations.gifts.tokens import DonorTokens
-from services.donations.notices import submission_of
 from services.donations.platforms import Notice, Platform
 from tests.integration.donations.canonical import canonical, forget_earlier
 from tests.integration.donations.conftest import forget_now_and_then

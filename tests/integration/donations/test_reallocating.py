@@ -7,7 +7,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.donations import allocation_desk
 from services.donations.allocation.allocation import (
     Allocated,
     Allocation,
@@ -16,10 +15,11 @@ from services.donations.allocation.allocation import (
     Suspended,
 )
 from services.donations.commit.submission import Submission
+from services.donations.desks import allocations as allocation_desk
 from services.donations.domain import Rail
 from services.donations.life.reports import StageEvent
 from services.donations.life.transitions import State
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
 from services.donations.store.rederiving import LifeReader
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.allocating import allocate

@@ -5,7 +5,7 @@ import pytest
 
 from services.donations.commit.submission import Submission
 from services.donations.domain import Rail
-from services.donations.rederiving import Difference, check_positions
+from services.donations.proof.positions import Difference, check_positions
 from services.donations.store.rederiving import LifeReader
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, write

@@ -13,7 +13,7 @@ from watersmeet.donations.v1.donation_intake_service_pb2_grpc import DonationInt
 from services.donations.catalog.memory import Campaign
 from services.donations.commit.submission import Submission
 from services.donations.gifts.batch import zone_of
-from services.donations.relay import Relay, _within_limits
+from services.donations.wire.relay import Relay, _within_limits
 from services.runtime.channel import open_channel
 from services.runtime.settings import TlsSettings
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -88,7 +88,7 @@ async def test_an_answer_that_got_lost_is_asked_for_again(
 async def test_what_was_just_recorded_is_posted_without_reading_the_outbox(
     parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.donations.relay.POLL_S", 1e9)  # it looks once, at the start
+    monkeypatch.setattr("services.donations.wire.relay.POLL_S", 1e9)  # it looks once, at the start
     parts.committer.on_recorded(relay.recorded)
     batches = await record(parts, "before")
     running = asyncio.create_task(relay.run())
@@ -117,9 +117,9 @@ async def test_what_was_just_recorded_is_posted_without_reading_the_outbox(
 async def test_more_batches_than_are_kept_in_memory_are_read_from_the_outbox(
     parts: Parts, relay: Relay, ledger: LedgerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.donations.relay.POLL_S", 1e9)
-    monkeypatch.setattr("services.donations.relay._BATCHES_AT_ONCE", 2)
-    monkeypatch.setattr("services.donations.relay._GIFTS_ENOUGH", 3)
+    monkeypatch.setattr("services.donations.wire.relay.POLL_S", 1e9)
+    monkeypatch.setattr("services.donations.wire.relay._BATCHES_AT_ONCE", 2)
+    monkeypatch.setattr("services.donations.wire.relay._GIFTS_ENOUGH", 3)
     parts.committer.on_recorded(relay.recorded)
     await relay._post_what_waits()  # the look at the start
     batches = await record(parts, "a", "b", "c")
@@ -297,7 +297,7 @@ async def test_a_call_has_no_more_entries_than_the_ledger_takes(
     for number in range(3):
         gifts = [a_gift(f"{number}a", campaign="york"), a_gift(f"{number}b")]
         await parts.committer.commit(Submission(gifts=gifts))
-    monkeypatch.setattr("services.donations.relay._ENTRIES_MAX", 2)
+    monkeypatch.setattr("services.donations.wire.relay._ENTRIES_MAX", 2)
     ledger.ledger.calls.clear()
     assert await relay.post_due() == 3
     assert ledger.ledger.calls == [2, 1, 2, 1]

@@ -9,7 +9,7 @@ import psycopg
 from services.donations.commit.submission import Submission
 from services.donations.domain import Key, bucket_of
 from services.donations.gifts.batch import Seal, digest_of
-from services.donations.proving import Proved, check_records
+from services.donations.proof.records import Proved, check_records
 from services.donations.store.proving import ProofReader
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.parts import Parts, write

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.donations.commit.group import gather
 from services.donations.commit.submission import Submission, Watermark
-from services.donations.relay import Relay
+from services.donations.wire.relay import Relay
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.donations.ledgers import LedgerProcess
 from tests.integration.donations.parts import Parts

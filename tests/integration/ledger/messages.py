@@ -8,7 +8,7 @@ import grpc
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.type.v1 import money_pb2
 
-from services.ledger.convert import stamp_of
+from services.ledger.wire.convert import stamp_of
 from services.runtime.errors import Fault
 from services.runtime.status import fault_from_rpc_error
 from tests.unit.ledger.drafts import NOON, new_id

@@ -16,7 +16,7 @@ from watersmeet.donations.v1 import record_service_pb2_grpc as record_pb_grpc
 from watersmeet.type.v1 import purpose_pb2
 
 from services.ledger.audit.batches import BatchLine, BatchSummary
-from services.ledger.convert import stamp_of
+from services.ledger.wire.convert import stamp_of
 
 
 class Positions(position_pb_grpc.PositionServiceServicer):

@@ -8,8 +8,8 @@ from watersmeet.ledger.v1 import audit_service_pb2_grpc as pb_grpc
 from watersmeet.ledger.v1 import ledger_service_pb2, ledger_service_pb2_grpc
 from watersmeet.type.v1 import money_pb2
 
-from services.ledger.convert import stamp_of
 from services.ledger.domain import EntryDraft
+from services.ledger.wire.convert import stamp_of
 from services.runtime.errors import Reason
 from tests.integration.ledger.batches import batch, entry_of
 from tests.integration.ledger.conftest import Connect

@@ -11,8 +11,8 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from watersmeet.type.v1.purpose_pb2 import PURPOSE_CHARITY
 
-from services.ledger.convert import stamp_of
 from services.ledger.domain import NO_HASH
+from services.ledger.wire.convert import stamp_of
 from services.runtime.errors import Reason
 from services.runtime.server import Server
 from tests.integration.ledger.conftest import Connect

@@ -10,7 +10,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import period_service_pb2 as pb
 from watersmeet.ledger.v1 import period_service_pb2_grpc as pb_grpc
 
-from services.ledger.convert import stamp_of
+from services.ledger.wire.convert import stamp_of
 from services.runtime.errors import Reason
 from tests.integration.ledger.conftest import Connect
 from tests.integration.ledger.messages import draft, fault_of, posting, transfer

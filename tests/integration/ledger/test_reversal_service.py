@@ -10,7 +10,7 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.ledger.v1 import reversal_service_pb2 as pb
 from watersmeet.ledger.v1 import reversal_service_pb2_grpc as pb_grpc
 
-from services.ledger.convert import stamp_of
+from services.ledger.wire.convert import stamp_of
 from services.runtime.errors import Reason
 from services.runtime.status import fault_from_rpc_error
 from tests.integration.ledger.conftest import Connect

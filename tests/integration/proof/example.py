@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from uuid import uuid4
 
-from services.donations import convert as donations_convert
 from services.donations.allocation.allocation import AllocationOutcome
 from services.donations.catalog.certificates import Certificate
 from services.donations.catalog.memory import Campaign, Charity
@@ -17,8 +16,8 @@ from services.donations.life.transitions import State
 from services.donations.pledges.evaluation import given_micros
 from services.donations.pledges.orders import gifts_of
 from services.donations.pledges.pledge import Pledge, PledgedOrder, Share
-from services.donations.proving import check_records
-from services.donations.rederiving import check_positions
+from services.donations.proof.positions import check_positions
+from services.donations.proof.records import check_records
 from services.donations.review.reviewed import Replay
 from services.donations.store.donors import DonorStore
 from services.donations.store.pledges import PledgeStore
@@ -26,7 +25,7 @@ from services.donations.store.proving import ProofReader
 from services.donations.store.quarantine import QuarantinedNotice, QuarantineStore
 from services.donations.store.rederiving import LifeReader
 from services.donations.store.review import ReviewStore
-from services.ledger import convert as ledger_convert
+from services.donations.wire import convert as donations_convert
 from services.ledger.audit.auditor import Auditor, Report
 from services.ledger.audit.batches import BatchSummary, check_batches
 from services.ledger.audit.check import Check
@@ -34,8 +33,9 @@ from services.ledger.audit.positions import CheckedGifts
 from services.ledger.audit.positions import check_positions as check_positions_told
 from services.ledger.audit.records import CheckedRecords
 from services.ledger.audit.records import check_records as check_records_told
-from services.ledger.convert_drafts import draft_of
 from services.ledger.domain import Cause, CauseKind, Entry, EntryDraft
+from services.ledger.wire import convert as ledger_convert
+from services.ledger.wire.convert_drafts import draft_of
 from services.runtime.errors import Reason
 from tests.integration.donations.allocating import allocate
 from tests.integration.donations.parts import Parts, write

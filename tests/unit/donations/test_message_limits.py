@@ -6,9 +6,9 @@ from uuid import UUID
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.donations.commit.group import LINES_MAX
-from services.donations.convert import entries_of
 from services.donations.domain import Line, LineKind, Purpose
 from services.donations.gifts.batch import Batch
+from services.donations.wire.convert import entries_of
 from services.runtime.channel import MESSAGE_BYTES_MAX
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.donations.commit.submission import Committed, Fate, Submission
+from services.donations.desks.notices import Accepted, NoticeDesk, Quarantine
 from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
-from services.donations.notices import Accepted, NoticeDesk, Quarantine
 from services.donations.platforms.protocol import (
     Acknowledgement,
     GiftReport,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from services.donations.commit.submission import Committed, Submission
+from services.donations.desks.stream import BulkStream, IncomingBatch
 from services.donations.domain import Outcome
 from services.donations.gifts.tokens import DonorTokens
 from services.donations.gifts.validation import Refusal
-from services.donations.stream import BulkStream, IncomingBatch
 from services.runtime.errors import Fault, Reason
 from tests.unit.donations.gifts import NOW, NOW_MICROS, a_gift
 from tests.unit.donations.test_validation import batch_of

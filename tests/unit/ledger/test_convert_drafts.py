@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger.convert import cause_message, stamp_of, transfer_message
-from services.ledger.convert_drafts import draft_of
 from services.ledger.domain import EntryDraft, Transfer
 from services.ledger.journal.group import prepare
 from services.ledger.journal.routes import Movements
+from services.ledger.wire.convert import cause_message, stamp_of, transfer_message
+from services.ledger.wire.convert_drafts import draft_of
 from services.runtime.errors import Fault
 from tests.unit.ledger.drafts import draft, gift
 from tests.unit.ledger.stepped import hold

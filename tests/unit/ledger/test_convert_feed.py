@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger import convert_feed
-from services.ledger.convert_feed import change_responses
 from services.ledger.domain import NO_HASH, Cell, Purpose, Sums, TotalsChange, TotalsRow, TotalState
+from services.ledger.wire import convert_feed
+from services.ledger.wire.convert_feed import change_responses
 
 NOW = datetime(2019, 9, 5, tzinfo=UTC)
 

@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from watersmeet.ledger.v1 import log_service_pb2 as pb
 
 from services.cli.exporting.writer import write_archive
-from services.ledger.convert_log import archive_message
 from services.ledger.domain import (
     NO_HASH,
     Account,
@@ -26,6 +25,7 @@ from services.ledger.journal.chart import place
 from services.ledger.log.archive import HoldingAccount, Part, SealedEntry, Start
 from services.ledger.log.note import Checkpoint, Signer, signed
 from services.ledger.log.tree import Frontier, leaf_hash
+from services.ledger.wire.convert_log import archive_message
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 
 SIGNER = Signer("example.com/ledger", Ed25519PrivateKey.from_private_bytes(bytes(32)))

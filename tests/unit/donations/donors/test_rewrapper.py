@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from services.donations.donor_desk import Rewrapper
+from services.donations.desks.donors import Rewrapper
 from services.donations.donors.keys import KeyRing
 from services.donations.donors.vault import Vault
 from services.donations.store.donors import DonorStore
@@ -29,7 +29,7 @@ def rewrapper(store: DonorStore) -> Rewrapper:
 
 
 async def test_a_database_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.donations.donor_desk._RETRY_S", 0.0)
+    monkeypatch.setattr("services.donations.desks.donors._RETRY_S", 0.0)
     store = ComesBack(psycopg.OperationalError("connection refused"))
     await rewrapper(store).run()
     assert store.asked == 3
