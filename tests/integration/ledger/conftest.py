@@ -1,7 +1,7 @@
 """A ledger on a real database: its parts in this process, and the whole over mutual TLS."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
@@ -45,11 +45,18 @@ def migrated(shared_database: DatabaseFactory) -> DatabaseUrls:
     return urls
 
 
+@contextmanager
+def emptying_books(owner_url: str) -> Iterator[Emptier]:
+    """What makes a ledger's books empty, for as long as the block."""
+    tables = [table.name for table in metadata.sorted_tables if table.name not in _KEPT]
+    with emptying(owner_url, tables, _AS_NEW) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def emptier(migrated: DatabaseUrls) -> Iterator[Emptier]:
     """Makes its books empty."""
-    tables = [table.name for table in metadata.sorted_tables if table.name not in _KEPT]
-    with emptying(migrated.owner, tables, _AS_NEW) as opened:
+    with emptying_books(migrated.owner) as opened:
         yield opened
 
 
