@@ -4,6 +4,8 @@ PYTHON ?= python3
 EXAMPLES ?= 2000
 VENV   := .venv
 BIN    := $(VENV)/bin
+# A process of tests for each core, with a database server of its own; one that is done helps the others.
+SIDE_BY_SIDE := --numprocesses=auto --dist=worksteal
 PROTOS := $(wildcard protos/watersmeet/*/v1/*.proto)
 # The commit whose contract partners already use; `buf breaking` holds today's against it.
 LANDED := $(shell cat protos/LANDED)
@@ -36,7 +38,7 @@ up: setup ## Run the mesh here until Ctrl-C
 	@$(BIN)/watersmeet up
 
 test: setup ## All tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --maxprocesses=8
 
 check: lint types protos architecture ## Lint, types, protos, architecture and deployment files
 
@@ -60,7 +62,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 fuzz: setup ## The property tests with 2,000 examples each (EXAMPLES=n for another number)
-	@WATERSMEET_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --numprocesses=auto --dist=worksteal --hypothesis-profile=fuzz -m property --timeout=3600
+	@WATERSMEET_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest $(SIDE_BY_SIDE) --hypothesis-profile=fuzz -m property --timeout=3600
 
 bench: setup ## Measure against bare PostgreSQL and bare gRPC, in one run
 	@$(BIN)/python -m bench

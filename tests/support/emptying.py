@@ -10,14 +10,15 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+# A table whose ids were taken from, too, though no row came of it.
 _WRITTEN = """
-    SELECT c.relname, (
-        SELECT s.relname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
-        WHERE d.refobjid = c.oid AND d.deptype = 'i' AND s.relkind = 'S'
-    )
-    FROM pg_class c
+    SELECT c.relname, s.relname
+    FROM pg_class c LEFT JOIN (
+        pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    ) ON d.refobjid = c.oid AND d.deptype = 'i'
+        AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     WHERE c.relname = ANY(%s) AND c.relnamespace = 'public'::regnamespace
-        AND pg_relation_size(c.oid) > 0"""
+        AND (pg_relation_size(c.oid) > 0 OR pg_sequence_last_value(s.oid) IS NOT NULL)"""
 
 _TRUNCATED_EVERY = 100
 
@@ -29,7 +30,10 @@ class Emptier:
     """
 
     def __init__(
-        self, owner: psycopg.Connection[tuple[str, str]], tables: Sequence[str], then: str = ""
+        self,
+        owner: psycopg.Connection[tuple[str, str | None]],
+        tables: Sequence[str],
+        then: str = "",
     ) -> None:
         self._owner = owner
         self._tables = list(tables)
@@ -57,8 +61,8 @@ class Emptier:
         restarts = [f"SELECT setval('{each}', 1, false)" for each in written.values() if each]
         return self._execute("; ".join([*deletions, *restarts, self._then]))
 
-    def _written(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
-        """The tables that have pages, each with the sequence of its ids if there is one."""
+    def _written(self, but: Collection[str] = ()) -> list[tuple[str, str | None]]:
+        """The tables that are not as new, each with the sequence of its ids if there is one."""
         names = [name for name in self._tables if name not in but]
         return self._owner.execute(_WRITTEN, [names]).fetchall()
 

@@ -19,6 +19,12 @@ from services.runtime.supervisor.state import MeshState, ServiceAddresses
 ServeMesh = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The width of the terminal that the tests were started in changes nothing."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def serve_mesh(tmp_path: Path) -> Iterator[ServeMesh]:
     """`serve_mesh(gateway=(add_…_to_server, servicer))` returns the state directory of a mesh."""
