@@ -115,16 +115,7 @@ async def run(
     await forget_earlier(parts)
     allocated: dict[Named, str] = {}
     # Chosen before any is written: an example that runs out of chance must not end between two.
-    chosen = [
-        [
-            Choice(
-                name,
-                *chance.choice([("books", False), ("water", True), ("books", True), ("", True)]),
-            )
-            for name in chance.choices(gifts, k=chance.randint(0, 6))
-        ]
-        for _ in rounds
-    ]
+    chosen = [_choices(gifts, chance) for _ in rounds]
     for lanes, choices in zip(rounds, chosen, strict=True):
         async with asyncio.TaskGroup() as all_of_them:
             for writer, lane in zip(parts.writers, lanes, strict=False):
@@ -132,6 +123,17 @@ async def run(
                     all_of_them.create_task(write(parts, writer, *(make(mark) for make in lane)))
             all_of_them.create_task(_allocate(parts, choices, mark, allocated))
     return await _dump(parts, gifts, mark), allocated
+
+
+def _choices(gifts: Sequence[Named], chance: random.Random) -> Sequence[Choice]:
+    """Some gifts are allocated, and of those some, or of an earlier round's, anew."""
+    chosen = []
+    for name in chance.sample(gifts, k=chance.randint(0, 5)):
+        if chance.random() < 0.8:
+            chosen.append(Choice(name, "books", again=False))
+        projects = chance.choices(["water", "books", ""], k=chance.randint(0, 2))
+        chosen += [Choice(name, project, again=True) for project in projects]
+    return chosen
 
 
 async def run_straight(
@@ -147,7 +149,7 @@ async def run_straight(
         alone = replace(make(mark), refunds=(), disputes=())
         await write(parts, parts.writers[0], alone)
         done: dict[Named, str] = {}
-        await _allocate(parts, [Choice(name, project, False)], mark, done)
+        await _allocate(parts, [Choice(name, project, again=False)], mark, done)
         assert done == {name: project}
     for make in rest:
         await write(parts, parts.writers[0], make(mark))
