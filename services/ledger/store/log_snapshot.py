@@ -1,7 +1,7 @@
 """The log as it stood at the moment of a snapshot."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,8 +11,14 @@ from services.ledger.log.note import Checkpoint
 from services.ledger.log.tree import KeptNode, Node
 from services.ledger.store.log import Links, links_between
 
-Stream = Callable[[TextClause], AsyncIterator[Sequence[Row[Any]]]]
-"""Reads a statement's rows a chunk at a time."""
+
+class Stream(Protocol):
+    """Reads a statement's rows a chunk at a time."""
+
+    def __call__(
+        self, statement: TextClause, chunk: int = ..., **parameters: object
+    ) -> AsyncIterator[Sequence[Row[Any]]]:
+        """chunk: the most rows at a time. parameters: the statement's own."""
 
 
 class LogSnapshot:

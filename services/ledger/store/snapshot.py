@@ -4,7 +4,7 @@ All in one REPEATABLE READ transaction, which holds nobody up. Rows come through
 a chunk at a time, so memory stays bounded however long the books are.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import TextClause
+from uuid_utils import uuid4
 
 from services.ledger.domain import (
     Account,
@@ -104,11 +105,7 @@ class SnapshotStore:
             milliseconds = str(int(self._statement_timeout_s * 1000))
             await connection.execute(_TIMEOUT, {"milliseconds": milliseconds})
             row = (await connection.execute(_HEAD)).one()
-            snapshot = Snapshot(connection, Head(row.sequence, row.hash, row.recorded_time))
-            try:
-                yield snapshot
-            finally:
-                await snapshot.close()
+            yield Snapshot(connection, Head(row.sequence, row.hash, row.recorded_time))
 
 
 class Snapshot:
@@ -117,13 +114,7 @@ class Snapshot:
     def __init__(self, connection: AsyncConnection, head: Head) -> None:
         self._connection = connection
         self._accounts = AccountIds()  # of its own: what others remember may not be so any more
-        self._open: set[AsyncResult[Any]] = set()
         self.head = head
-
-    async def close(self) -> None:
-        """Ends what is still being read, whoever left it in the middle."""
-        for result in self._open:
-            await result.close()
 
     async def watermarks(self) -> dict[str, datetime]:
         """For each partner that has said so: all its gifts before this time are in the books."""
@@ -259,14 +250,17 @@ class Snapshot:
     async def _stream(
         self, statement: TextClause, chunk: int = CHUNK, **parameters: object
     ) -> AsyncIterator[Sequence[Row[Any]]]:
-        options: Mapping[str, Any] = {"yield_per": chunk}
+        # It ends with the transaction: whoever stops in the middle leaves nothing to close. Its
+        # name is new each time, as the driver remembers what a statement's rows look like.
+        cursor = f"read_{uuid4().hex}"
+        fetch = text(f"FETCH {chunk} FROM {cursor}")
         with _reading():
-            result = await self._connection.stream(statement, parameters, execution_options=options)
-            self._open.add(result)
-            # The size is said again: of text() SQLAlchemy does not heed yield_per.
-            async for rows in result.partitions(chunk):
+            await self._connection.execute(
+                text(f"DECLARE {cursor} NO SCROLL CURSOR FOR {statement.text}"), parameters
+            )
+            while rows := (await self._connection.execute(fetch)).all():
                 yield rows
-            self._open.remove(result)
+            await self._connection.execute(text(f"CLOSE {cursor}"))
 
 
 _REVERSAL = Step(StepKind.REVERSE)

@@ -47,7 +47,7 @@ class StepSnapshot:
 
     async def decisions(self, kind: CauseKind) -> AsyncIterator[Decision]:
         """All entries of a cause that decides, in order."""
-        async for rows in self._stream(_DECISIONS.bindparams(cause_kind=int(kind))):
+        async for rows in self._stream(_DECISIONS, cause_kind=int(kind)):
             for row in rows:
                 yield Decision(row.sequence, row.recorded_time, row.cause_id, row.metadata)
 
