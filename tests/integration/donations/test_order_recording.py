@@ -13,8 +13,10 @@ from services.donations.pledges.evaluation import given_micros
 from services.donations.pledges.orders import gifts_of
 from services.donations.pledges.pledge import Pledge, PledgedOrder, Share
 from services.runtime.errors import Fault, Reason
+from tests.integration.donations.conftest import forget_now_and_then
 from tests.integration.donations.kept_sums import misfits
 from tests.integration.donations.parts import Parts, outcomes_of, write
+from tests.support.emptying import Emptier
 from tests.unit.donations.gifts import NOW_MICROS, a_gift, a_refund
 from tests.unit.donations.pledges.pledging import a_pledge
 
@@ -134,9 +136,10 @@ async def test_where_a_gift_is_taken_nothing_of_the_order_is_left(parts: Parts) 
     data=st.data(),
 )
 async def test_any_order_and_any_repeats_give_the_same(
-    parts: Parts, prices: dict[str, int], data: st.DataObject
+    parts: Parts, emptier: Emptier, prices: dict[str, int], data: st.DataObject
 ) -> None:
     """The database outlives the examples; each example's orders are its own."""
+    forget_now_and_then(emptier)
     example = next(examples)
     orders = [(f"{example}-{name}", paid) for name, paid in prices.items()]
     sent = data.draw(st.permutations(orders + data.draw(st.lists(st.sampled_from(orders)))))
