@@ -57,8 +57,8 @@ class Found:
         return stage_of(events) >= State.RECEIVED
 
     def first_move(self, key: Key) -> int:
-        """The number of the first move that is booked after a decision about a gift: of those that
-        take back what was booked by the one before there is none later.
+        """The number of the first move of a decision about a gift that is made now: it comes behind
+        those that take back what the decision before had booked.
         """
         stored = _booked(self.moves.get(key, ()))
         return len(stored) + len(taken_back(stored)) + 1

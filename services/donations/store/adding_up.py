@@ -6,11 +6,13 @@ many sums are in memory: of more the rows are gone through once more for each pa
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.donations.store.fragments import allocated
 from services.donations.store.pledge_sums import ADDED_UP, ALL_SLOTS
 
 STRETCH = 100_000
@@ -26,82 +28,68 @@ _Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """table: of the sums. of: what they are the sums of, by key. names: what tells sums apart.
-    width: how many names, and of the rest how each is added. made: the sums of the rows `part`.
-    kept: all slots' sums. has: what the rest of a sum is that is worth keeping. told: of names.
+    """table: of the sums. of: what they are the sums of, in the order of key, which is a bucket, a
+    partner's id and an id of its own. names: what tells sums apart; lowest: is below all of them.
+    kept: all slots' sums, with those that `has` says are worth keeping. made: the sums of the rows
+    `part`; adds: of each column behind the names, how those of two stretches make one. told: what
+    to say of the names of a sum that does not fit.
     """
 
     table: str
     of: str
     key: str
-    first: _Row
     names: str
     lowest: _Row
     kept: str
-    made: str
     has: str
+    made: str
     adds: Sequence[Callable[[Any, Any], Any]]
     told: Callable[[_Row], str]
 
-    @property
-    def width(self) -> int:
-        return len(self.lowest)
-
-
-def _sum(one: Any, other: Any) -> Any:
-    return one + other
-
 
 _PLEDGES = _Kept(
-    "pledge_sums",
-    "pledged_orders",
-    "bucket, partner_id, order_id",
-    (-1, 0, ""),
-    "pledge_id",
-    (-(2**31),),
-    ALL_SLOTS,
-    f"""
+    table="pledge_sums",
+    of="pledged_orders",
+    key="bucket, partner_id, order_id",
+    names="pledge_id",
+    lowest=(-(2**31),),
+    kept=ALL_SLOTS,
+    has="true",
+    made=f"""
     SELECT o.pledge_id, {ADDED_UP}
     FROM part o LEFT JOIN pledges p ON p.id = o.pledge_id GROUP BY 1""",  # noqa: S608
-    "true",
-    (_sum, _sum, _sum, _sum, _sum, max),
-    lambda names: f"pledge id {names[0]} is kept with other sums than its orders come to",
+    adds=(add, add, add, add, add, max),
+    told=lambda names: f"pledge id {names[0]} is kept with other sums than its orders come to",
 )
 
 # Of the suspended what was allocated, counts elsewhere or was refunded stands there no more.
 _SUSPENSE = _Kept(
-    "suspense_sums",
-    "suspended",
-    "bucket, partner_id, external_id",
-    (-1, 0, ""),
-    "partner_id, project, reason, currency",
-    (-1, "", 0, ""),
-    "sum(gifts) AS gifts, sum(micros) AS micros",
-    """
+    table="suspense_sums",
+    of="suspended",
+    key="bucket, partner_id, external_id",
+    names="partner_id, project, reason, currency",
+    lowest=(-1, "", 0, ""),
+    kept="sum(gifts) AS gifts, sum(micros) AS micros",
+    has="sum(gifts) <> 0 OR sum(micros) <> 0",
+    made=f"""
     SELECT s.partner_id, s.project, s.reason, d.currency, count(*) AS gifts,
            sum(d.amount_micros - coalesce(t.refunded_micros, 0)) AS micros
     FROM part s
     JOIN donations d USING (bucket, partner_id, external_id)
     LEFT JOIN positions t USING (bucket, partner_id, external_id)
-    LEFT JOIN allocated w USING (bucket, partner_id, external_id)
-    LEFT JOIN LATERAL (
-        SELECT project_id FROM reallocated n
-        WHERE w.bucket IS NOT NULL
-          AND (n.bucket, n.partner_id, n.external_id) = (s.bucket, s.partner_id, s.external_id)
-        ORDER BY number DESC LIMIT 1
-    ) r ON true
-    WHERE coalesce(r.project_id, w.project_id, 0) = 0 AND t.joined IS NOT TRUE
+    {allocated("true", "s.bucket, s.partner_id, s.external_id")}
+    WHERE q.id IS NULL AND t.joined IS NOT TRUE
       AND coalesce(t.refunded_micros, 0) < d.amount_micros
-    GROUP BY 1, 2, 3, 4""",
-    "sum(gifts) <> 0 OR sum(micros) <> 0",
-    (_sum, _sum),
-    lambda names: (
+    GROUP BY 1, 2, 3, 4""",  # noqa: S608
+    adds=(add, add),
+    told=lambda names: (
         f"what stands in suspense of partner id {names[0]} for project '{names[1]}', reason "
         f"{names[2]}, in {names[3]}, is kept with other sums than its gifts come to"
     ),
 )
 
-TABLES = (_PLEDGES.table, _SUSPENSE.table)
+_BEFORE_ALL: _Row = (-1, 0, "")
+"""A key of whatever the sums are of."""
 
 
 async def misfits(connection: AsyncConnection) -> AsyncIterator[tuple[str, Sequence[str]]]:
@@ -129,12 +117,13 @@ def _add(
     sums: _Kept, made: dict[_Row, _Row], kept: Mapping[_Row, _Row], stretch: Sequence[_Row]
 ) -> None:
     """Of those that are not kept at all no more are added up than are told of."""
+    width = len(sums.lowest)
     for row in stretch:
-        names, values = row[: sums.width], row[sums.width :]
+        names, values = row[:width], row[width:]
         if names in made:
             before = made[names]
             made[names] = tuple(
-                add(*both) for add, *both in zip(sums.adds, before, values, strict=True)
+                adds(*both) for adds, *both in zip(sums.adds, before, values, strict=True)
             )
         elif names in kept or len(made) < SUMS_MAX + _TOLD_MAX:
             made[names] = values
@@ -152,16 +141,17 @@ async def _kept(
         ),
         _values("low", low),
     )
+    width = len(sums.lowest)
     rows = [tuple(row) for row in found]
-    kept = {row[: sums.width]: row[sums.width :] for row in rows}
-    return kept, rows[-1][: sums.width] if len(rows) == SUMS_MAX else None
+    kept = {row[:width]: row[width:] for row in rows}
+    return kept, rows[-1][:width] if len(rows) == SUMS_MAX else None
 
 
 async def _stretches(
     connection: AsyncConnection, sums: _Kept, low: _Row, high: _Row | None
 ) -> AsyncIterator[Sequence[_Row]]:
     """What each stretch of the rows comes to, of the names behind low and up to high."""
-    after: _Row | None = sums.first
+    after: _Row | None = _BEFORE_ALL
     while after is not None:
         found = await connection.execute(
             text(

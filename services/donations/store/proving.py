@@ -281,10 +281,9 @@ class Proof:
             found += rows.scalars()
         return found[:_TOLD_MAX]
 
-    async def sums(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
+    def sums(self) -> AsyncIterator[tuple[str, Sequence[str]]]:
         """By table what does not fit of its kept sums, stretch by stretch of what they are of."""
-        async for table, told in adding_up.misfits(self._connection):
-            yield table, told
+        return adding_up.misfits(self._connection)
 
     async def orders(self) -> AsyncIterator[Sequence[OrderWithGifts]]:
         """All orders, page by page."""

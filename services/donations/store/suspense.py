@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.donations.allocation.allocation import Allocated, Place, Standing, Suspended
 from services.donations.domain import BUCKETS, Key, SuspenseReason
 from services.donations.store.driver import Driver, driver_of
+from services.donations.store.fragments import allocated
 from services.donations.store.moment import one_moment
 from services.runtime.paging import SMALLINT_MAX
 
@@ -34,57 +35,43 @@ _STANDING = text(
     ORDER BY k.partner_id, k.project, k.reason, k.currency"""
 )
 
+_DECIDED = allocated("true", ":bucket, :partner_id, s.external_id")
+
+_FOUND = """
+    SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
+           (SELECT count(*) FROM looked_at) AS looked_at,
+           (SELECT max(external_id) FROM looked_at) AS last"""
+
 # Within one bucket a partner's reports follow one another in the key's index.
 _FIND = text(
-    """
+    f"""
     WITH looked_at AS MATERIALIZED (
         SELECT external_id, project, reason FROM suspended
         WHERE bucket = :bucket AND partner_id = :partner_id AND external_id > :external_id
         ORDER BY external_id LIMIT :look
     ), found AS (
-        SELECT external_id FROM looked_at s
+        SELECT external_id FROM looked_at s {_DECIDED}
         WHERE (CAST(:project AS text) IS NULL OR s.project = :project)
           AND (CAST(:reason AS smallint) IS NULL OR s.reason = :reason)
-          AND coalesce((
-            SELECT project_id FROM (
-                SELECT 1 AS number, project_id FROM allocated
-                WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, s.external_id)
-                UNION ALL
-                SELECT number, project_id FROM reallocated
-                WHERE (bucket, partner_id, external_id) = (:bucket, :partner_id, s.external_id)
-            ) w ORDER BY number DESC LIMIT 1
-          ), 0) = 0
+          AND q.id IS NULL
         ORDER BY external_id LIMIT :limit
     )
-    SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
-           (SELECT count(*) FROM looked_at) AS looked_at,
-           (SELECT max(external_id) FROM looked_at) AS last"""
+    {_FOUND}"""  # noqa: S608  made of constants
 )
 
-
 _FIND_ALLOCATED = text(
-    """
+    f"""
     WITH looked_at AS MATERIALIZED (
-        SELECT external_id, project_id, request_id FROM allocated
+        SELECT external_id FROM allocated
         WHERE bucket = :bucket AND partner_id = :partner_id AND external_id > :external_id
         ORDER BY external_id LIMIT :look
     ), found AS (
-        SELECT external_id FROM looked_at s
-        LEFT JOIN LATERAL (
-            SELECT project_id, request_id FROM reallocated n
-            WHERE (n.bucket, n.partner_id, n.external_id)
-                = (:bucket, :partner_id, s.external_id)
-            ORDER BY number DESC LIMIT 1
-        ) r ON true
-        WHERE coalesce(r.project_id, s.project_id)
-            = (SELECT id FROM projects WHERE code = :allocated_to)
-          AND (CAST(:request_id AS uuid) IS NULL
-               OR coalesce(r.request_id, s.request_id) = :request_id)
+        SELECT external_id FROM looked_at s {_DECIDED}
+        WHERE q.code = :allocated_to
+          AND (CAST(:request_id AS uuid) IS NULL OR w.request_id = :request_id)
         ORDER BY external_id LIMIT :limit
     )
-    SELECT ARRAY(SELECT external_id FROM found ORDER BY external_id) AS ids,
-           (SELECT count(*) FROM looked_at) AS looked_at,
-           (SELECT max(external_id) FROM looked_at) AS last"""
+    {_FOUND}"""  # noqa: S608  made of constants
 )
 
 

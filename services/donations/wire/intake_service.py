@@ -10,7 +10,6 @@ from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.measuring import count_gifts
 from services.donations.commit.submission import Submission
-from services.donations.desks.gift_pages import gift_page
 from services.donations.desks.notices import NoticeDesk
 from services.donations.desks.stream import BulkStream, IncomingBatch
 from services.donations.domain import Outcome
@@ -25,6 +24,7 @@ from services.donations.gifts.validation import (
 from services.donations.life.recorded import RecordedGift, RecordedRefund
 from services.donations.store.reading import GiftReader
 from services.donations.wire import convert, convert_life
+from services.donations.wire.gift_pages import gift_page
 from services.runtime.call import current_call, partner_of, require_request_id
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason

@@ -8,10 +8,10 @@ from watersmeet.donations.v1 import life_service_pb2_grpc as pb_grpc
 from services.donations.catalog.memory import Catalog
 from services.donations.commit.committer import Committer
 from services.donations.commit.submission import Submission
-from services.donations.desks.gift_pages import gift_page
 from services.donations.gifts.validation import require_code, require_dispute, require_stage
 from services.donations.store.reading import GiftReader
 from services.donations.wire import convert, convert_life
+from services.donations.wire.gift_pages import gift_page
 from services.runtime.call import current_call, partner_of
 from services.runtime.clock import Clock
 from services.runtime.errors import Fault, Reason

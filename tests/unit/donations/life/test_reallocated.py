@@ -1,5 +1,7 @@
 """A gift that is allocated anew: as if the last decision had been the first."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,12 +18,12 @@ targets = st.lists(st.sampled_from(["books", "water", ""]), min_size=1, max_size
 
 @given(some, some, targets, st.randoms(use_true_random=False))
 def test_decisions_at_any_points_among_the_reports(
-    ours: list[Fact], rails: list[Fact], decisions: list[str], chance: object
+    ours: list[Fact], rails: list[Fact], decisions: list[str], chance: random.Random
 ) -> None:
     at_once, by_steps = Books(Purpose.UNATTRIBUTED), Books(Purpose.UNATTRIBUTED)
     waiting: list[tuple[int, Fact] | str] = [(0, fact) for fact in ours]
     waiting += [(1, fact) for fact in rails] + decisions
-    chance.shuffle(waiting)  # type: ignore[attr-defined]
+    chance.shuffle(waiting)
     seen: tuple[list[Fact], list[Fact]] = ([], [])
     at = ""
     for step in waiting:
@@ -31,7 +33,7 @@ def test_decisions_at_any_points_among_the_reports(
             at = step
             continue
         seen[step[0]].append(step[1])
-        if chance.random() < 0.7:  # type: ignore[attr-defined]
+        if chance.random() < 0.7:
             by_steps.book(position(*seen, suspended=not at, allocated=bool(at)))
     last = position(*seen, suspended=not at, allocated=bool(at))
     by_steps.book(last)
@@ -51,7 +53,6 @@ def test_all_that_was_booked_goes_along() -> None:
     books = Books(Purpose.UNATTRIBUTED)
     reports: list[Fact] = [a_refund(amount_micros=130), a_stage(State.SETTLED)]
     books.allocate(position(reports, allocated=True))
-    del books.moves[:0]
     before = len(books.moves)
     books.allocate(position(reports, allocated=True), "water")
     assert books.moves[before:] == [
