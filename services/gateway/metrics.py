@@ -3,6 +3,8 @@
 A gauge is a float by its nature; nothing but a picture is ever made from these.
 """
 
+import asyncio
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.gateway.live import LiveTotals
@@ -43,8 +45,11 @@ HTTP_REFUSED = Counter(
 )
 
 
-async def publish_totals(live: LiveTotals) -> None:
-    """Keeps the gauges of the totals up. Runs until it is cancelled."""
+async def publish_totals(live: LiveTotals, *, gather_s: float = 1.0) -> None:
+    """Keeps the gauges of the totals up. Runs until it is cancelled.
+
+    gather_s: changes are shown no more often than this; whoever scrapes comes less often.
+    """
     LAG.set_function(lambda: live.lag.total_seconds())
     epoch, sequence = b"", 0
     while True:
@@ -62,4 +67,5 @@ async def publish_totals(live: LiveTotals) -> None:
             for row in rows:
                 labels = row.purpose.name.lower(), row.state.name.lower(), row.currency
                 TOTAL.labels(*labels).set(row.micros)
+            await asyncio.sleep(gather_s)
         await wake.wait()

@@ -9,30 +9,22 @@ once for all its readers. One event loop's; not for threads.
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import takewhile
+from itertools import groupby, takewhile
 from secrets import token_bytes
-from typing import NamedTuple
 
 from services.gateway.domain import AsOf, Cell, FeedBroken, Posting, Snapshot
 from services.gateway.query import Query
 from services.gateway.view import View
-from services.runtime.errors import Fault, Reason
-
-ROWS_MAX = 15_000
-"""Rows of one answer. With the longest codes they stay below the message limit."""
 
 _VIEWS_MAX = 1_000
 _VIEW_ROWS_MAX = 200_000  # over all views; about 60 MB
 _WEIGHT_MIN = 1_000
 
 
-class _Sum(NamedTuple):
-    micros: int
-    gifts: int
-    changed_at: int
+_Sum = tuple[int, int, int]
+"""Micros, gifts, and the last sequence that changed them. Without names: made for each change."""
 
-
-_NOTHING = _Sum(0, 0, 0)
+_NOTHING: _Sum = (0, 0, 0)
 
 
 class Totals:
@@ -51,7 +43,7 @@ class Totals:
         self._begin = snapshot.as_of.sequence
         # In the order of their last change, the latest last: so a new view has its rows in it, too.
         self._cells: dict[Cell, _Sum] = {
-            cell: _Sum(micros, gifts, self._begin) for cell, micros, gifts in snapshot.cells
+            cell: (micros, gifts, self._begin) for cell, micros, gifts in snapshot.cells
         }
         if len(self._cells) != len(snapshot.cells):
             raise FeedBroken("the snapshot names a cell twice")
@@ -76,8 +68,8 @@ class Totals:
         self.require_counted(posting.previous_hash)
         cells = self._cells
         for cell, micros, gifts in posting.changes:
-            before = cells.pop(cell, _NOTHING)
-            cells[cell] = _Sum(before.micros + micros, before.gifts + gifts, sequence)
+            micros_before, gifts_before, _ = cells.pop(cell, _NOTHING)
+            cells[cell] = (micros_before + micros, gifts_before + gifts, sequence)
         self.as_of = AsOf(
             sequence,
             posting.time,
@@ -99,13 +91,11 @@ class Totals:
     def view(self, query: Query) -> View:
         """The answer to a query as of now. It is good until the next await.
 
-        Raises Fault(FIELD_INVALID) if the answer has more than ROWS_MAX rows.
+        Raises Fault(FIELD_INVALID) if the answer has more rows than a view may.
         """
         view = self._views.pop(query, None)
         if view is None or not self._catch_up(view):
             view = self._new_view(query)
-        if len(view) > ROWS_MAX:
-            raise _too_many()
         self._views[query] = view
         return view
 
@@ -128,17 +118,14 @@ class Totals:
             return False
         missed = takewhile(lambda posting: posting.sequence > view.sequence, self._postings)
         for posting in reversed(list(missed)):
-            for cell, micros, gifts in posting.changes:
-                view.add(cell, micros, gifts, posting.sequence)
+            view.add(posting.changes, posting.sequence)
         view.sequence = self.as_of.sequence
         return True
 
     def _new_view(self, query: Query) -> View:
         view = View(query, self.as_of.sequence)
-        for cell, total in self._cells.items():
-            view.add(cell, *total)
-            if len(view) > ROWS_MAX:
-                raise _too_many()
+        for sequence, cells in groupby(self._cells.items(), key=_changed_at):
+            view.add(((cell, micros, gifts) for cell, (micros, gifts, _) in cells), sequence)
         self._make_room(len(view))
         return view
 
@@ -147,6 +134,10 @@ class Totals:
         while self._views and (held > _VIEW_ROWS_MAX or len(self._views) >= _VIEWS_MAX):
             _, dropped = self._views.popitem(last=False)
             held -= len(dropped)
+
+
+def _changed_at(cell: tuple[Cell, _Sum]) -> int:
+    return cell[1][2]
 
 
 def _weight(posting: Posting) -> int:
@@ -163,12 +154,3 @@ def _raised(
     for partner, time in stated.items():
         raised[partner] = max(time, raised.get(partner, time))
     return raised
-
-
-def _too_many() -> Fault:
-    return Fault(
-        Reason.FIELD_INVALID,
-        f"the answer has more than {ROWS_MAX:,} rows; tell fewer dimensions apart, or narrow the "
-        "filter",
-        field="group_by",
-    )

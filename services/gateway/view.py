@@ -7,6 +7,10 @@ from typing import Any
 
 from services.gateway.domain import Cell, Purpose, Row, TotalState
 from services.gateway.query import Dimension, Filter, Query
+from services.runtime.errors import Fault, Reason
+
+ROWS_MAX = 15_000
+"""Rows of one answer. With the longest codes they stay below the message limit."""
 
 Key = tuple[Any, ...]
 """State, currency, purpose, and the values of the query's dimensions."""
@@ -30,7 +34,7 @@ class View:
             _FIELDS["purpose"],
             *(_POSITIONS[d] for d in query.group_by),
         )
-        self._counts = matcher(query.filter)
+        self._counts = matcher(query.filter) if query.filter != Filter() else None
         # In the order of their last change, the latest last.
         self._rows: dict[Key, Row] = {}
         self._sorted: tuple[Row, ...] | None = None
@@ -38,18 +42,34 @@ class View:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, cell: Cell, micros: int, gifts: int, sequence: int) -> None:
-        """Counts a change that an entry made. Sequences never go down from one call to the next."""
-        if not self._counts(cell):
-            return
-        key = self._key(cell)
-        before = self._rows.pop(key, None)
-        if before is not None:
-            micros += before.micros
-            gifts += before.gifts
-        state, currency, purpose, *values = key
-        self._rows[key] = Row(state, currency, purpose, tuple(values), micros, gifts, sequence)
-        self._sorted = None
+    def add(self, changes: Iterable[tuple[Cell, int, int]], sequence: int) -> None:
+        """Counts what entries up to sequence changed, which never goes down from one call to the
+        next. Raises Fault(FIELD_INVALID) if rows are more than ROWS_MAX: the view is of no use
+        then.
+        """
+        counts, key_of = self._counts, self._key
+        sums: dict[Key, tuple[int, int]] = {}
+        for cell, micros, gifts in changes:
+            if counts is not None and not counts(cell):
+                continue
+            key = key_of(cell)
+            if (sum_ := sums.get(key)) is not None:
+                sums[key] = (sum_[0] + micros, sum_[1] + gifts)
+            elif len(sums) < ROWS_MAX:
+                sums[key] = (micros, gifts)
+            else:
+                raise _too_many()
+        rows = self._rows
+        for key, (micros, gifts) in sums.items():
+            if (before := rows.pop(key, None)) is not None:
+                micros += before.micros
+                gifts += before.gifts
+            state, currency, purpose, *values = key
+            rows[key] = Row(state, currency, purpose, tuple(values), micros, gifts, sequence)
+        if len(rows) > ROWS_MAX:
+            raise _too_many()
+        if sums:
+            self._sorted = None
 
     def rows(self) -> tuple[Row, ...]:
         """All rows by state, currency, purpose and values. What came to nothing is left out."""
@@ -98,3 +118,12 @@ def _within(hour: datetime, start: datetime | None, end: datetime | None) -> boo
 
 def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=itemgetter(0, 1, 2, 3)))
+
+
+def _too_many() -> Fault:
+    return Fault(
+        Reason.FIELD_INVALID,
+        f"the answer has more than {ROWS_MAX:,} rows; tell fewer dimensions apart, or narrow the "
+        "filter",
+        field="group_by",
+    )

@@ -20,7 +20,10 @@ def shown(state: str) -> float | None:
 async def test_what_came_to_nothing_is_shown_as_nothing() -> None:
     live = LiveTotals(FixedClock(START), gather_s=0.0)
     live.load(Snapshot(NEVER, ()))
-    running = [asyncio.create_task(live.pulse()), asyncio.create_task(publish_totals(live))]
+    running = [
+        asyncio.create_task(live.pulse()),
+        asyncio.create_task(publish_totals(live, gather_s=0.0)),
+    ]
     disputed = cell(state=TotalState.DISPUTED)
 
     async def shows(micros: float) -> None:

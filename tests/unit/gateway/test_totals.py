@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway import totals as totals_module
+from services.gateway import view as view_module
 from services.gateway.domain import (
     Amount,
     Cell,
@@ -173,7 +174,7 @@ def test_what_was_before_the_snapshot_is_not_remembered() -> None:
 def test_an_answer_of_too_many_rows_is_refused_also_when_it_grew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(totals_module, "ROWS_MAX", 2)
+    monkeypatch.setattr(view_module, "ROWS_MAX", 2)
     totals = Totals(Snapshot(NEVER, [Amount(cell("a"), 1, 1), Amount(cell("b"), 1, 1)]))
     by_project = Query(group_by=(Dimension.PROJECT,))
     assert len(totals.view(by_project).rows()) == 2
