@@ -4,7 +4,7 @@ Money is an int of micros (millionths of a currency's unit) beside an ISO 4217 c
 and in UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -88,6 +88,36 @@ class Snapshot(NamedTuple):
     cells: Sequence[Amount]
 
 
+class Changes:
+    """What to add to cells, in columns: an object of each costs more than to add it up."""
+
+    __slots__ = ("_cells", "_gifts", "_micros")
+
+    def __init__(self, amounts: Iterable[Amount] = ()) -> None:
+        self._cells: list[Cell] = []
+        self._micros: list[int] = []
+        self._gifts: list[int] = []
+        for cell, micros, gifts in amounts:
+            self._cells.append(cell)
+            self._micros.append(micros)
+            self._gifts.append(gifts)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __iter__(self) -> Iterator[tuple[Cell, int, int]]:
+        """What an `Amount` has, of each cell."""
+        return zip(self._cells, self._micros, self._gifts, strict=True)
+
+    def add(self, cells: Iterable[Cell], micros: Iterable[int], gifts: Iterable[int]) -> None:
+        """Adds some more. Raises ValueError if there are not as many of each."""
+        self._cells += cells
+        self._micros += micros
+        self._gifts += gifts
+        if not len(self._cells) == len(self._micros) == len(self._gifts):
+            raise ValueError("columns of changes have different lengths")
+
+
 class Posting(NamedTuple):
     """What ledger entries that follow one another change.
 
@@ -99,7 +129,7 @@ class Posting(NamedTuple):
     after: int
     sequence: int
     time: datetime
-    changes: Sequence[Amount]
+    changes: Changes
     watermarks: Mapping[str, datetime]
     previous_hash: bytes = b""
     hash: bytes = b""

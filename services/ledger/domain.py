@@ -332,8 +332,8 @@ class TotalsChange:
     """What entries that follow one another change in the totals. Compared by identity.
 
     after, previous_hash: the entry before the first of them. sequence, hash, time: the last of
-    them, and when it was recorded. rows: each cell at most once. watermarks: those that they
-    state, by partner.
+    them, and when it was recorded. sums: what to add to which cells, never nothing. watermarks:
+    those that they state, by partner.
     """
 
     after: int
@@ -341,5 +341,5 @@ class TotalsChange:
     previous_hash: bytes
     hash: bytes
     time: datetime
-    rows: Sequence[TotalsRow]
+    sums: Mapping[Cell, Sums]
     watermarks: Mapping[str, datetime]

@@ -7,7 +7,6 @@ from sys import intern
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from watersmeet.gateway.v1 import totals_service_pb2 as gateway_pb
-from watersmeet.ledger.v1 import feed_service_pb2 as feed_pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 from watersmeet.type.v1 import money_pb2, purpose_pb2
 
@@ -16,7 +15,6 @@ from services.gateway.domain import (
     AsOf,
     Cell,
     FeedBroken,
-    Posting,
     Purpose,
     Row,
     TotalState,
@@ -145,19 +143,6 @@ def watch_response(update: Update, group_by: Sequence[Dimension]) -> gateway_pb.
 
 
 # What the ledger sends.
-
-
-def posting_of(change: feed_pb.TotalsChange, changes: Sequence[Amount]) -> Posting:
-    """A change of the feed, all of whose cells are in changes. Raises FeedBroken."""
-    return Posting(
-        change.after_sequence,
-        change.as_of_sequence,
-        ledger_time(change.as_of_time),
-        changes,
-        watermarks_of(change.watermarks) if change.watermarks else {},
-        change.after_hash,
-        change.as_of_hash,
-    )
 
 
 def amount_of(cell: ledger_pb.TotalCell) -> Amount:

@@ -15,7 +15,8 @@ from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 from services.gateway.domain import Amount, AsOf, FeedBroken, Snapshot
 from services.gateway.live import LiveTotals
 from services.gateway.metrics import ENTRIES, INTERRUPTIONS
-from services.gateway.wire.convert import amount_of, ledger_time, posting_of, watermarks_of
+from services.gateway.wire.convert import amount_of, ledger_time, watermarks_of
+from services.gateway.wire.convert_feed import NUMBERED_CELLS, Listening
 from services.runtime.alternatives import Alternatives
 from services.runtime.errors import Reason
 from services.runtime.status import fault_from_rpc_error
@@ -108,17 +109,16 @@ class Follower:
     async def _follow(self) -> None:
         """Counts entries until something happens."""
         after = self._live.require().as_of.sequence
-        request = feed_pb.StreamTotalsRequest(after_sequence=after)
+        request = feed_pb.StreamTotalsRequest(after_sequence=after, numbered_cells=NUMBERED_CELLS)
         call = self._ledgers.current.feed.StreamTotals(request)
-        begun: list[Amount] = []  # of a change that goes on in the next message
+        listening = Listening()
         try:
             while (message := await self._read(call)) is not None:
                 for change in message.changes:
-                    begun += map(amount_of, change.cells)
-                    if not change.is_continued:
-                        self._live.apply(posting_of(change, begun))
-                        ENTRIES.inc(change.as_of_sequence - change.after_sequence)
-                        begun = []
+                    posting = listening.posting_of(change)
+                    if posting is not None:
+                        self._live.apply(posting)
+                        ENTRIES.inc(posting.sequence - posting.after)
                 if message.HasField("checkpoint"):
                     self._check(message.checkpoint)
         finally:

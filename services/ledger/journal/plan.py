@@ -24,7 +24,6 @@ from services.ledger.domain import (
     Posting,
     Sums,
     TotalsChange,
-    TotalsRow,
     Transfer,
     TransferName,
 )
@@ -36,7 +35,7 @@ from services.ledger.journal.routes import Move, RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
 from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
-from services.ledger.journal.totals import changes_of
+from services.ledger.journal.totals import changes_of, moved
 from services.runtime.errors import Fault, Reason
 
 Outcome = Posting | Fault
@@ -112,14 +111,13 @@ class Plan:
         if not self.entries:
             return None
         first, last = self.entries[0], self.entries[-1]
-        rows = [TotalsRow(cell, sums) for cell, sums in self.totals.items() if any(sums)]
         return TotalsChange(
             first.sequence - 1,
             last.sequence,
             first.previous_hash,
             last.hash,
             last.recorded_time,
-            rows,
+            moved(self.totals),
             self.watermarks,
         )
 

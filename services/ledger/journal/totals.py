@@ -221,4 +221,11 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
     return changes
 
 
+def moved(changes: Mapping[Cell, Sums]) -> Mapping[Cell, Sums]:
+    """Those that do not come out as nothing."""
+    if UNMOVED not in changes.values():  # as nearly always
+        return changes
+    return {cell: sums for cell, sums in changes.items() if sums != UNMOVED}
+
+
 UNMOVED = Sums(0, 0)

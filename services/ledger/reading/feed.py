@@ -8,16 +8,16 @@ else from the store.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from services.ledger.domain import Entry, TotalsChange, TotalsRow, Transfer
+from services.ledger.domain import Cell, Entry, Sums, TotalsChange, Transfer
 from services.ledger.journal.rules import watermarks_of
-from services.ledger.journal.totals import changes_of
+from services.ledger.journal.totals import changes_of, moved
 from services.ledger.reading.recent import Recent
 from services.ledger.store.reading import ReadingStore
 from services.runtime.clock import Clock
@@ -32,7 +32,7 @@ class Posted:
     """An entry, and what to add to the totals for it."""
 
     entry: Entry
-    changes: list[TotalsRow]
+    changes: Mapping[Cell, Sums]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,9 @@ class Feed:
         return _Page([_change(page.items)] if page.items else [], page.end, page.more)
 
 
-def changes_to_totals(transfers: Iterable[Transfer]) -> list[TotalsRow]:
+def changes_to_totals(transfers: Iterable[Transfer]) -> Mapping[Cell, Sums]:
     """What to add to the totals for an entry's transfers; cells that stay as they are left out."""
-    changes = changes_of(transfers)
-    return [TotalsRow(cell, sums) for cell, sums in changes.items() if any(sums)]
+    return moved(changes_of(transfers))
 
 
 def _change(entries: Sequence[Entry]) -> TotalsChange:

@@ -60,4 +60,4 @@ class Recent:
 
 
 def _weight(change: TotalsChange) -> int:
-    return 1 + len(change.rows)  # one that changes nothing takes room, too
+    return 1 + len(change.sums)  # one that changes nothing takes room, too

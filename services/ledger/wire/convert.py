@@ -23,10 +23,11 @@ from services.ledger.domain import (
     Balance,
     Cause,
     CauseKind,
+    Cell,
     Entry,
     EntryId,
     Purpose,
-    TotalsRow,
+    Sums,
     TotalState,
     Transfer,
 )
@@ -287,7 +288,7 @@ def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
     )
 
 
-def put_cells(add: Callable[[], pb.TotalCell], rows: Iterable[TotalsRow]) -> None:
+def put_cells(add: Callable[[], pb.TotalCell], rows: Iterable[tuple[Cell, Sums]]) -> None:
     """Writes cells of the totals, or changes of them, field by field as `put_balance`.
 
     add: adds a message where they belong. What is made elsewhere is copied when it is put there.

@@ -1,29 +1,75 @@
 """Changes of the totals, to the wire."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from watersmeet.ledger.v1 import feed_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 
-from services.ledger.domain import TotalsChange
+from services.ledger.domain import Cell, Sums, TotalsChange
 from services.ledger.reading.feed import Checkpoint
 from services.ledger.wire.convert import put_cells, stamp_of
+from services.runtime.errors import Fault, Reason
 
 CELLS_A_MESSAGE = 5_000
+NUMBERED_CELLS_MAX = 65_536
+"""About 20 MB for a reader who has as many."""
 
 
-def change_responses(changes: Iterable[TotalsChange]) -> Iterator[pb.StreamTotalsResponse]:
-    """As few messages as hold them, which are only read."""
-    parts: list[pb.StreamTotalsResponse] = []
-    cells = 0
-    for part in (part for change in changes for part in _parts(change)):
-        cells += len(part.changes[0].cells)
-        if parts and cells > CELLS_A_MESSAGE:
-            yield _joined(parts)
-            parts, cells = [], len(part.changes[0].cells)
-        parts.append(part)
-    yield _joined(parts)
+def numbered_cells_of(request: pb.StreamTotalsRequest) -> int:
+    """How many cells a reader keeps by number. Raises Fault(FIELD_INVALID)."""
+    if request.numbered_cells > NUMBERED_CELLS_MAX:
+        raise Fault(
+            Reason.FIELD_INVALID,
+            f"numbered_cells must be {NUMBERED_CELLS_MAX} or less",
+            field="numbered_cells",
+        )
+    return request.numbered_cells
+
+
+class Telling:
+    """What one reader is told of changes: a cell by its name the first time, then by its number."""
+
+    def __init__(self, numbered_cells: int) -> None:
+        """numbered_cells: how many the reader keeps; 0 if all are to be named each time."""
+        self._most = numbered_cells
+        self._numbers: dict[Cell, int] = {}
+
+    def responses(self, changes: Iterable[TotalsChange]) -> Iterator[pb.StreamTotalsResponse]:
+        """As few messages as hold them. To be sent in order, and each one."""
+        response = pb.StreamTotalsResponse()
+        cells = 0
+        for change in changes:
+            left = len(change.sums)
+            for page in _pages(change.sums):
+                cells += len(page)
+                if response.changes and cells > CELLS_A_MESSAGE:
+                    yield response
+                    response, cells = pb.StreamTotalsResponse(), len(page)
+                left -= len(page)
+                self._put(_add(response, change, is_continued=left > 0), page)
+        yield response
+
+    def _put(self, told: pb.TotalsChange, sums: Mapping[Cell, Sums]) -> None:
+        known = self._numbers
+        numbers = [number for number in map(known.get, sums) if number is not None]
+        if len(numbers) < len(sums):
+            named = {cell: added for cell, added in sums.items() if cell not in known}
+            sums = {cell: added for cell, added in sums.items() if cell in known}
+            put_cells(told.cells.add, named.items())
+            self._number(named)
+        told.numbers.extend(numbers)
+        told.micros.extend([micros for micros, _ in sums.values()])
+        told.counts.extend([tally for _, tally in sums.values()])
+
+    def _number(self, cells: Iterable[Cell]) -> None:
+        if not self._most:
+            return
+        numbers = self._numbers
+        for cell in cells:
+            if len(numbers) == self._most:
+                numbers.clear()
+            numbers[cell] = len(numbers)
 
 
 def checkpoint_message(checkpoint: Checkpoint) -> ledger_pb.Checkpoint:
@@ -33,33 +79,26 @@ def checkpoint_message(checkpoint: Checkpoint) -> ledger_pb.Checkpoint:
     )
 
 
-def _joined(parts: Sequence[pb.StreamTotalsResponse]) -> pb.StreamTotalsResponse:
-    if len(parts) == 1:
-        return parts[0]
-    joined = pb.StreamTotalsResponse()
-    for part in parts:
-        joined.MergeFrom(part)
-    return joined
+def _add(
+    response: pb.StreamTotalsResponse, change: TotalsChange, *, is_continued: bool
+) -> pb.TotalsChange:
+    """A change without what it adds."""
+    return response.changes.add(
+        after_sequence=change.after,
+        as_of_sequence=change.sequence,
+        after_hash=change.previous_hash,
+        as_of_hash=change.hash,
+        as_of_time=stamp_of(change.time),
+        watermarks={partner: stamp_of(until) for partner, until in change.watermarks.items()},
+        is_continued=is_continued,
+    )
 
 
-@lru_cache(maxsize=32)
-def _parts(change: TotalsChange) -> tuple[pb.StreamTotalsResponse, ...]:
-    """One change, in messages that are never changed. Readers who keep up share them."""
-    rows = change.rows
-    pages = [rows[at : at + CELLS_A_MESSAGE] for at in range(0, len(rows) or 1, CELLS_A_MESSAGE)]
-    watermarks = {partner: stamp_of(until) for partner, until in change.watermarks.items()}
-    parts = []
-    for number, page in enumerate(pages, start=1):
-        part = pb.StreamTotalsResponse()
-        told = part.changes.add(
-            after_sequence=change.after,
-            as_of_sequence=change.sequence,
-            after_hash=change.previous_hash,
-            as_of_hash=change.hash,
-            as_of_time=stamp_of(change.time),
-            watermarks=watermarks,
-            is_continued=number < len(pages),
-        )
-        put_cells(told.cells.add, page)
-        parts.append(part)
-    return tuple(parts)
+def _pages(sums: Mapping[Cell, Sums]) -> Iterator[Mapping[Cell, Sums]]:
+    """At least one, each of which a message can hold."""
+    if len(sums) <= CELLS_A_MESSAGE:
+        yield sums
+        return
+    rows = iter(sums.items())
+    while page := dict(islice(rows, CELLS_A_MESSAGE)):
+        yield page

@@ -173,7 +173,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
             async for item in news:
                 if isinstance(item, Posted):
                     posted = pb.PostedEntry(entry=convert.entry_message(item.entry))
-                    convert.put_cells(posted.changes.add, item.changes)
+                    convert.put_cells(posted.changes.add, item.changes.items())
                     yield pb.StreamEntriesResponse(posted=posted)
                 else:
                     yield pb.StreamEntriesResponse(checkpoint=checkpoint_message(item))

@@ -174,6 +174,13 @@ async def test_bad_calls(ledger: Any, connect: Connect) -> None:
             Reason.FIELD_INVALID,
             "after_sequence",
         ),
+        (
+            feed.StreamTotals(
+                feed_pb.StreamTotalsRequest(numbered_cells=65_537), timeout=TIMEOUT_S
+            ),
+            Reason.FIELD_INVALID,
+            "numbered_cells",
+        ),
     ]
     for call, reason, field in cases:
         fault = await fault_of(call)

@@ -261,6 +261,31 @@ async def test_totals_and_then_what_changed_them(intake: Any, connect: Connect) 
     ]
 
 
+async def test_a_follower_who_keeps_numbers_is_told_a_name_once(
+    intake: Any, connect: Connect
+) -> None:
+    follower: Any = feed_grpc.FeedServiceStub(connect("service", "gateway"))
+    request = feed_pb.StreamTotalsRequest(numbered_cells=10)
+    stream = follower.StreamTotals(request, timeout=TIMEOUT_S)
+
+    async def told() -> feed_pb.TotalsChange:
+        await intake.PostEntries(posting(draft()))
+        while not (news := await stream.read()).changes:
+            assert news.HasField("checkpoint")
+        (change,) = news.changes
+        return change
+
+    first, second = await told(), await told()
+    stream.cancel()
+    assert [(cell.amount, cell.count) for cell in first.cells] == [(money(), 1)]
+    assert list(first.numbers) == list(second.cells) == []
+    assert (list(second.numbers), list(second.micros), list(second.counts)) == (
+        [0],
+        [money().micros],
+        [1],
+    )
+
+
 async def test_totals_come_in_messages_of_five_thousand_cells(ledger: Any) -> None:
     for start in range(0, 5_001, 1_000):
         await ledger.PostEntries(

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from services.gateway.domain import Amount, AsOf, Cell, Posting, Purpose, Snapshot, TotalState
+from services.gateway.domain import (
+    Amount,
+    AsOf,
+    Cell,
+    Changes,
+    Posting,
+    Purpose,
+    Snapshot,
+    TotalState,
+)
 from services.gateway.query import Dimension, Filter, Query
 
 START = datetime(2026, 9, 5, tzinfo=UTC)
@@ -34,7 +43,7 @@ def feeds(draw: st.DrawFn) -> list[Posting]:
     for made in changes:
         last = after + draw(st.integers(1, 3))
         time = START + timedelta(seconds=last)
-        postings.append(Posting(after, last, time, made, draw(_watermarks)))
+        postings.append(Posting(after, last, time, Changes(made), draw(_watermarks)))
         after = last
     return postings
 
@@ -63,7 +72,7 @@ queries = st.builds(
 Sums = dict[tuple[object, ...], tuple[int, int]]
 
 
-def summed(changes: Iterable[Amount]) -> dict[Cell, tuple[int, int]]:
+def summed(changes: Iterable[tuple[Cell, int, int]]) -> dict[Cell, tuple[int, int]]:
     """What changes add up to, cell by cell; cells of nothing included."""
     sums: dict[Cell, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for cell, micros, gifts in changes:

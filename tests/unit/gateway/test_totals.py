@@ -12,6 +12,7 @@ from services.gateway import view as view_module
 from services.gateway.domain import (
     Amount,
     Cell,
+    Changes,
     FeedBroken,
     Posting,
     Purpose,
@@ -45,7 +46,7 @@ def sums(rows: Iterable[Row]) -> Sums:
 
 
 def posting(sequence: int, *changes: Amount) -> Posting:
-    return Posting(sequence - 1, sequence, START, changes, {})
+    return Posting(sequence - 1, sequence, START, Changes(changes), {})
 
 
 @given(feeds(), st.data())
@@ -126,7 +127,9 @@ def test_no_row_of_any_answer_adds_up_two_purposes(feed: list[Posting], query: Q
     rows = Totals(snapshot_of(feed)).view(query).rows()
     for purpose in Purpose:
         alone = [
-            entry._replace(changes=[c for c in entry.changes if c.cell.purpose is purpose])
+            entry._replace(
+                changes=Changes(Amount(*c) for c in entry.changes if c[0].purpose is purpose)
+            )
             for entry in feed
         ]
         assert sums(row for row in rows if row.purpose is purpose) == naive(alone, query)
@@ -148,7 +151,7 @@ def test_an_entry_that_does_not_follow_is_refused_and_changes_nothing(
     totals.apply(posting(1, Amount(cell(), 5, 1)))
     before = totals.view(Query()).rows()
     with pytest.raises(FeedBroken):
-        totals.apply(Posting(after, sequence, START, [Amount(cell(), 7, 1)], {}))
+        totals.apply(Posting(after, sequence, START, Changes([Amount(cell(), 7, 1)]), {}))
     assert totals.as_of.sequence == 1
     assert totals.view(Query()).rows() == before
 
@@ -161,8 +164,8 @@ def test_a_snapshot_that_names_a_cell_twice_is_refused() -> None:
 def test_watermarks_never_go_back() -> None:
     early, late = datetime(2026, 9, 5, tzinfo=UTC), datetime(2026, 9, 6, tzinfo=UTC)
     totals = Totals(Snapshot(NEVER._replace(watermarks={"weibo": early}), ()))
-    totals.apply(Posting(0, 1, START, (), {"alipay": late}))
-    totals.apply(Posting(1, 2, START, (), {"alipay": early}))
+    totals.apply(Posting(0, 1, START, Changes(), {"alipay": late}))
+    totals.apply(Posting(1, 2, START, Changes(), {"alipay": early}))
     assert totals.as_of.watermarks == {"weibo": early, "alipay": late}
 
 

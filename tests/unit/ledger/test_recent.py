@@ -5,19 +5,18 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import Cell, Purpose, Sums, TotalsChange, TotalsRow, TotalState
+from services.ledger.domain import Cell, Purpose, Sums, TotalsChange, TotalState
 from services.ledger.reading.recent import Recent
 
 NOW = datetime(2019, 9, 5, tzinfo=UTC)
-ROW = TotalsRow(
-    Cell("", "well", "alipay", NOW, TotalState.CLAIMED, "CNY", Purpose.CHARITY), Sums(1, 1)
-)
+CELL = Cell("", "well", "alipay", NOW, TotalState.CLAIMED, "CNY", Purpose.CHARITY)
 
 
 def change(after: int, entries: int, rows: int = 1, history: str = "") -> TotalsChange:
     """Of entries whose hashes say where they are, and in which history."""
     hashes = (f"{history}{sequence}".encode() for sequence in (after, after + entries))
-    return TotalsChange(after, after + entries, *hashes, NOW, [ROW] * rows, {})
+    sums = {CELL._replace(project=f"p{row}"): Sums(1, 1) for row in range(rows)}
+    return TotalsChange(after, after + entries, *hashes, NOW, sums, {})
 
 
 def spans(recent: Recent, after: int) -> list[tuple[int, int]]:
@@ -76,4 +75,4 @@ def test_it_is_bounded_and_has_no_gap(added: list[tuple[int, int, bool]], weight
         held = [] if begins is None else recent.after(begins)
         assert [one.after for one in held[1:]] == [one.sequence for one in held[:-1]]
         assert not held or held[-1].sequence == last
-        assert sum(1 + len(one.rows) for one in held) <= weight_max
+        assert sum(1 + len(one.sums) for one in held) <= weight_max

@@ -179,4 +179,4 @@ def test_transfers_of_one_cell_are_added_up_and_others_kept_apart() -> None:
 
 def test_the_feed_leaves_out_what_stays_as_it_is() -> None:
     changes = changes_to_totals((gift(20, tally=0), refund(20, tally=1)))
-    assert changes == [(cell(State.REFUNDED), Sums(20, 1))]
+    assert changes == {cell(State.REFUNDED): Sums(20, 1)}
