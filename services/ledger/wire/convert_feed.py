@@ -51,20 +51,25 @@ class Telling:
         yield response
 
     def _put(self, told: pb.TotalsChange, sums: Mapping[Cell, Sums]) -> None:
-        known = self._numbers
-        numbers = [number for number in map(known.get, sums) if number is not None]
-        if len(numbers) < len(sums):
-            named = {cell: added for cell, added in sums.items() if cell not in known}
-            sums = {cell: added for cell, added in sums.items() if cell in known}
-            put_cells(told.cells.add, named.items())
-            self._number(named)
+        numbers: list[int] = []
+        micros: list[int] = []
+        counts: list[int] = []
+        named: list[tuple[Cell, Sums]] = []
+        for row, number in zip(sums.items(), map(self._numbers.get, sums), strict=True):
+            if number is None:
+                named.append(row)
+            else:
+                numbers.append(number)
+                micros.append(row[1][0])
+                counts.append(row[1][1])
         told.numbers.extend(numbers)
-        told.micros.extend([micros for micros, _ in sums.values()])
-        told.counts.extend([tally for _, tally in sums.values()])
+        told.micros.extend(micros)
+        told.counts.extend(counts)
+        put_cells(told.cells.add, named)
+        if self._most:
+            self._number(cell for cell, _ in named)
 
     def _number(self, cells: Iterable[Cell]) -> None:
-        if not self._most:
-            return
         numbers = self._numbers
         for cell in cells:
             if len(numbers) == self._most:
