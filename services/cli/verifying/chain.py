@@ -1,16 +1,18 @@
 """The hashes of a stretch's entries made again, all at once."""
 
-from binascii import hexlify
+from binascii import unhexlify
 from hashlib import sha256
 
 import numpy as np
 
-from services.cli.verifying.columns import FRONT
 from services.cli.verifying.layout import HASH_LINE
+from services.cli.verifying.room import FRONT
 from services.cli.verifying.words import Places, rows_at
 
 _DIGEST = 32
 _HEXADECIMAL = 64
+_SMALL = np.uint8(0x20)
+"""A bit of digits and of small letters, and not of capital ones."""
 
 
 def made_hashes(
@@ -23,12 +25,12 @@ def made_hashes(
     Each text is hashed behind the hash that stands before it, put there as bytes in the place of
     its last digits, so that nothing is copied; if all are right, it is the chain that they make.
     """
-    digits = rows_at(room, ends + (FRONT + len(HASH_LINE)), _HEXADECIMAL).tobytes()
+    digits = rows_at(room, ends + (FRONT + len(HASH_LINE)), _HEXADECIMAL)
     try:
-        stored = bytes.fromhex(digits.decode())
+        stored = unhexlify(digits.tobytes())
     except ValueError:
         return None
-    if len(stored) != _DIGEST * len(begins):
+    if not (digits & _SMALL).all():
         return None
     before = np.ndarray(len(room) - _DIGEST, f"V{_DIGEST}", room, strides=(1,))
     before[begins + (FRONT - _DIGEST)] = np.frombuffer(
@@ -37,4 +39,4 @@ def made_hashes(
     view = memoryview(room)
     bounds = zip((begins + (FRONT - _DIGEST)).tolist(), (ends + FRONT).tolist(), strict=True)
     made = [sha256(view[begin:end]).digest() for begin, end in bounds]
-    return made if hexlify(b"".join(made)) == digits else None
+    return made if b"".join(made) == stored else None

@@ -1,10 +1,8 @@
 """Text of a fixed shape at many places, held to what may stand at each of its bytes."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-from services.cli.verifying.words import Bytes, Numbers, Places, rows_at, words_at
+from services.cli.verifying.words import Bytes, Numbers, Places, rows_at
 
 DIGITS_MAX = 18
 _WORD = 8
@@ -20,16 +18,22 @@ UUID = tuple(b"-".join([digit * n for n in (8, 4, 4, 4, 12)]) for digit in (b"0"
 """An identifier, but for what hexadecimal asks of each digit."""
 
 
-class Form(NamedTuple):
+class Form:
     """The lowest byte that may stand at each place, and how much more the highest is."""
 
-    low: Bytes
-    span: Bytes
+    def __init__(self, low: Bytes, span: Bytes) -> None:
+        # One row of them; as many as are looked at, in time: numpy is slow to repeat short rows.
+        self._low, self._span = low.reshape(1, -1), span.reshape(1, -1)
+        self.width = len(low)
 
     def at(self, padded: bytes | bytearray, begins: Places) -> Bytes | None:
         """The text at these places, a row each; None if one is not in this form."""
-        rows = rows_at(padded, begins, len(self.low))
-        return rows if bool((rows - self.low <= self.span).all()) else None
+        count = len(begins)
+        if count > len(self._low):
+            self._low = np.tile(self._low[:1], (count, 1))
+            self._span = np.tile(self._span[:1], (count, 1))
+        rows = rows_at(padded, begins, self.width)
+        return rows if bool((rows - self._low[:count] <= self._span[:count]).all()) else None
 
 
 def form(*parts: bytes | tuple[bytes, ...]) -> Form:
@@ -44,14 +48,17 @@ def are_hexadecimal(rows: Bytes) -> bool:
     return not (rows - np.uint8(ord("9") + 1) < np.uint8(ord("a") - ord("9") - 1)).any()
 
 
+def changes(rows: Bytes) -> Places:
+    """The first row, and those that are not what the one before them is."""
+    width = rows.shape[1]
+    flat = np.ascontiguousarray(rows).reshape(-1)
+    changed = np.flatnonzero(flat[width:] != flat[:-width]) // width + 1
+    return np.concatenate(([0], changed[:1], changed[1:][changed[1:] != changed[:-1]]))
+
+
 def different(rows: Bytes) -> set[bytes]:
-    """The different rows, of eight to sixteen bytes: few, which stand together."""
-    changed = np.zeros(len(rows) - 1, dtype=bool)
-    for at in (0, rows.shape[1] - _WORD):
-        words = np.ascontiguousarray(rows[:, at : at + _WORD]).view(np.uint64)[:, 0]
-        changed |= words[1:] != words[:-1]
-    changes = np.flatnonzero(changed) + 1
-    return {rows[0].tobytes(), *(rows[at].tobytes() for at in changes.tolist())}
+    """The different rows: few, which stand together."""
+    return {rows[at].tobytes() for at in changes(rows).tolist()}
 
 
 _ZEROS = np.uint64(0x3030_3030_3030_3030)
@@ -78,9 +85,12 @@ def numbers_at(padded: bytes | bytearray, begins: Places, ends: Places) -> Numbe
     if lengths.min() < 1 or longest > DIGITS_MAX:
         return None
     numbers = np.zeros(len(begins), dtype=np.uint64)
+    words = -(-longest // _WORD)
+    rows = rows_at(padded, ends - words * _WORD, words * _WORD).view("<u8")
     for behind in range(0, longest, _WORD):
-        digits = words_at(padded, ends - (behind + _WORD)) ^ _ZEROS
-        digits &= _LAST[np.clip(lengths - behind, 0, _WORD)]
+        words -= 1
+        digits = rows[:, words] ^ _ZEROS
+        digits &= _LAST.take(lengths - behind, mode="clip")
         if ((digits + _OVER_NINE | digits) & _TOP_BITS).any():
             return None
         for multiplier, shift, mask in _STEPS:
@@ -88,5 +98,5 @@ def numbers_at(padded: bytes | bytearray, begins: Places, ends: Places) -> Numbe
             digits >>= shift
             digits &= mask
         numbers += digits * np.uint64(10**behind)
-    firsts = rows_at(padded, begins, 1)[:, 0]
+    firsts = np.frombuffer(padded, dtype=np.uint8)[begins]
     return None if bool(((firsts == ord("0")) & (lengths > 1)).any()) else numbers

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from services.cli.verifying.beancount import transaction
 from services.cli.verifying.chain import made_hashes
-from services.cli.verifying.columns import FRONT, Unusual, read_columns, room_for
+from services.cli.verifying.columns import Reader, Unusual
 from services.cli.verifying.layout import END, ENTRIES, HASH_LINE, MARK_BYTES
 from services.cli.verifying.merkle import Subtree, leaves_of, subtrees_of
 from services.cli.verifying.moved import Moved, moved_of
+from services.cli.verifying.room import FRONT, PAD, room_for
 from services.cli.verifying.text import Misread, Read, read
-from services.cli.verifying.words import PAD
 
 _FINDINGS_MAX = 20
 _HASH_BYTES = 64  # in hexadecimal
@@ -95,7 +95,7 @@ def _check_quickly(known: Known, file: FileIO, stretch: Stretch) -> Checked | No
     previous = _stored_at_end(file.read(stretch.begin - before))
     file.readinto(memoryview(room)[FRONT:-PAD])
     try:
-        columns = read_columns(room, known.held)
+        columns = _reader_of(known).read(room)
     except Unusual:
         return None
     hashes = made_hashes(room, columns.begins, columns.ends, previous)
@@ -112,6 +112,17 @@ def _check_quickly(known: Known, file: FileIO, stretch: Stretch) -> Checked | No
         subtrees=_subtrees(leaves_of(hashes), columns.first - 1, known.cuts),
         moved=columns.moved,
     )
+
+
+_readers: dict[int, tuple[Known, Reader]] = {}
+
+
+def _reader_of(known: Known) -> Reader:
+    """This process's, which remembers words from one stretch to the next."""
+    if id(known) not in _readers:
+        _readers.clear()
+        _readers[id(known)] = (known, Reader(known.held))
+    return _readers[id(known)][1]
 
 
 def _subtrees(leaves: list[bytes], begin: int, cuts: Sequence[int]) -> list[list[Subtree]]:

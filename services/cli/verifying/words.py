@@ -1,27 +1,22 @@
-"""Which words stand at many places of a text: the different ones, and which one each place has.
-
-By hashing in columns: the words are read as numbers of eight bytes, and a table, in which the last
-place with a hash stands for all with it, finds each its like. Likeness is always compared, never
-trusted to the hash; what only shares its slot with another word goes a further round.
-"""
+"""Which words stand at many places of a text, in columns: read as numbers of eight bytes each."""
 
 import numpy as np
 import numpy.typing as npt
 
+from services.cli.verifying.room import PAD
+
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.uint64]
-Found = tuple[list[bytes], Places]
-
-PAD = 256
-"""How many bytes must stand behind the text that words are sought in; longer words take longer."""
 
 _WORD = 8
-_ROUNDS = 8
-_TABLE_BITS = 15
-_ODD = tuple(np.uint64(odd) for odd in (0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F))
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_WORD + 1)], dtype="<u8")
 """What is left of eight bytes of which so many are a word's."""
+
+# Sums of products by odd numbers: columns of zeros, behind a shorter word's end, add nothing.
+_ODD = [np.uint64(pow(0x9E37_79B9_7F4A_7C15, n, 1 << 64)) for n in range(1, PAD // _WORD + 1)]
+_LAST_ODD = np.uint64(0xC2B2_AE3D_27D4_EB4F)
+_HALF = np.uint64(32)
 
 
 def rows_at(padded: bytes | bytearray, begins: Places, width: int) -> Bytes:
@@ -37,63 +32,26 @@ def words_at(padded: bytes | bytearray, begins: Places) -> Numbers:
     return numbers
 
 
-def coded(padded: bytes | bytearray, begins: Places, ends: Places) -> Found:
-    """The different words, none empty, and for each place its word's index.
-
-    padded: the text and PAD bytes. Raises ValueError for words that are longer than those, and if,
-    which chance does not bring about, words keep sharing slots.
+def columns_at(padded: bytes | bytearray, begins: Places, lengths: Places) -> list[Numbers]:
+    """The words of these lengths, the first eight bytes of each, the next eight, and so on, with
+    zeros behind its end. Raises ValueError for words that are empty, or longer than PAD allows.
     """
-    lengths = ends - begins
     longest, shortest = int(lengths.max()), int(lengths.min())
-    if longest > PAD - _WORD:
-        raise ValueError("a word is too long")
-    columns = [lengths.view(np.uint64)] if longest != shortest else []
-    for at in range(0, longest, _WORD):
-        places = begins + at
-        if at + _WORD > shortest:
-            # The last eight bytes where fewer are left: what is read twice does no harm.
-            np.minimum(places, ends - _WORD, out=places)
-        if shortest < _WORD:
-            np.maximum(places, begins, out=places)
-        columns.append(words_at(padded, places))
-    if shortest < _WORD:
-        masks = _MASKS[np.minimum(lengths, _WORD)]
-        for column in columns[-((longest + _WORD - 1) // _WORD) :]:
-            column &= masks
+    if shortest < 1 or longest > PAD - _WORD:
+        raise ValueError("a word is empty or too long")
+    count = -(-longest // _WORD)
+    rows = rows_at(padded, begins, count * _WORD).view("<u8")
+    columns = list(np.ascontiguousarray(rows.T))
+    for number in range(shortest // _WORD, count):
+        columns[number] &= _MASKS.take(lengths - number * _WORD, mode="clip")
+    return columns
+
+
+def hashes_of(columns: list[Numbers]) -> Numbers:
+    """A number for each word, which depends on all of its bytes, the upper bits above all."""
     hashes = columns[0] * _ODD[0]
-    for column in columns[1:]:
-        hashes += column
-        hashes *= _ODD[0]
-    hashes ^= hashes >> np.uint64(29)
-    hashes *= _ODD[1]
-    likes = _likes(columns, hashes)
-    firsts = np.flatnonzero(likes == np.arange(len(likes)))
-    numbers = np.empty(len(likes), dtype=np.intp)
-    numbers[firsts] = np.arange(len(firsts))
-    bounds = zip(begins[firsts].tolist(), ends[firsts].tolist(), strict=True)
-    view = memoryview(padded)
-    return [view[begin:end].tobytes() for begin, end in bounds], numbers[likes]
-
-
-def _likes(columns: list[Numbers], hashes: Numbers) -> Places:
-    """For each place one that holds the same word; the same one for all of them."""
-    rest: Places = np.arange(len(hashes))
-    likes = np.empty_like(rest)
-    table = np.empty(1 << _TABLE_BITS, dtype=np.intp)
-    own = columns
-    for _ in range(_ROUNDS):
-        slots = (hashes >> np.uint64(64 - _TABLE_BITS)).view(np.intp)
-        table[slots] = rest
-        found = table[slots]
-        likes[rest] = found
-        same = np.ones(len(rest), dtype=bool)
-        for mine, column in zip(own, columns, strict=True):
-            same &= mine == column[found]
-        apart = np.flatnonzero(~same)
-        if not len(apart):
-            return likes
-        rest = rest[apart]
-        own = [column[rest] for column in columns]
-        hashes = hashes[apart] * _ODD[1]
-        hashes ^= hashes >> np.uint64(31)
-    raise ValueError("too many words share their slots")
+    for column, odd in zip(columns[1:], _ODD[1:], strict=False):
+        hashes += column * odd
+    hashes ^= hashes >> _HALF
+    hashes *= _LAST_ODD
+    return hashes

@@ -5,11 +5,11 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.verifying.columns import FRONT, Unusual, read_columns, room_for
+from services.cli.verifying.columns import Reader, Unusual
 from services.cli.verifying.layout import END, MARK_BYTES
 from services.cli.verifying.moved import totals
+from services.cli.verifying.room import FRONT, PAD, room_for
 from services.cli.verifying.text import read
-from services.cli.verifying.words import PAD
 from tests.unit.ledger.drafts import draft, gift, refund, suspended
 from tests.unit.verifying.archives import parts_of, sample
 
@@ -41,6 +41,10 @@ HELD = {
 }
 
 
+READER = Reader(HELD)
+"""One for all tests, as a process has one for all stretches: what it saw must not change it."""
+
+
 class Said(NamedTuple):
     """What of an entry's columns both ways say."""
 
@@ -57,7 +61,7 @@ def quick(data: bytes) -> Said:
     """Raises Unusual."""
     room = room_for(len(data))
     room[FRONT:-PAD] = data
-    begins, ends, *others, moved = read_columns(room, HELD)
+    begins, ends, *others, moved = READER.read(room)
     texts = [data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
     return Said(texts, *others, totals([moved], len(HELD)))
 
