@@ -5,19 +5,16 @@ commands takes longer to begin than a hundred thousand entries take to check.
 """
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.cli.verifying.sharing import Beside
 from services.cli.verifying.sums import sums_of
-from services.runtime.supervisor.errors import MeshError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,33 +30,40 @@ def verify(words: Sequence[str]) -> int:
     """
     told = _parser().parse_args(words)
     # Begun before anything else is read or imported: another processor would be idle until then.
-    sums = Beside(partial(sums_of, told.archive))
-    # Threads, which numpy would begin for what is not done here, keep a process from being copied.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from services.cli.verifying.notes import NotValid
-    from services.cli.verifying.verification import verify as verify_archive
-
-    with _progress() as progress:
-        try:
-            report = verify_archive(
-                told.archive,
-                given_keys=told.key,
-                kept_notes=[file.read_text(encoding="utf-8") for file in told.checkpoint],
-                books=told.books,
-                progress=progress,
-                sums=sums.result,
-            )
-        except (NotValid, UnicodeDecodeError) as error:
-            raise MeshError(f"a given key or checkpoint is not valid: {error}") from error
-        except OSError as error:
-            raise MeshError(f"{told.archive} cannot be verified: {error}") from error
+    with Beside(partial(sums_of, told.archive)) as sums:
+        report = _verified(told, sums.result)
     if told.json:
+        import json
+
         print(json.dumps(_json(report), ensure_ascii=False, indent=2))
     else:
         from services.cli.console import make_console
 
         _show(make_console(), report)
     return 0 if report.ok else 1
+
+
+def _verified(told: argparse.Namespace, sums: Callable[[], Mapping[str, str]]) -> "Report":
+    # Threads, which numpy would begin for what is not done here, keep a process from being copied.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from services.cli.verifying.notes import NotValid
+    from services.cli.verifying.verification import verify as verify_archive
+    from services.runtime.supervisor.errors import MeshError
+
+    with _progress() as progress:
+        try:
+            return verify_archive(
+                told.archive,
+                given_keys=told.key,
+                kept_notes=[file.read_text(encoding="utf-8") for file in told.checkpoint],
+                books=told.books,
+                progress=progress,
+                sums=sums,
+            )
+        except (NotValid, UnicodeDecodeError) as error:
+            raise MeshError(f"a given key or checkpoint is not valid: {error}") from error
+        except OSError as error:
+            raise MeshError(f"{told.archive} cannot be verified: {error}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,7 +140,7 @@ def _json(report: "Report") -> dict[str, Any]:
         "keys_are_given": report.keys_are_given,
         "kept_checkpoints": report.kept,
         "head_hash": report.head_hash,
-        "findings": [asdict(finding) for finding in report.findings],
+        "findings": [finding._asdict() for finding in report.findings],
         "more_findings": report.more,
     }
 

@@ -34,7 +34,8 @@ from services.cli.verifying.layout import (
     SUMMED,
     SUMS,
 )
-from services.cli.verifying.sums import sum_of, sums_text
+from services.cli.verifying.sums import sum_of
+from services.cli.verifying.sums_file import sums_text
 from services.cli.verifying.text import read
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.errors import MeshError

@@ -1,19 +1,21 @@
 """Work that several processes share: whoever is done takes the next job."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkContext, SpawnContext
-from multiprocessing.sharedctypes import Synchronized
-from pathlib import Path
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, NoReturn
 
 Job = Callable[[], Any]
 Progress = Callable[[int, int], None]
 """Called with how many jobs of how many are begun."""
 
-_THREADS = Path("/proc/self/task")
+LOST = "a process that shared the work ended before it; verify again"
+
+_THREADS = "/proc/self/task"
+_NUMBER_BYTES = 8
+_NUMBERS_MAX = 8_192
+"""As many as a pipe holds before anybody reads."""
 
 
 def is_alone() -> bool:
@@ -22,21 +24,28 @@ def is_alone() -> bool:
     Only then a copy of it may begin, which has all in memory at once: the copy of a lock that
     another thread holds would never be opened.
     """
-    return _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
+    return os.path.isdir(_THREADS) and len(os.listdir(_THREADS)) == 1
 
 
 class Beside:
-    """A job that another process does meanwhile, where a copy of this one may; or else this one,
-    when it is asked for the result.
+    """A job that a copy of this process does meanwhile, where one may begin; or else this process,
+    when it is asked for the result. To be entered: at the end the copy ends, done or not.
     """
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._other = _Other(get_context("fork"), _send, job) if is_alone() else None
+        self._copy = _Copy(job) if is_alone() else None
+
+    def __enter__(self) -> "Beside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._copy:
+            self._copy.end()
 
     def result(self) -> Any:
-        """What the job returns. Raises ChildProcessError if the process ended before."""
-        return self._other.result() if self._other else self._job()
+        """What the job returns. Raises ChildProcessError if the copy ended before."""
+        return self._copy.result() if self._copy else self._job()
 
 
 def share(jobs: Sequence[Job], progress: Progress) -> list[Any]:
@@ -45,56 +54,96 @@ def share(jobs: Sequence[Job], progress: Progress) -> list[Any]:
     This process takes its part and is not idle. Raises ChildProcessError if another one of them
     ends before its work does, and what a job raises here.
     """
-    context = get_context("fork") if is_alone() else get_context("spawn")
-    next_job = context.Value("q", 0)
-    processes = min(os.cpu_count() or 1, len(jobs))
-    others = [_Other(context, _take_part, jobs, next_job) for _ in range(processes - 1)]
-    done: dict[int, Any] = {}
-    for number in _taken(next_job, len(jobs)):
-        progress(number, len(jobs))
-        done[number] = jobs[number]()
-    for other in others:
-        done |= other.result()
+    if not is_alone():
+        from services.cli.verifying.spawning import share_with_new
+
+        return share_with_new(jobs, progress)
+    with ExitStack() as ending:
+        reading = _numbers(len(jobs))
+        ending.callback(os.close, reading)
+        others = [
+            _Copy(lambda: {number: jobs[number]() for number in _taken(reading, len(jobs))})
+            for _ in range(min(os.cpu_count() or 1, len(jobs)) - 1)
+        ]
+        for other in others:
+            ending.callback(other.end)
+        done: dict[int, Any] = {}
+        for number in _taken(reading, len(jobs)):
+            progress(number, len(jobs))
+            done[number] = jobs[number]()
+        for other in others:
+            done |= other.result()
     return [done[number] for number in range(len(jobs))]
 
 
-class _Other:
-    """Another process, which sends its result when it is done."""
+def _numbers(count: int) -> int:
+    """A pipe that holds the numbers of the jobs; of very many, of each group's first one.
 
-    def __init__(
-        self, context: ForkContext | SpawnContext, target: Callable[..., None], *args: object
-    ) -> None:
-        self._result, sending = context.Pipe(duplex=False)
-        # A daemon ends with this process, however that ends.
-        self._process = context.Process(target=target, args=(sending, *args), daemon=True)
-        self._process.start()
-        sending.close()
+    Who reads one has it for himself, and nobody waits for one who ended in between.
+    """
+    reading, writing = os.pipe()
+    with open(writing, "wb") as numbers:
+        for number in range(0, count, _group(count)):
+            numbers.write(number.to_bytes(_NUMBER_BYTES, "little"))
+    return reading
+
+
+def _group(count: int) -> int:
+    return max(1, -(-count // _NUMBERS_MAX))
+
+
+def _taken(reading: int, count: int) -> Iterator[int]:
+    """The jobs that this process takes."""
+    while number := os.read(reading, _NUMBER_BYTES):
+        begin = int.from_bytes(number, "little")
+        yield from range(begin, min(begin + _group(count), count))
+
+
+class _Copy:
+    """A copy of this process, which sends what a job returns when it is done."""
+
+    def __init__(self, job: Job) -> None:
+        reading, writing = os.pipe()
+        self._process = os.fork()
+        if not self._process:
+            _do(job, writing)
+        os.close(writing)
+        self._results = open(reading, "rb")  # noqa: SIM115  closed in _close()
 
     def result(self) -> Any:
+        """Waits for it. Raises ChildProcessError."""
+        import pickle
+
         try:
-            return self._result.recv()
-        except EOFError:
-            raise ChildProcessError(
-                "a process that shared the work ended before it; verify again"
-            ) from None
+            return pickle.load(self._results)  # noqa: S301  our own
+        except (EOFError, pickle.UnpicklingError):
+            raise ChildProcessError(LOST) from None
         finally:
-            self._process.join()
+            self._close()
+
+    def end(self) -> None:
+        """Ends it, if it has not yet."""
+        if not self._results.closed:
+            os.kill(self._process, signal.SIGKILL)
+            self._close()
+
+    def _close(self) -> None:
+        self._results.close()
+        os.waitpid(self._process, 0)
 
 
-def _send(results: Connection, job: Job) -> None:
-    results.send(job())
+def _do(job: Job, writing: int) -> NoReturn:
+    """What a copy does, and nothing else: what it has of its original is the original's to end."""
+    import pickle
 
+    status = 1
+    try:
+        with open(writing, "wb") as results:
+            pickle.dump(job(), results, pickle.HIGHEST_PROTOCOL)
+        status = 0
+    except BaseException:  # noqa: BLE001  nobody else tells it
+        import traceback
 
-def _take_part(results: Connection, jobs: Sequence[Job], next_job: "Synchronized[int]") -> None:
-    results.send({number: jobs[number]() for number in _taken(next_job, len(jobs))})
-
-
-def _taken(next_job: "Synchronized[int]", count: int) -> Iterator[int]:
-    """The jobs that this process takes."""
-    while True:
-        with next_job.get_lock():
-            number = next_job.value
-            next_job.value += 1
-        if number >= count:
-            return
-        yield number
+        traceback.print_exc()
+    finally:
+        os._exit(status)

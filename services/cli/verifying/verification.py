@@ -27,7 +27,8 @@ from services.cli.verifying.notes import Head, Keys, NotValid, check_note, parse
 from services.cli.verifying.report import Finding, Report
 from services.cli.verifying.segment import Checked, Known, Stretch, check_stretch, stretches_of
 from services.cli.verifying.sharing import Progress, share
-from services.cli.verifying.sums import missing_files, sums_of, wrong_sums
+from services.cli.verifying.sums import sums_of
+from services.cli.verifying.sums_file import missing_files, wrong_sums
 
 _STRETCH_BYTES = 4 * 1024 * 1024
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
-from services.cli.verifying import sharing
+from services.cli.verifying import sharing, spawning
 from services.cli.verifying.sharing import Beside, share
+from services.cli.verifying.spawning import share_with_new
 
 
 def both(number: int) -> tuple[int, int]:
@@ -27,33 +28,112 @@ def test_results_are_in_the_order_of_the_jobs(
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: processors)
     told: list[tuple[int, int]] = []
-    results = share([partial(both, n) for n in range(7)], lambda *of: told.append(of))
+    results = share_with_new([partial(both, n) for n in range(7)], lambda *of: told.append(of))
     assert [number for number, _ in results] == list(range(7))
     assert len({process for _, process in results}) <= processors
     # Told are those that begin here; the others may have taken all before.
     assert all(begun < of == 7 for begun, of in told)
     assert len(told) == 7 or processors > 1
-    assert share([], lambda *of: None) == []
+    assert share_with_new([], lambda *of: None) == []
 
 
-def test_a_process_that_ends_early_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_process_that_ends_early_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr(sharing, "_taken", lambda _next, count: range(count))  # both take all
+    monkeypatch.setattr(spawning, "_taken", lambda _next, count: range(count))  # both take all
     with pytest.raises(ChildProcessError, match="verify again"):
-        share([partial(end_this_process, os.getpid())] * 2, lambda *of: None)
+        share_with_new([partial(end_this_process, os.getpid())] * 2, lambda *of: None)
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_a_job_beside_is_done_wherever_it_can_be(alone: bool) -> None:
-    assert Beside(partial(both, 3)).result()[0] == 3
-    code = (
-        "import os, sys, threading\n"
-        "from services.cli.verifying.sharing import Beside, is_alone, share\n"
-        "if len(sys.argv) > 1:\n"
-        "    threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        "print(is_alone(), Beside(os.getpid).result() == os.getpid())\n"
-        "print(share([int] * 5, lambda *of: None))\n"
+def test_who_is_not_alone_shares_with_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "is_alone", lambda: False)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with Beside(partial(both, 3)) as beside:
+        assert beside.result() == (3, os.getpid())
+    assert share([partial(both, n) for n in range(2)], lambda *of: None) == [
+        (0, os.getpid()),
+        (1, os.getpid()),
+    ]
+
+
+def alone(code: str) -> str:
+    """What a process prints that has one thread, and processors for three."""
+    begin = (
+        "import os, signal, sys, time\n"
+        "from services.cli.verifying import sharing\n"
+        "from services.cli.verifying.sharing import Beside, share\n"
+        "assert sharing.is_alone()\n"
+        "os.cpu_count = lambda: 3\n"
     )
-    command = [sys.executable, "-c", code, *([] if alone else ["thread"])]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed == f"{alone} {not alone}\n[0, 0, 0, 0, 0]\n"
+    command = [sys.executable, "-c", begin + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+def test_copies_do_jobs_that_cannot_be_sent() -> None:
+    code = (
+        "jobs = [lambda n=n: (n, os.getpid()) for n in range(40)]\n"
+        "told = []\n"
+        "done = share(jobs, lambda *of: told.append(of))\n"
+        "assert [n for n, _ in done] == list(range(40))\n"
+        "assert [begun for begun, _ in told] == [n for n, who in done if who == os.getpid()]\n"
+        "sharing._NUMBERS_MAX = 7\n"
+        "assert [n for n, _ in share(jobs, lambda *of: None)] == list(range(40))\n"
+        "assert share([], lambda *of: None) == []\n"
+        "with Beside(os.getpid) as beside:\n"
+        "    assert beside.result() != os.getpid()\n"
+        "print(len(os.listdir('/proc/self/fd')))\n"
+    )
+    assert alone(code) == "4\n"
+
+
+def test_a_copy_that_ends_early_is_told() -> None:
+    code = (
+        "me = os.getpid()\n"
+        "def end():\n"
+        "    if os.getpid() == me:\n"
+        "        time.sleep(0.01)\n"
+        "    else:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "for work in (lambda: share([end] * 100, lambda *of: None), Beside(end).result):\n"
+        "    try:\n"
+        "        work()\n"
+        "    except ChildProcessError as error:\n"
+        "        print(error)\n"
+    )
+    assert alone(code) == f"{sharing.LOST}\n" * 2
+
+
+def test_what_a_job_raises_in_a_copy_is_told_and_does_not_go_on_there() -> None:
+    code = (
+        "def fail():\n"
+        "    raise ValueError('of the job')\n"
+        "try:\n"
+        "    with Beside(fail) as beside:\n"
+        "        beside.result()\n"
+        "except ChildProcessError as error:\n"
+        "    print(error, flush=True)\n"
+    )
+    told = alone(code)
+    assert told.startswith(f"{sharing.LOST}\n")
+    assert told.endswith("ValueError: of the job\n")
+
+
+def test_no_copy_outlives_who_asked_for_it() -> None:
+    code = (
+        "with Beside(lambda: time.sleep(60)) as beside:\n"
+        "    copy = beside._copy._process\n"
+        "try:\n"
+        "    os.kill(copy, 0)\n"
+        "except ProcessLookupError:\n"
+        "    print('gone')\n"
+        "me = os.getpid()\n"
+        "def fail():\n"
+        "    if os.getpid() == me:\n"
+        "        raise ValueError('here')\n"
+        "    time.sleep(60)\n"
+        "try:\n"
+        "    share([fail] * 9, lambda *of: None)\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    assert alone(code) == "gone\nhere\n"

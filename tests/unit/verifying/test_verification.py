@@ -23,7 +23,8 @@ from services.cli.verifying.layout import (
     SUMS,
 )
 from services.cli.verifying.report import Report
-from services.cli.verifying.sums import sum_of, sums_text
+from services.cli.verifying.sums import sum_of
+from services.cli.verifying.sums_file import sums_text
 from services.cli.verifying.verification import verify
 from tests.unit.verifying.archives import NEXT, SIGNER, parts_of, sample, write_sample
 
