@@ -149,6 +149,7 @@ async def compose(
                 group_transfers=settings.group_transfers,
                 retry_s=settings.retry_s,
                 value_ahead=timedelta(days=settings.value_ahead_days),
+                uncounted_transfers=settings.uncounted_transfers,
             ),
             committed=committed,
         )

@@ -290,6 +290,15 @@ class Head(NamedTuple):
     recorded_time: datetime | None
 
 
+class Uncounted(NamedTuple):
+    """The entries behind one sequence up to another, whose changes are not yet in the totals'
+    tables; none where both are the same.
+    """
+
+    after: int
+    through: int
+
+
 class Posting(NamedTuple):
     """Where an entry stands in the books. replayed: it was posted before this call."""
 

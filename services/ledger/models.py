@@ -237,6 +237,9 @@ head = Table(
     Column("periods_sequence", BigInteger, nullable=False, server_default="0"),
     # Somebody was told how the books stood then: nothing is recorded as of that or before.
     Column("asked_time", _TIME),
+    # The totals do not count the entries behind the one, up to the other, yet (journal/tally.py).
+    Column("uncounted_after", BigInteger, nullable=False, server_default="0"),
+    Column("uncounted_through", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="one_row"),
 )
 

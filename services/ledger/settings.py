@@ -20,6 +20,9 @@ class Settings(ServerSettings, DatabaseSettings):
     # Transfers that one transaction takes, unless one call alone has more. While the database works
     # on one group the next calls are made ready, so a group is no larger than it has to be.
     group_transfers: int = Field(default=4_000, gt=0)
+    # Transfers whose changes the totals' tables may lack, before all are added to them at once. A
+    # reading of the totals adds up so many by itself; 0 leaves none.
+    uncounted_transfers: int = Field(default=100_000, ge=0)
     # How long posting tries again while the database is away. Shorter than call_timeout_s.
     retry_s: float = Field(default=10.0, gt=0)
     # How many days ahead of the clock an entry may count that is not of intake's. Room for bank

@@ -26,6 +26,7 @@ from services.ledger.domain import (
     TotalsChange,
     Transfer,
     TransferName,
+    Uncounted,
 )
 from services.ledger.journal import seal
 from services.ledger.journal.decisions import DECISIONS, AccountDecision, account_decision_of
@@ -86,9 +87,10 @@ class Plan:
     before: how the accounts stood that are opened. entries: the new ones; moves: of each, its plain
     movements (see Prepared); transfers: how many all of them have. turnovers: of every account that
     they use, opened or not, as they will be; stepped: those of them on which holds may be other
-    than before. decisions: what they decide on accounts, in order. totals: what to add. watermarks:
-    what they state; the later time wins. next_expiry: no open hold is over before. periods: their
-    states behind the entries. late: what came late.
+    than before. decisions: what they decide on accounts, in order. totals: what they change;
+    counted: what is added to the tables, for entries before, too; uncounted: the entries that are
+    left (tally.py). watermarks: what they state; the later time wins. next_expiry: no open hold is
+    over before. periods: their states behind the entries. late: what came late.
     """
 
     head: Head
@@ -103,6 +105,8 @@ class Plan:
     stepped: set[AccountName] = field(default_factory=set)
     decisions: list[AccountDecision] = field(default_factory=list)
     totals: dict[Cell, Sums] = field(default_factory=dict)
+    counted: Mapping[Cell, Sums] = field(default_factory=dict)
+    uncounted: Uncounted | None = None
     watermarks: dict[str, datetime] = field(default_factory=dict)
     late: list[Late] = field(default_factory=list)
 

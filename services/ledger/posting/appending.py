@@ -10,6 +10,7 @@ from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Books, Plan, plan_group, recorded_time
 from services.ledger.journal.standing import names_of
+from services.ledger.journal.tally import Tally
 from services.ledger.posting.leadership import standing_by
 from services.ledger.posting.memory import Memory
 from services.ledger.store.posting import (
@@ -29,13 +30,17 @@ _MOMENT = timedelta(microseconds=1)
 class Appending:
     """Appends groups. For one at a time.
 
-    ahead: how far ahead of the clock an entry may count, but for what intake counted.
+    ahead: how far ahead of the clock an entry may count, but for what intake counted. uncounted:
+    how many transfers the totals' tables may lack.
     """
 
-    def __init__(self, store: PostingStore, clock: Clock, ahead: timedelta) -> None:
+    def __init__(
+        self, store: PostingStore, clock: Clock, *, ahead: timedelta, uncounted: int
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ahead = ahead
+        self._uncounted_max = uncounted
         self._memory = Memory()
 
     async def append(self, term: int, group: Group, unsure: set[bytes]) -> Plan:
@@ -56,11 +61,13 @@ class Appending:
         """
         now = self._clock()
         books = self._memory.books(group, now)
-        if books is None:
+        tally = None if books is None else self._memory.tally(books.head)
+        if books is None or tally is None:
             return None
         plan = plan_group(group, books, now, self._ahead)
         if not plan.entries or len(plan.entries) < len(group.drafts):
             return None
+        tally.decide(plan)
         try:
             if not await self._store.continue_chain(term, plan, books.head):
                 return None
@@ -70,7 +77,7 @@ class Appending:
             self._memory.forget()
             unsure |= _hashes(plan)
             raise
-        self._memory.learn(books, plan)
+        self._memory.learn(books, plan, tally)
         return plan
 
     async def _look(self, term: int, group: Group, unsure: set[bytes]) -> Plan:
@@ -84,15 +91,26 @@ class Appending:
                     raise standing_by()
                 now = self._time_behind(seen.locked)
                 books = await self._read(transaction, seen, group, now)
+                tally = await self._tally(transaction, seen.locked)
                 plan = plan_group(group, books, now, self._ahead)
+                tally.decide(plan)
                 if plan.entries or plan.next_expiry != seen.locked.next_expiry:
                     await transaction.append(plan)
         except OutcomeUnknown:
             if plan is not None:
                 unsure |= _hashes(plan)
             raise
-        self._memory.learn(books, plan)
+        self._memory.learn(books, plan, tally)
         return plan
+
+    async def _tally(self, transaction: PostingTransaction, locked: Locked) -> Tally:
+        """What is uncounted; what another process has left is read, and counted with the next."""
+        remembered = self._memory.tally(locked.head)
+        if remembered is not None and remembered.uncounted == locked.uncounted:
+            return remembered
+        cells = await transaction.changes_by(locked.uncounted)
+        most = self._uncounted_max
+        return Tally(locked.uncounted, cells, transfers=most if cells else 0, most=most)
 
     def _time_behind(self, locked: Locked) -> datetime:
         """When the next entry is recorded: behind the last, and behind what anybody was told."""

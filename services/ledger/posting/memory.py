@@ -12,29 +12,38 @@ from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Books, Plan
 from services.ledger.journal.standing import Guard, Turnover
+from services.ledger.journal.tally import Tally
 
 _ACCOUNTS_MAX = 200_000
 """About 100 MB. With more, all are forgotten, and met again as they are used."""
 
 
 class Memory:
-    """The end of the chain, the periods, and the accounts that were met, all as of that end."""
+    """The end of the chain, the periods, what entries change that the totals do not count yet, and
+    the accounts that were met, all as of that end.
+    """
 
     def __init__(self, accounts_max: int = _ACCOUNTS_MAX) -> None:
         self._accounts_max = accounts_max
         self._head: Head | None = None
         self._periods = Periods()
         self._next_expiry: datetime | None = None
+        self._tally: Tally | None = None
         self._accounts: dict[AccountName, tuple[Turnover, Guard | None]] = {}
 
     def forget(self) -> None:
         """Remembers nothing."""
         self._head = None
+        self._tally = None
         self._accounts.clear()
 
     def periods(self, head: Head) -> Periods | None:
         """The periods behind this end of the chain; None if another end is remembered."""
         return self._periods if head == self._head else None
+
+    def tally(self, head: Head) -> Tally | None:
+        """What is uncounted behind this end of the chain; None if another end is remembered."""
+        return self._tally if head == self._head else None
 
     def books(self, group: Group, now: datetime) -> Books | None:
         """What a plan for the group needs to know, if none of its entry ids is posted already.
@@ -62,8 +71,8 @@ class Memory:
             periods=self._periods,
         )
 
-    def learn(self, books: Books, plan: Plan) -> None:
-        """Follows a plan that was made from these books and is written."""
+    def learn(self, books: Books, plan: Plan, tally: Tally) -> None:
+        """Follows a plan that was made from these books, decided by this tally, and is written."""
         if self._head != books.head:
             self._accounts.clear()
         met = books.turnovers.keys() | plan.turnovers.keys()
@@ -74,6 +83,8 @@ class Memory:
                 self._accounts[name] = turnover, books.guards.get(name)
         for decision in plan.decisions:  # by which other guards stand there
             self._accounts.pop(decision.name, None)
+        tally.follow(plan)
+        self._tally = tally
         self._head = plan.head
         self._periods = plan.periods
         self._next_expiry = plan.next_expiry

@@ -51,12 +51,14 @@ class WriterLimits:
     """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction, and
     more only where a single call has more. retry_s: how long a lost database is tried again.
     value_ahead: how far ahead of the clock an entry may count, but for what intake counted.
+    uncounted_transfers: how many transfers the totals' tables may lack until all are added.
     """
 
     queue_transfers: int = 200_000
     group_transfers: int = 4_000
     retry_s: float = 10.0
     value_ahead: timedelta = timedelta(days=31)
+    uncounted_transfers: int = 100_000
 
 
 class _Job(NamedTuple):
@@ -92,7 +94,12 @@ class Writer:
         self._queued_transfers = 0
         self._arrived = asyncio.Event()
         self._closed = False
-        self._appending = Appending(store, clock, self._limits.value_ahead)
+        self._appending = Appending(
+            store,
+            clock,
+            ahead=self._limits.value_ahead,
+            uncounted=self._limits.uncounted_transfers,
+        )
 
     async def post(self, drafts: Iterable[EntryDraft | Fault]) -> list[Outcome]:
         """Posts each draft that can be, and answers in their order when they are durable.

@@ -121,14 +121,25 @@ TABLES: Mapping[str, Table] = {
 
 def sums_of(plan: Plan, ids: Ids) -> list[Addition]:
     """What a plan adds to balances, totals and watermarks; nothing where it adds no row."""
-    appeals = {c: sums for c, sums in plan.totals.items() if c.purpose is Purpose.APPEAL}
-    others = {c: s for c, s in plan.totals.items() if c not in appeals} if appeals else plan.totals
+    cells = plan.counted
+    appeals = {c: sums for c, sums in cells.items() if c.purpose is Purpose.APPEAL}
+    others = {c: sums for c, sums in cells.items() if c not in appeals} if appeals else cells
     return [
         *_balances(plan, ids),
         *_cells(TOTALS, others),
         *_cells(APPEAL_TOTALS, appeals),
         *_watermarks(plan),
     ]
+
+
+def head_of(plan: Plan) -> dict[str, object]:
+    """What the head says behind a plan."""
+    assert plan.uncounted is not None, "it is decided what of it is counted"
+    return {
+        **plan.head._asdict(),
+        "uncounted_after": plan.uncounted.after,
+        "uncounted_through": plan.uncounted.through,
+    }
 
 
 def entries_of(plan: Plan, ids: Ids) -> list[Addition]:

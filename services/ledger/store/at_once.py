@@ -7,13 +7,14 @@ from functools import lru_cache
 
 from services.ledger.domain import Head
 from services.ledger.journal.plan import Plan
-from services.ledger.store.additions import TABLES, TRANSFERS, Ids, entries_of, sums_of
-from services.ledger.store.fragments import HEAD_HOLDS
+from services.ledger.store.additions import TABLES, TRANSFERS, Ids, entries_of, head_of, sums_of
+from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
 from services.ledger.store.session import Driver
 
 _HEAD = f"""
     UPDATE head
-    SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s
+    SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
+        {HEAD_COUNTS}
     WHERE {HEAD_HOLDS}
     RETURNING sequence
 """  # noqa: S608  made of constants
@@ -31,7 +32,7 @@ async def write_at_once(driver: Driver, term: int, after: Head, plan: Plan, ids:
         "after": after.sequence,
         "after_hash": after.hash,
         "term": term,
-        **plan.head._asdict(),
+        **head_of(plan),
         **transfers.parameters,
     }
     for addition in others:

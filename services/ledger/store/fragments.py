@@ -19,3 +19,6 @@ HEAD_HOLDS = (
 """Whether a plan may be written that was made from what is remembered: the term goes on, the chain
 ends where it did, and nobody was told how the books stood at its time.
 """
+
+HEAD_COUNTS = "uncounted_after = %(uncounted_after)s, uncounted_through = %(uncounted_through)s"
+"""Says of which entries the totals' tables lack the changes."""

@@ -10,7 +10,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.domain import AccountName, EntryId, Head, TransferName
+from services.ledger.domain import AccountName, Cell, EntryId, Head, Sums, TransferName, Uncounted
 from services.ledger.journal.decisions import AccountDecision
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Plan, Posted
@@ -18,13 +18,14 @@ from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
-from services.ledger.store.additions import TABLES, sums_of
+from services.ledger.store.additions import TABLES, head_of, sums_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
-from services.ledger.store.fragments import HEAD_HOLDS
+from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
 from services.ledger.store.periods import periods_of
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
+from services.ledger.store.summed import changes_by
 from services.runtime.database import commit
 
 Cursor = psycopg.AsyncCursor[Any]
@@ -38,11 +39,13 @@ _INSERTS = {name: table.insert().encode() for name, table in TABLES.items()}
 class Locked(NamedTuple):
     """The head's row.
 
-    next_expiry: no open hold is over before; None if none ever is. periods_sequence: the last entry
-    that decided on a period; 0 if none did. asked_time: nothing may be recorded as of it or before.
+    uncounted: the entries that the totals' tables do not count. next_expiry: no open hold is over
+    before; None if none ever is. periods_sequence: the last entry that decided on a period; 0 if
+    none did. asked_time: nothing may be recorded as of it or before.
     """
 
     head: Head
+    uncounted: Uncounted
     next_expiry: datetime | None
     periods_sequence: int
     asked_time: datetime | None
@@ -156,17 +159,17 @@ class PostingTransaction:
             locking = await self._execute(_LOCK_HEAD)
             posting = await self._execute(_POSTED, {"entry_ids": array(entry_ids)})
             standing = await self._execute(_STANDING, {"ids": array(known.values())})
-        sequence, hash_, recorded_time, found, *rest_of_head = await _one(locking)
+        sequence, hash_, recorded_time, found, after, through, *rest = await _one(locking)
         if found != term:
             return None
-        posted = {entry_id: Posted(*rest) async for entry_id, *rest in posting}
+        posted = {entry_id: Posted(*there) async for entry_id, *there in posting}
         if len(known) < len(names):
             stands = await self.standing(names)
         else:
             self._ids = known
             stands = await self._standing_of(names, standing)
         head = Head(sequence, hash_, recorded_time)
-        return Seen(Locked(head, *rest_of_head), posted, stands)
+        return Seen(Locked(head, Uncounted(after, through), *rest), posted, stands)
 
     async def take_head(self, term: int, plan: Plan, after: Head) -> bool:
         """Locks the head and returns True, if the plan may be written; see `continue_chain`."""
@@ -213,6 +216,10 @@ class PostingTransaction:
         """The open holds whose time is over. since: none was over before."""
         return await due_holds(self._connection, self._accounts, since, now)
 
+    async def changes_by(self, uncounted: Uncounted) -> Mapping[Cell, Sums]:
+        """What entries change in the totals."""
+        return await changes_by(self._connection, uncounted)
+
     async def periods(self) -> Periods:
         """The states of all periods."""
         return await periods_of(self._connection)
@@ -236,7 +243,7 @@ class PostingTransaction:
             await self._execute(
                 _MOVE_HEAD,
                 {
-                    **plan.head._asdict(),
+                    **head_of(plan),
                     "next_expiry": plan.next_expiry,
                     "periods_sequence": plan.periods.sequence,
                 },
@@ -302,7 +309,8 @@ class PostingTransaction:
 
 
 _LOCK_HEAD = """
-    SELECT sequence, hash, recorded_time, term, next_expiry, periods_sequence, asked_time
+    SELECT sequence, hash, recorded_time, term, uncounted_after, uncounted_through,
+        next_expiry, periods_sequence, asked_time
     FROM head FOR UPDATE
 """
 
@@ -339,10 +347,11 @@ _DECIDE = """
     WHERE b.account_id = decided.account_id
 """
 
-_MOVE_HEAD = """
+_MOVE_HEAD: LiteralString = f"""
     UPDATE head SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
-        next_expiry = CAST(%(next_expiry)s AS timestamptz), periods_sequence = %(periods_sequence)s
-"""
+        next_expiry = CAST(%(next_expiry)s AS timestamptz), periods_sequence = %(periods_sequence)s,
+        {HEAD_COUNTS}
+"""  # noqa: S608  made of constants
 
 
 async def _one(cursor: Cursor) -> tuple[Any, ...]:

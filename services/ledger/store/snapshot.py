@@ -22,16 +22,11 @@ from services.ledger.domain import (
     AccountName,
     Balance,
     CauseKind,
-    Cell,
     Entry,
     Head,
-    Purpose,
-    Step,
-    StepKind,
-    Sums,
     TotalsRow,
-    TotalState,
     Transfer,
+    Uncounted,
 )
 from services.ledger.store.accounts import AccountIds, account_of
 from services.ledger.store.entries import Page, Unreadable, page_after, page_of
@@ -41,6 +36,9 @@ from services.ledger.store.history import BALANCES
 from services.ledger.store.log_snapshot import LogSnapshot
 from services.ledger.store.step_faults import STRAY_TRANSFER
 from services.ledger.store.step_snapshot import StepSnapshot
+from services.ledger.store.summed import SUMMED_TRANSFERS, changes_by, summed_transfer
+from services.ledger.store.totals import TOTALS, totals_row, with_changes
+from services.runtime.errors import Fault
 
 CHUNK = 5_000
 
@@ -104,17 +102,19 @@ class SnapshotStore:
             )
             milliseconds = str(int(self._statement_timeout_s * 1000))
             await connection.execute(_TIMEOUT, {"milliseconds": milliseconds})
-            row = (await connection.execute(_HEAD)).one()
-            yield Snapshot(connection, Head(row.sequence, row.hash, row.recorded_time))
+            *head, after, through = (await connection.execute(_HEAD)).one()
+            yield Snapshot(connection, Head(*head), Uncounted(after, through))
 
 
 class Snapshot:
     """Everything it answers is of the same moment."""
 
-    def __init__(self, connection: AsyncConnection, head: Head) -> None:
+    def __init__(self, connection: AsyncConnection, head: Head, uncounted: Uncounted) -> None:
+        """uncounted: the entries whose changes the totals' tables lack; `totals` has them."""
         self._connection = connection
         self._accounts = AccountIds()  # of its own: what others remember may not be so any more
         self.head = head
+        self.uncounted = uncounted
 
     async def watermarks(self) -> dict[str, datetime]:
         """For each partner that has said so: all its gifts before this time are in the books."""
@@ -122,11 +122,20 @@ class Snapshot:
             rows = await self._connection.execute(_WATERMARKS)
             return {row.partner: row.complete_until for row in rows}
 
-    async def totals(self, chunk: int = CHUNK) -> AsyncIterator[list[TotalsRow]]:
+    async def totals(self, chunk: int = CHUNK) -> AsyncIterator[Sequence[TotalsRow]]:
         """All cells by campaign, project and hour, in lists of at most chunk."""
-        async for rows in self._stream(_TOTALS, chunk):
+        with _reading():
+            try:
+                changes = await changes_by(self._connection, self.uncounted)
+            except Fault as fault:
+                raise Unreadable(fault.message) from fault
+        async for rows in with_changes(self._counted_totals(chunk), changes, chunk):
+            yield rows
+
+    async def _counted_totals(self, chunk: int) -> AsyncIterator[list[TotalsRow]]:
+        async for rows in self._stream(TOTALS, chunk):
             with _reading():
-                read = [_totals_row(row) for row in rows]
+                read = [totals_row(row) for row in rows]
             yield read
 
     async def entries_after(self, sequence: int, limit: int) -> Page:
@@ -233,19 +242,9 @@ class Snapshot:
         By campaign, project and hour. The sums may exceed 64 bits. Reversals are apart, with a step
         that says only that they are.
         """
-        async for rows in self._stream(_SUMMED_TRANSFERS):
+        async for rows in self._stream(SUMMED_TRANSFERS):
             for row in rows:
-                yield Transfer(
-                    row.debit,
-                    row.credit,
-                    int(row.micros),
-                    row.currency,
-                    row.campaign,
-                    row.project,
-                    row.hour,
-                    int(row.tally),
-                    _REVERSAL if row.is_reversal else None,
-                )
+                yield summed_transfer(row)
 
     async def _stream(
         self, statement: TextClause, chunk: int = CHUNK, **parameters: object
@@ -263,37 +262,13 @@ class Snapshot:
             await self._connection.execute(text(f"CLOSE {cursor}"))
 
 
-_REVERSAL = Step(StepKind.REVERSE)
-
-
-def _totals_row(row: Row[Any]) -> TotalsRow:
-    cell = Cell(
-        row.campaign,
-        row.project,
-        row.partner,
-        row.hour,
-        TotalState(row.state),
-        row.currency,
-        Purpose(row.purpose),
-    )
-    return TotalsRow(cell, Sums(row.micros, row.tally))
-
-
 _TIMEOUT = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
-_HEAD = text("SELECT sequence, hash, recorded_time FROM head")
+_HEAD = text("""
+    SELECT sequence, hash, recorded_time, uncounted_after, uncounted_through FROM head
+""")
 
 _WATERMARKS = text("SELECT partner, complete_until FROM watermarks")
-
-_TOTALS = text("""
-    SELECT campaign, project, hour, partner, state, currency, micros, count AS tally,
-           CASE project WHEN '' THEN 3 ELSE 1 END AS purpose
-    FROM totals
-    UNION ALL
-    SELECT campaign, project, hour, partner, state, currency, micros, count, 2
-    FROM appeal_totals
-    ORDER BY campaign, project, hour
-""")
 
 _BATCH_ENTRIES = text("""
     SELECT cause_id, sequence FROM entries WHERE cause_kind = :cause_kind
@@ -346,21 +321,4 @@ _CURRENCY_SUMS = text("""
     SELECT a.currency, count(*) AS accounts, sum(b.debits) AS debits, sum(b.credits) AS credits
     FROM balances b JOIN accounts a ON a.id = b.account_id
     GROUP BY a.currency ORDER BY a.currency
-""")
-
-_SUMMED_TRANSFERS = text("""
-    SELECT d.code AS debit, c.code AS credit, d.currency, t.campaign, t.project, t.hour,
-           t.micros, t.tally, t.is_reversal
-    FROM (
-        SELECT debit_account_id, credit_account_id, campaign, project, hour,
-               s.sequence IS NOT NULL AS is_reversal,
-               sum(amount_micros) AS micros, sum(count) AS tally
-        FROM transfers m
-        LEFT JOIN steps s ON (s.sequence, s.position) = (m.sequence, m.position) AND s.kind = 5
-        WHERE hour IS NOT NULL
-        GROUP BY debit_account_id, credit_account_id, campaign, project, hour, is_reversal
-    ) AS t
-    JOIN accounts d ON d.id = t.debit_account_id
-    JOIN accounts c ON c.id = t.credit_account_id
-    ORDER BY t.campaign, t.project, t.hour
 """)

@@ -22,7 +22,14 @@ from services.runtime.server import Server
 from services.runtime.settings import ServerSettings, TlsSettings
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import LogParts, open_log
-from tests.integration.ledger.parts import Engines, Parts, open_engines, open_parts, role_of
+from tests.integration.ledger.parts import (
+    COUNTED,
+    Engines,
+    Parts,
+    open_engines,
+    open_parts,
+    role_of,
+)
 from tests.integration.ledger.stand_ins import Batches
 from tests.support.clock import FixedClock
 from tests.support.databases import DatabaseFactory
@@ -31,7 +38,8 @@ from tests.support.identities import Certificates
 
 _AS_NEW = """
     UPDATE head SET sequence = 0, hash = decode(repeat('00', 32), 'hex'), recorded_time = NULL,
-        term = 0, next_expiry = NULL, periods_sequence = 0, asked_time = NULL;
+        term = 0, next_expiry = NULL, periods_sequence = 0, asked_time = NULL,
+        uncounted_after = 0, uncounted_through = 0;
     UPDATE lease SET until = '-infinity'
 """
 _KEPT = {"head", "lease"}  # of one row each
@@ -76,8 +84,8 @@ async def engines(urls: DatabaseUrls) -> AsyncIterator[Engines]:
 
 @pytest.fixture
 async def parts(urls: DatabaseUrls, clock: FixedClock) -> AsyncIterator[Parts]:
-    """A writer that runs, and readers."""
-    async with open_parts(urls.service, clock) as opened:
+    """A writer that runs, and readers. The totals' tables count all entries."""
+    async with open_parts(urls.service, clock, limits=COUNTED) as opened:
         yield opened
 
 

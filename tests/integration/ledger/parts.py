@@ -45,6 +45,9 @@ class FixedTenure:
         return self.term
 
 
+COUNTED = WriterLimits(uncounted_transfers=0)
+"""So that the totals' tables lack nothing."""
+
 PACE = FeedPace(page_entries=7, poll_s=0.05, checkpoint_s=0.2)
 
 

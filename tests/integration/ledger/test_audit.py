@@ -144,7 +144,11 @@ TAMPERING = [
         ["partner/tencent/claimed in CNY"],
     ),
     ("UPDATE head SET hash = sha256('x')", {"chain"}, ["head names entry 3"]),
-    ("UPDATE head SET sequence = 2", {"chain"}, ["head names entry 2"]),
+    (
+        "UPDATE head SET sequence = 2",
+        {"chain", "totals"},
+        ["head names entry 2", "the entries from 4 to 3 as uncounted, and the last is entry 2"],
+    ),
     ("UPDATE head SET recorded_time = now()", {"chain"}, ["head names entry 3"]),
     ("UPDATE head SET recorded_time = NULL", {"chain"}, ["entry 3 of None"]),
     (

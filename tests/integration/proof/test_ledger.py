@@ -7,7 +7,7 @@ import pytest
 from services.ledger.models import metadata
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.log_parts import open_log
-from tests.integration.ledger.parts import Parts, open_parts
+from tests.integration.ledger.parts import COUNTED, Parts, open_parts
 from tests.integration.proof.document import documented
 from tests.integration.proof.example_books import fill_books
 from tests.integration.proof.tampering import checks_of, each_changed, places, removed
@@ -20,7 +20,7 @@ PROVED = documented("ledger's")
 async def books(ledger_urls: DatabaseUrls, clock: FixedClock) -> AsyncIterator[Parts]:
     """Books with a row in every table, in order, but that their one batch has no intake here."""
     async with (
-        open_parts(ledger_urls.service, clock) as parts,
+        open_parts(ledger_urls.service, clock, limits=COUNTED) as parts,
         open_log(parts, ledger_urls.service, clock) as log,
     ):
         await fill_books(parts, log)

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from services.ledger.domain import NO_HASH, AccountName, AccountState, EntryDraft, Head
+from services.ledger.domain import NO_HASH, AccountName, AccountState, EntryDraft, Head, Uncounted
 from services.ledger.journal.group import Group, prepare
 from services.ledger.journal.plan import Books, Plan, plan_group
 from services.ledger.journal.standing import Turnover
+from services.ledger.journal.tally import Tally
 from services.ledger.posting.memory import Memory
 from tests.unit.ledger.drafts import NOON, draft, gift
 from tests.unit.ledger.stepped import POOL, decision, hold, match, pledge
@@ -21,7 +22,9 @@ def group_of(*drafts: EntryDraft) -> Group:
 def learn(memory: Memory, books: Books, *drafts: EntryDraft) -> Plan:
     """Posts drafts behind books, as far as the memory is concerned."""
     plan = plan_group(group_of(*drafts), books, NOON, timedelta(days=1))
-    memory.learn(books, plan)
+    tally = memory.tally(books.head) or Tally(Uncounted(0, 0), {}, transfers=0, most=9)
+    tally.decide(plan)
+    memory.learn(books, plan, tally)
     return plan
 
 
