@@ -237,6 +237,13 @@ class Periods:
             value_date=value.isoformat(),
         )
 
+    def open_dates(self, value_time: datetime) -> Dates | None:
+        """What `dates_of` tells of a draft in the ledger's own calendar behind which all is open,
+        as behind nearly all; None of another.
+        """
+        dates = _open(value_time, "")
+        return dates if dates.value >= self.until else None
+
     def late(self, draft: EntryDraft, sequence: int) -> Iterator[Late]:
         """The gifts, refunds and allocations among what intake counted that come late: the gifts
         were made in a period that is not open any more. What else becomes of gifts later on,

@@ -7,6 +7,7 @@ lock, plans, and hands the plan to the store.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -17,7 +18,6 @@ from services.ledger.domain import (
     CauseKind,
     Cell,
     Dates,
-    Entry,
     EntryDraft,
     EntryId,
     Head,
@@ -30,9 +30,11 @@ from services.ledger.domain import (
 )
 from services.ledger.journal import seal
 from services.ledger.journal.decisions import DECISIONS, AccountDecision, account_decision_of
-from services.ledger.journal.group import Group, Prepared
+from services.ledger.journal.drafts import Drafts, Prepared
+from services.ledger.journal.entries import Entries
+from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Late, Periods, period_decision_of
-from services.ledger.journal.routes import Move, RouteSums
+from services.ledger.journal.routes import RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
 from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
 from services.ledger.journal.steps import End, Named, effects_of, expired
@@ -84,8 +86,8 @@ class Books:
 class Plan:
     """What to write, and what to answer for each draft in their order.
 
-    before: how the accounts stood that are opened. entries: the new ones; moves: of each, its plain
-    movements (see Prepared); transfers: how many all of them have. turnovers: of every account that
+    before: how the accounts stood that are opened. entries: the new ones; transfers: how many all
+    of them have. turnovers: of every account that
     they use, opened or not, as they will be; stepped: those of them on which holds may be other
     than before. decisions: what they decide on accounts, in order. totals: what they change;
     counted: what is added to the tables, for entries before, too; uncounted: the entries that are
@@ -93,13 +95,11 @@ class Plan:
     over before. periods: their states behind the entries. late: what came late.
     """
 
-    head: Head
+    entries: Entries
     next_expiry: datetime | None
     periods: Periods
     before: Mapping[AccountName, Turnover] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    moves: list[Sequence[Move]] = field(default_factory=list)
     transfers: int = 0
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
     stepped: set[AccountName] = field(default_factory=set)
@@ -110,17 +110,22 @@ class Plan:
     watermarks: dict[str, datetime] = field(default_factory=dict)
     late: list[Late] = field(default_factory=list)
 
+    @property
+    def head(self) -> Head:
+        """The end of the chain behind its entries."""
+        return self.entries.head
+
     def change(self) -> TotalsChange | None:
         """What its entries change in the totals; None if it has no entries."""
         if not self.entries:
             return None
-        first, last = self.entries[0], self.entries[-1]
+        before = self.entries.before
         return TotalsChange(
-            first.sequence - 1,
-            last.sequence,
-            first.previous_hash,
-            last.hash,
-            last.recorded_time,
+            before.sequence,
+            self.head.sequence,
+            before.hash,
+            self.head.hash,
+            self.entries.recorded_time,
             moved(self.totals),
             self.watermarks,
         )
@@ -143,8 +148,9 @@ def plan_group(group: Group, books: Books, now: datetime, ahead: timedelta) -> P
     sums = group.sums if cannot_refuse(group, books) else None
     planning = _Planning(books, recorded_time(books.head, now), ahead, sums)
     planning.expire(books.due)
-    for prepared in group.drafts:
-        planning.take(prepared)
+    if sums is None or not planning.take_all(group.drafts):
+        for prepared in group.drafts:
+            planning.take(prepared)
     return planning.finish()
 
 
@@ -152,7 +158,7 @@ def cannot_refuse(group: Group, books: Books) -> bool:
     """Whether no account can refuse any of the drafts, in whatever order: all are plain movements,
     nothing binds an account, and all of them together with what is held stay within 64 bits.
     """
-    if books.guards or books.due or group.others:
+    if books.guards or books.due or group.drafts.others:
         return False
     most = max(
         [
@@ -174,16 +180,17 @@ class _Planning:
     def __init__(
         self, books: Books, now: datetime, ahead: timedelta, sums: RouteSums | None
     ) -> None:
-        self._first = books.head.sequence + 1
-        self._sequence, self._hash, _ = books.head
+        self._before = books.head
         self._now = now
         self._ahead = ahead
         self._latest = now + ahead
         self._sums = sums
-        self._posted: dict[EntryId, Posted | Entry] = dict(books.posted)
+        self._posted = dict(books.posted)
         self._accounts = Accounts(books.turnovers, books.guards)
         self._named = dict(books.named)
-        self._plan = Plan(books.head, books.next_expiry, books.periods, books.turnovers)
+        self._plan = Plan(
+            Entries(books.head, now), books.next_expiry, books.periods, books.turnovers
+        )
 
     def expire(self, due: Sequence[Due]) -> None:
         """Ends holds that are over."""
@@ -192,9 +199,9 @@ class _Planning:
         transfers = tuple(expired(name, hold) for name, hold in due)
         cause = Cause(CauseKind.HOLD, str(due[0].name))
         # Which nobody can have taken before.
-        entry_id = EntryId(str(uuid5(_EXPIRIES, self._hash.hex())))
+        entry_id = EntryId(str(uuid5(_EXPIRIES, self._before.hash.hex())))
         draft = EntryDraft(entry_id, cause, self._now, {}, transfers)
-        sequence = self._sequence + 1
+        sequence = self._next()
         effects = [Effect(transfer, -transfer.micros) for transfer in transfers]
         self._accounts.take(effects)
         for (name, hold), transfer in zip(due, transfers, strict=True):
@@ -203,6 +210,29 @@ class _Planning:
         content = seal.content_of(draft)
         prepared = Prepared(draft, content, seal.content_hash(content), (), ())
         self._append(prepared, self._plan.periods.dates_of(draft, self._now))
+
+    def take_all(self, drafts: Drafts) -> bool:
+        """Plans drafts together that no account can refuse, if nothing else can refuse any either,
+        none is a replay, and none states a fact; else does nothing. Comes to what taking each does.
+        """
+        times = set(drafts.value_times)
+        if (
+            not drafts.are_plain()
+            or self._posted
+            or len(set(drafts.entry_ids)) < len(drafts)
+            or drafts.any_of(CauseKind.INTAKE_BATCH)
+            or any(time > self._latest for time in times)
+        ):
+            return False
+        dates_of = {time: self._plan.periods.open_dates(time) for time in times}
+        dates = [found for time in drafts.value_times if (found := dates_of[time]) is not None]
+        if len(dates) < len(drafts):
+            return False
+        plan = self._plan
+        plan.entries = entries = Entries.of(self._before, self._now, drafts, dates)
+        plan.transfers = sum(map(len, drafts.moves))
+        plan.outcomes = list(map(Posting, entries.sequences, entries.hashes, repeat(False)))
+        return True
 
     def take(self, prepared: Prepared) -> None:
         """Plans a draft, and notes what became of it."""
@@ -229,34 +259,32 @@ class _Planning:
         except Fault as fault:
             self._plan.outcomes.append(fault)
             return
-        entry = self._append(prepared, dates)
-        self._posted[draft.entry_id] = entry
-        self._plan.outcomes.append(Posting(entry.sequence, entry.hash, False))
+        posted = self._append(prepared, dates)
+        self._posted[draft.entry_id] = posted
+        self._plan.outcomes.append(Posting(posted.sequence, posted.hash, False))
 
     def finish(self) -> Plan:
         """The plan."""
         plan = self._plan
-        if plan.entries:
-            plan.head = Head(self._sequence, self._hash, self._now)
         if self._sums is not None:
             sums = self._sums
             if len(plan.entries) < len(plan.outcomes):  # some were posted before, or are refused
                 sums = RouteSums()
-                for moves in plan.moves:
-                    sums.add(moves)
+                sums.add(chain.from_iterable(plan.entries.drafts.moves))
             self._accounts.add(sums)
             plan.totals = sums.changes()
         else:
             plan.totals = changes_of(
-                transfer for entry in plan.entries for transfer in entry.draft.transfers
+                transfer
+                for prepared in plan.entries.drafts
+                for transfer in prepared.draft.transfers
             )
         plan.turnovers = self._accounts.changed()
         plan.stepped = self._accounts.stepped
         return plan
 
     def _take_steps(self, draft: EntryDraft) -> None:
-        sequence = self._sequence + 1
-        effects, named = effects_of(draft, self._find, sequence, self._now)
+        effects, named = effects_of(draft, self._find, self._next(), self._now)
         self._accounts.take(effects)
         self._named |= named
         for found in named.values():
@@ -269,7 +297,7 @@ class _Planning:
         """A transfer in the books, or in an entry of this plan."""
         if found := self._named.get(name):
             return found
-        place = name.sequence - self._first
+        place = name.sequence - self._before.sequence - 1
         if not 0 <= place < len(self._plan.entries):
             return None
         transfers = self._plan.entries[place].draft.transfers
@@ -280,7 +308,7 @@ class _Planning:
         if draft.cause.kind is CauseKind.PERIOD:
             on_period = period_decision_of(draft.cause.id, draft.metadata)
             plan.periods.require(on_period, self._now)
-            plan.periods = plan.periods.after(on_period, self._sequence + 1)
+            plan.periods = plan.periods.after(on_period, self._next())
             return
         decision = account_decision_of(draft.cause.id, draft.metadata)
         if decision.opens:
@@ -289,33 +317,28 @@ class _Planning:
             self._accounts.decide(decision.name, decision.state, decision.limit)
             plan.decisions.append(decision)
 
-    def _append(self, prepared: Prepared, dates: Dates) -> Entry:
-        plan = self._plan
-        draft, content, content_hash, moves, _ = prepared
-        previous_hash = self._hash
-        self._sequence = sequence = self._sequence + 1
-        text = seal.text_of(sequence, self._now, dates, content)
-        self._hash = hash_ = seal.entry_hash(previous_hash, text)
-        # By position, which takes half the time that names take.
-        entry = Entry(
-            sequence, self._now, draft, content_hash, previous_hash, hash_, seal.VERSION, dates
-        )
-        plan.entries.append(entry)
-        plan.moves.append(moves)
-        plan.transfers += len(moves) or len(draft.transfers)
+    def _next(self) -> int:
+        """The sequence of the next entry."""
+        return self._plan.entries.head.sequence + 1
+
+    def _append(self, prepared: Prepared, dates: Dates) -> Posted:
+        plan, draft = self._plan, prepared.draft
+        plan.entries.append(prepared, dates)
+        plan.transfers += len(draft.transfers)
+        sequence, hash_, _ = plan.entries.head
         if plan.periods.states:
             plan.late += plan.periods.late(draft, sequence)
         if draft.metadata:
             for partner, time in watermarks_of(draft.metadata).items():
                 plan.watermarks[partner] = max(time, plan.watermarks.get(partner, time))
-        return entry
+        return Posted(sequence, prepared.content_hash, hash_)
 
 
 _EXPIRIES = UUID("5b0bb5de-8f3c-5d0e-9d4c-0d0f2b1c7a11")
 """The namespace of the ids of the entries by which holds expire."""
 
 
-def _repeated(prepared: Prepared, before: Posted | Entry) -> Outcome:
+def _repeated(prepared: Prepared, before: Posted) -> Outcome:
     if prepared.content_hash == before.content_hash:
         return Posting(before.sequence, before.hash, replayed=True)
     return Fault(

@@ -67,6 +67,12 @@ class Movements(Sequence[Transfer]):
     def __iter__(self) -> Iterator[Transfer]:
         return (_transfer_of(*move) for move in self.moves)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether other is of the same Transfers."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
 
 def _transfer_of(route: Route, micros: int, tally: int) -> Transfer:
     (debit, currency), credit = route.debit, route.credit.code

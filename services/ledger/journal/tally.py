@@ -5,7 +5,7 @@ added to the tables at once, and until then the head says which entries that are
 complete at each of them, for whoever adds the changes of these entries to what the tables count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.ledger.domain import Cell, Sums, Uncounted
 from services.ledger.journal.plan import Plan
@@ -35,35 +35,57 @@ class Tally:
         self._most = most
         self._cells_max = cells_max
 
-    def decide(self, plan: Plan) -> None:
+    def decide(self, plan: Plan, behind: Plan | None = None) -> None:
         """Says in a plan which entries are uncounted behind it, and what its transaction adds to
         the tables. Nothing changes here: it may not come to be written.
+
+        behind: a plan that was decided here, is being written, and is not followed yet.
         """
+        uncounted, waiting, transfers = self.uncounted, [self._cells], self._transfers
+        if behind is not None:
+            uncounted = _decided(behind)
+            waiting, transfers = [*waiting, behind.totals], transfers + behind.transfers
+            if uncounted.after == uncounted.through:
+                waiting, transfers = [], 0
         if not plan.entries:
-            plan.uncounted = self.uncounted
+            plan.uncounted = uncounted
             return
         end = plan.head.sequence
         if (
-            not (self._cells or plan.totals)
-            or self._transfers + plan.transfers > self._most
-            or len(self._cells) >= self._cells_max
+            not (any(waiting) or plan.totals)
+            or transfers + plan.transfers > self._most
+            or sum(map(len, waiting)) >= self._cells_max
             # A ledger of the release before counts all that it writes, which is not between.
-            or self.uncounted.through != plan.entries[0].sequence - 1
+            or uncounted.through != plan.entries.before.sequence
         ):
-            plan.counted = _joined(dict(self._cells), plan.totals) if self._cells else plan.totals
+            plan.counted = _all_of([*waiting, plan.totals])
             plan.uncounted = Uncounted(end, end)
         else:
-            plan.uncounted = Uncounted(self.uncounted.after, end)
+            plan.uncounted = Uncounted(uncounted.after, end)
 
     def follow(self, plan: Plan) -> None:
         """Follows a plan that was decided here and is written."""
-        assert plan.uncounted is not None, "it was decided"
-        self.uncounted = plan.uncounted
+        self.uncounted = _decided(plan)
         if self.uncounted.after == self.uncounted.through:
             self._cells, self._transfers = {}, 0
         else:
             _joined(self._cells, plan.totals)
             self._transfers += plan.transfers
+
+
+def _decided(plan: Plan) -> Uncounted:
+    assert plan.uncounted is not None, "it was decided"
+    return plan.uncounted
+
+
+def _all_of(changes: Iterable[Mapping[Cell, Sums]]) -> Mapping[Cell, Sums]:
+    some = [cells for cells in changes if cells]
+    if len(some) == 1:
+        return some[0]
+    joined: dict[Cell, Sums] = {}
+    for cells in some:
+        _joined(joined, cells)
+    return joined
 
 
 def _joined(cells: dict[Cell, Sums], changes: Mapping[Cell, Sums]) -> dict[Cell, Sums]:

@@ -4,7 +4,10 @@ Nearly always this process wrote the last entry, remembers how the books stand b
 on without a question. Whatever that does not cover is planned from what stands in the books.
 """
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Periods
@@ -20,6 +23,7 @@ from services.ledger.store.posting import (
     PostingTransaction,
     Seen,
 )
+from services.ledger.store.rendered import Rendered
 from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock
 from services.runtime.database import OutcomeUnknown
@@ -27,8 +31,21 @@ from services.runtime.database import OutcomeUnknown
 _MOMENT = timedelta(microseconds=1)
 
 
+class Ready(NamedTuple):
+    """A plan that may be written next, what it was made from, and its rows."""
+
+    books: Books
+    tally: Tally
+    rendered: Rendered
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.rendered.plan
+
+
 class Appending:
-    """Appends groups. For one at a time.
+    """Appends groups, two at a time: while one is written the next is made ready.
 
     ahead: how far ahead of the clock an entry may count, but for what intake counted. uncounted:
     how many transfers the totals' tables may lack.
@@ -42,6 +59,10 @@ class Appending:
         self._ahead = ahead
         self._uncounted_max = uncounted
         self._memory = Memory()
+        self._unwritten: Plan | None = None
+        # Both are taken in the order in which they are asked for.
+        self._planning = asyncio.Lock()
+        self._writing = asyncio.Lock()
 
     async def append(self, term: int, group: Group, unsure: set[bytes]) -> Plan:
         """Posts a group; returns what was written, durably, and what to answer.
@@ -50,42 +71,67 @@ class Appending:
         Fault(LEDGER_STANDBY) if the term is over; OutcomeUnknown; and the database's errors, with
         nothing written.
         """
-        return await self._continue(term, group, unsure) or await self._look(term, group, unsure)
+        async with AsyncExitStack() as planning:
+            await planning.enter_async_context(self._planning)
+            ready = await self._ready(group)
+            async with self._writing:
+                if ready is not None and not self._memory.ends_at(ready.books.head):
+                    # What it was planned behind was not written after all.
+                    self._unwritten = None
+                    ready = await self._ready(group)
+                if ready is not None:
+                    await planning.aclose()
+                    if await self._continue(term, ready, unsure):
+                        return ready.plan
+                return await self._look(term, group, unsure)
 
-    async def _continue(self, term: int, group: Group, unsure: set[bytes]) -> Plan | None:
-        """Posts a group without asking how the books stand.
+    async def _ready(self, group: Group) -> Ready | None:
+        """A group's plan behind what is remembered and what is being written, without asking how
+        the books stand. It is written only if they stand so by then.
 
-        None, with nothing done, if that must be asked all the same: for what is not remembered, if
-        anybody else has written or was told how the books stand at this time, and before anything
-        in the group is refused or a replay.
+        None if that must be asked: for what is not remembered, and before anything in the group is
+        refused or a replay.
         """
-        now = self._clock()
-        books = self._memory.books(group, now)
-        tally = None if books is None else self._memory.tally(books.head)
+        now, behind = self._clock(), self._unwritten
+        books, tally = self._memory.books(group, now, behind), self._memory.tally()
         if books is None or tally is None:
             return None
         plan = plan_group(group, books, now, self._ahead)
         if not plan.entries or len(plan.entries) < len(group.drafts):
             return None
-        tally.decide(plan)
+        tally.decide(plan, behind)
+        self._unwritten = plan
+        rendered = await self._store.render(plan)
+        return None if rendered is None else Ready(books, tally, rendered)
+
+    async def _continue(self, term: int, ready: Ready, unsure: set[bytes]) -> bool:
+        """Writes what is ready.
+
+        False, with nothing done, if anybody else has written or was told how the books stand at
+        its time, or one of its entries is posted.
+        """
+        written = False
         try:
-            if not await self._store.continue_chain(term, plan, books.head):
-                return None
+            written = await self._store.continue_chain(term, ready.rendered)
         except EntryRepeated:
-            return None
+            pass
         except OutcomeUnknown:
             self._memory.forget()
-            unsure |= _hashes(plan)
+            unsure |= _hashes(ready.plan)
             raise
-        self._memory.learn(books, plan, tally)
-        return plan
+        finally:
+            if not written or self._unwritten is ready.plan:
+                self._unwritten = None
+        if written:
+            self._memory.learn(ready.books, ready.plan, ready.tally)
+        return written
 
     async def _look(self, term: int, group: Group, unsure: set[bytes]) -> Plan:
         """Posts a group behind what stands in the books, under the head's lock."""
         plan: Plan | None = None
         try:
             async with self._store.begin() as transaction:
-                entry_ids = {prepared.draft.entry_id for prepared in group.drafts}
+                entry_ids = set(group.drafts.entry_ids)
                 seen = await transaction.lock_head(term, entry_ids, group.accounts())
                 if seen is None:
                     raise standing_by()
@@ -105,8 +151,12 @@ class Appending:
 
     async def _tally(self, transaction: PostingTransaction, locked: Locked) -> Tally:
         """What is uncounted; what another process has left is read, and counted with the next."""
-        remembered = self._memory.tally(locked.head)
-        if remembered is not None and remembered.uncounted == locked.uncounted:
+        remembered = self._memory.tally()
+        if (
+            remembered is not None
+            and self._memory.ends_at(locked.head)
+            and remembered.uncounted == locked.uncounted
+        ):
             return remembered
         cells = await transaction.changes_by(locked.uncounted)
         most = self._uncounted_max
@@ -127,11 +177,17 @@ class Appending:
         periods = Periods()
         if locked.periods_sequence:
             # Of the same number, a decision may be another one: where a standby took over.
-            periods = self._memory.periods(locked.head) or await transaction.periods()
+            known = self._memory.ends_at(locked.head)
+            periods = self._memory.periods() if known else await transaction.periods()
         due, next_expiry = DueHolds([], locked.next_expiry)
         if next_expiry is not None and next_expiry <= now:
             due, next_expiry = await transaction.due(next_expiry, now)
-        about = {name for p in group.others if p.draft.entry_id not in posted for name in p.about}
+        about = {
+            name
+            for other in group.drafts.others.values()
+            if other.draft.entry_id not in posted
+            for name in other.about
+        }
         named = await transaction.named(about) if about else {}
         if due:
             names = group.accounts() | names_of([hold for _, hold in due])
@@ -141,4 +197,4 @@ class Appending:
 
 
 def _hashes(plan: Plan) -> set[bytes]:
-    return {entry.hash for entry in plan.entries}
+    return set(plan.entries.hashes)

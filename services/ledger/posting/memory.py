@@ -37,22 +37,27 @@ class Memory:
         self._tally = None
         self._accounts.clear()
 
-    def periods(self, head: Head) -> Periods | None:
-        """The periods behind this end of the chain; None if another end is remembered."""
-        return self._periods if head == self._head else None
+    def ends_at(self, head: Head) -> bool:
+        """Whether this end of the chain is the remembered one."""
+        return head == self._head
 
-    def tally(self, head: Head) -> Tally | None:
-        """What is uncounted behind this end of the chain; None if another end is remembered."""
-        return self._tally if head == self._head else None
+    def periods(self) -> Periods:
+        """The periods, if any end of the chain is remembered."""
+        return self._periods
 
-    def books(self, group: Group, now: datetime) -> Books | None:
+    def tally(self) -> Tally | None:
+        """What is uncounted; None if no end of the chain is remembered."""
+        return self._tally
+
+    def books(self, group: Group, now: datetime, behind: Plan | None = None) -> Books | None:
         """What a plan for the group needs to know, if none of its entry ids is posted already.
 
-        None if that is not known: of an account that was not met, of transfers that are about
-        others, of holds whose time is over.
+        behind: plain movements that are being written behind the remembered end; nothing of them is
+        remembered yet. None if that is not known: of an account that was not met, of transfers that
+        are about others, of holds whose time is over.
         """
         is_due = self._next_expiry is not None and self._next_expiry <= now
-        if self._head is None or group.others or is_due:
+        if self._head is None or group.drafts.others or is_due:
             return None
         turnovers: dict[AccountName, Turnover] = {}
         guards: dict[AccountName, Guard] = {}
@@ -63,8 +68,10 @@ class Memory:
             turnovers[name], guard = known
             if guard is not None:
                 guards[name] = guard
+        if behind is not None:
+            turnovers |= {n: now for n, now in behind.turnovers.items() if n in turnovers}
         return Books(
-            self._head,
+            self._head if behind is None else behind.head,
             turnovers=turnovers,
             guards=guards,
             next_expiry=self._next_expiry,

@@ -1,6 +1,7 @@
 """The single writer: concurrent posts are gathered into one transaction, which locks the head.
 
-While one group is being committed the next one gathers, so groups grow with the load. Small calls
+While one group is being committed the next one gathers, so groups grow with the load; one that is
+whole is made ready meanwhile. Small calls
 that queue behind a group wait a few milliseconds for company; who is alone is written at once.
 Only the process that holds the lease writes (leadership.py); one that lost it finds another term
 under the head's lock and writes nothing.
@@ -20,7 +21,8 @@ from services.ledger import metrics
 from services.ledger.domain import AccountName, EntryDraft, EntryId, Head, Posting, TotalsChange
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
-from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.drafts import Drafts, prepare
+from services.ledger.journal.group import Group
 from services.ledger.journal.plan import Outcome
 from services.ledger.journal.rules import require_postable
 from services.ledger.posting.appending import Appending
@@ -93,6 +95,8 @@ class Writer:
         self._jobs: deque[_Job] = deque()
         self._queued_transfers = 0
         self._arrived = asyncio.Event()
+        self._serving: set[asyncio.Future[None]] = set()
+        self._turn = asyncio.Event()  # another group may be taken, perhaps
         self._closed = False
         self._appending = Appending(
             store,
@@ -128,6 +132,17 @@ class Writer:
             outcomes.insert(place, problem)
         return outcomes
 
+    async def post_all(self, parts: Iterable[Drafts]) -> list[Outcome]:
+        """As `post`, of drafts that are ready. What making any of them raises is raised, with
+        nothing posted.
+        """
+        self._tenure.require_term()
+        drafts = Drafts()
+        for part in parts:
+            drafts.extend(part)
+            await asyncio.sleep(0)
+        return await self._enqueue(Group.of(drafts)) if drafts else []
+
     async def post_one(self, draft: EntryDraft) -> Posting:
         """Posts a draft, and answers when it is durable. Raises its Fault, and those of `post`."""
         (outcome,) = await self.post([draft])
@@ -159,13 +174,14 @@ class Writer:
                 raise
 
     async def run(self) -> None:
-        """Writes until cancelled; finishes the group at hand, and answers the rest SHUTTING_DOWN.
+        """Writes until cancelled; finishes the groups at hand, and answers the rest SHUTTING_DOWN.
 
         A group that fails by a defect is answered so, and the next one is tried.
         """
         try:
             while True:
                 await self._arrived.wait()
+                await self._await_turn()
                 if len(self._jobs) > 1 and self._queued_transfers < _ENOUGH_TRANSFERS:
                     await await_company(
                         lambda: self._queued_transfers,
@@ -173,14 +189,32 @@ class Writer:
                         step_s=_STEP_S,
                         enough=_ENOUGH_TRANSFERS,
                     )
-                await self._finish(asyncio.ensure_future(self._serve(self._take())))
+                serving = asyncio.ensure_future(self._serve(self._take()))
+                serving.add_done_callback(lambda _: self._turn.set())
+                self._serving.add(serving)
         finally:
             self._closed = True
+            if self._serving:
+                await asyncio.wait(self._serving)
             for job in self._jobs:
                 _refuse(job, _shutting_down())
             self._jobs.clear()
             self._count_queue(-self._queued_transfers)
             await self._store.close()
+
+    async def _await_turn(self) -> None:
+        """Until the last group is written, so that the next one gathers meanwhile; or, if a whole
+        group waits already, until it can be made ready while only one is written.
+        """
+        while True:
+            for served in [one for one in self._serving if one.done()]:
+                self._serving.remove(served)
+                served.result()
+            is_whole = self._queued_transfers >= self._limits.group_transfers
+            if len(self._serving) <= (1 if is_whole else 0):
+                return
+            self._turn.clear()
+            await self._turn.wait()
 
     async def expire(self, every_s: float) -> None:
         """Ends holds whose time is over also while nobody posts; until cancelled.
@@ -216,6 +250,7 @@ class Writer:
         self._jobs.append(job)
         self._count_queue(transfers)
         self._arrived.set()
+        self._turn.set()
         return await job.answer
 
     def _take(self) -> list[_Job]:
@@ -230,15 +265,6 @@ class Writer:
         if not self._jobs:
             self._arrived.clear()
         return taken
-
-    @staticmethod
-    async def _finish(work: asyncio.Future[None]) -> None:
-        """Waits for work to end, also if cancelled meanwhile."""
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait({work})
-            raise
 
     async def _serve(self, jobs: Sequence[_Job]) -> None:
         group = Group.joined([job.group for job in jobs])
@@ -286,6 +312,8 @@ class Writer:
             metrics.TRANSFERS_POSTED.inc(plan.transfers)
         if plan.entries or unsure:
             self._committed(plan.head, plan.change())
+        if not unsure:
+            return plan.outcomes
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]
 
     def _count_queue(self, transfers: int) -> None:

@@ -1,13 +1,13 @@
 """What a plan adds to the tables, as arrays that a statement turns into rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from json import JSONEncoder
 from typing import NamedTuple
 
-from services.ledger.domain import AccountName, Cell, Entry, Purpose, Sums
+from services.ledger.domain import AccountName, Cell, Purpose, Sums
+from services.ledger.journal.entries import Entries
 from services.ledger.journal.plan import Plan
-from services.ledger.journal.routes import Move
-from services.ledger.journal.seal import rfc3339
+from services.ledger.journal.seal import VERSION, rfc3339
 from services.ledger.journal.standing import NOTHING
 from services.ledger.store.arrays import array, bytes_array, optional_array, text_array
 
@@ -145,30 +145,30 @@ def head_of(plan: Plan) -> dict[str, object]:
 def entries_of(plan: Plan, ids: Ids) -> list[Addition]:
     """The transfers of a plan's entries, all of them plain movements, and the entries."""
     entries = plan.entries
-    drafts = [entry.draft for entry in entries]
-    dates = [entry.dates for entry in entries if entry.dates is not None]
+    drafts = entries.drafts
+    count = len(entries)
     parameters = ENTRIES.parameters(
-        array([entry.sequence for entry in entries]),
-        array([draft.entry_id for draft in drafts]),
-        bytes_array([entry.content_hash for entry in entries]),
-        array([int(draft.cause.kind) for draft in drafts]),
-        text_array([draft.cause.id for draft in drafts]),
-        array([rfc3339(draft.value_time) for draft in drafts]),
-        array([rfc3339(entry.recorded_time) for entry in entries]),
-        text_array([_json(draft.metadata) for draft in drafts]),
-        bytes_array([entry.previous_hash for entry in entries]),
-        bytes_array([entry.hash for entry in entries]),
-        array([entry.version for entry in entries]),
-        array([day.value.isoformat() for day in dates]),
-        array([day.book.isoformat() for day in dates]),
+        array(entries.sequences),
+        array(drafts.entry_ids),
+        bytes_array(drafts.content_hashes),
+        array([int(cause.kind) for cause in drafts.causes]),
+        text_array([cause.id for cause in drafts.causes]),
+        array(map(rfc3339, drafts.value_times)),
+        array([rfc3339(entries.recorded_time)] * count),
+        text_array(map(_json, drafts.metadata)),
+        bytes_array(entries.previous_hashes),
+        bytes_array(entries.hashes),
+        array([VERSION] * count),
+        array([day.value.isoformat() for day in entries.dates]),
+        array([day.book.isoformat() for day in entries.dates]),
     )
-    return [_transfers(entries, plan.moves, ids), Addition(ENTRIES, parameters)]
+    return [_transfers(entries, ids), Addition(ENTRIES, parameters)]
 
 
-def _transfers(entries: Sequence[Entry], moves: Iterable[Sequence[Move]], ids: Ids) -> Addition:
+def _transfers(entries: Entries, ids: Ids) -> Addition:
     rows = [
         (
-            entry.sequence,
+            sequence,
             position,
             ids[route.debit],
             ids[route.credit],
@@ -178,8 +178,8 @@ def _transfers(entries: Sequence[Entry], moves: Iterable[Sequence[Move]], ids: I
             route.hour_text or None,
             tally,
         )
-        for entry, its_moves in zip(entries, moves, strict=True)
-        for position, (route, micros, tally) in enumerate(its_moves)
+        for sequence, moves in zip(entries.sequences, entries.drafts.moves, strict=True)
+        for position, (route, micros, tally) in enumerate(moves)
     ]
     *before, hours, tallies = zip(*rows, strict=True)
     columns = [array(column) for column in before]

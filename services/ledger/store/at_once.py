@@ -5,7 +5,6 @@ Of what few entries cost, most is the round trips of a longer transaction.
 
 from functools import lru_cache
 
-from services.ledger.domain import Head
 from services.ledger.journal.plan import Plan
 from services.ledger.store.additions import TABLES, TRANSFERS, Ids, entries_of, head_of, sums_of
 from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
@@ -20,17 +19,16 @@ _HEAD = f"""
 """  # noqa: S608  made of constants
 
 
-async def write_at_once(driver: Driver, term: int, after: Head, plan: Plan, ids: Ids) -> bool:
+async def write_at_once(driver: Driver, term: int, plan: Plan, ids: Ids) -> bool:
     """Writes a plan of plain movements on accounts that are open, none of them late.
 
-    after: the end of the chain that it was made from. False, with nothing written, if the head says
-    that it may not be. Raises psycopg.errors.UniqueViolation, with nothing written, if one of the
-    entry ids is posted.
+    False, with nothing written, if the head says that it may not be. Raises
+    psycopg.errors.UniqueViolation, with nothing written, if one of the entry ids is posted.
     """
     transfers, *others = [*entries_of(plan, ids), *sums_of(plan, ids)]
     parameters: dict[str, object] = {
-        "after": after.sequence,
-        "after_hash": after.hash,
+        "after": plan.entries.before.sequence,
+        "after_hash": plan.entries.before.hash,
         "term": term,
         **head_of(plan),
         **transfers.parameters,

@@ -4,16 +4,16 @@ Text, because it is built at the speed of joining strings: a row costs about a m
 call of the driver for each row costs several. https://www.postgresql.org/docs/current/sql-copy.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from json import JSONEncoder
-from typing import TypeVar
 
-from services.ledger.domain import AccountName, Cause, Dates, Entry, Step
+from services.ledger.domain import AccountName, Cause, Dates, EntryDraft, Step
+from services.ledger.journal.entries import Entries
 from services.ledger.journal.periods import Late
-from services.ledger.journal.routes import Move
-from services.ledger.journal.seal import rfc3339
+from services.ledger.journal.seal import VERSION, rfc3339
 
 ENTRIES = (
     "COPY entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,"
@@ -30,53 +30,83 @@ LATE = "COPY late_arrivals (sequence, position, value_date) FROM STDIN"
 STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
 
-_ENTRIES_AT_ONCE = 250
-"""The database reads their rows while the next ones are made."""
-
-_Item = TypeVar("_Item")
+_AT_ONCE = 250
+"""The database reads the rows of so many entries while the next ones are made."""
 
 
-def entry_rows(entries: Sequence[Entry]) -> Iterator[str]:
+def entry_rows(entries: Entries) -> Iterator[str]:
     """Rows for ENTRIES, some at a time."""
-    for part in _parts(entries):
-        yield "".join([_entry_row(entry) for entry in part])
+    recorded = rfc3339(entries.recorded_time)
+    drafts = entries.drafts
+    previous = [hash_.hex() for hash_ in entries.previous_hashes]
+    columns = zip(
+        entries.sequences,
+        drafts.entry_ids,
+        drafts.content_hashes,
+        drafts.causes,
+        drafts.value_times,
+        drafts.metadata,
+        previous,
+        [*previous[1:], entries.hashes[-1].hex()] if previous else (),
+        entries.dates,
+        drafts.reverses(),
+        strict=True,
+    )
+    # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
+    rows = (
+        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}{_about(cause, value_time)}{recorded}\t"
+        f"{_escaped(_json(metadata)) if metadata else '{}'}\t\\\\x{previous_hash}\t\\\\x{own_hash}"
+        f"\t{VERSION}{_days(dates)}{_NULL if reverses is None else reverses}\n"
+        for (
+            sequence,
+            entry_id,
+            content_hash,
+            cause,
+            value_time,
+            metadata,
+            previous_hash,
+            own_hash,
+            dates,
+            reverses,
+        ) in columns
+    )
+    return _some(rows, len(entries))
 
 
-def transfer_rows(
-    entries: Sequence[Entry], moves: Sequence[Sequence[Move]], ids: Mapping[AccountName, int]
-) -> Iterator[str]:
-    """Rows for TRANSFERS, some at a time.
+def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
+    """Rows for TRANSFERS, some at a time. ids: of all their accounts."""
+    others = entries.drafts.others
+    rows = (
+        # Campaigns and projects are codes, which need no escape.
+        "".join(
+            [
+                f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
+                f"\t{micros}\t{route.campaign}\t{route.project}"
+                f"\t{route.hour_text or _NULL}\t{tally}\n"
+                for position, (route, micros, tally) in enumerate(moves)
+            ]
+            if moves
+            else _transfer_rows(sequence, others[place].draft, ids, moving=True)
+        )
+        for place, (sequence, moves) in enumerate(
+            zip(entries.sequences, entries.drafts.moves, strict=True)
+        )
+    )
+    return _some(rows, len(entries))
 
-    moves: of each entry, as in a plan. ids: of all their accounts.
-    """
-    for part, moves_of_part in zip(_parts(entries), _parts(moves), strict=True):
-        rows: list[str] = []
-        for entry, its_moves in zip(part, moves_of_part, strict=True):
-            sequence = entry.sequence
-            # Campaigns and projects are codes, which need no escape.
-            for position, (route, micros, tally) in enumerate(its_moves):
-                rows.append(
-                    f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
-                    f"\t{micros}\t{route.campaign}\t{route.project}"
-                    f"\t{route.hour_text or _NULL}\t{tally}\n"
-                )
-            if not its_moves:
-                rows += _transfer_rows(entry, ids, moving=True)
-        yield "".join(rows)
 
-
-def reserved_rows(entries: Iterable[Entry], ids: Mapping[AccountName, int]) -> Iterator[str]:
+def reserved_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
     """Rows for RESERVED, of those entries that are more than plain movements."""
-    for entry in entries:
-        yield from _transfer_rows(entry, ids, moving=False)
+    for sequence, draft in _others(entries):
+        yield from _transfer_rows(sequence, draft, ids, moving=False)
 
 
-def step_rows(entries: Iterable[Entry]) -> Iterator[str]:
+def step_rows(entries: Entries) -> Iterator[str]:
     """Rows for STEPS, of those entries that are more than plain movements."""
-    for entry in entries:
-        for position, transfer in enumerate(entry.draft.transfers):
+    for sequence, draft in _others(entries):
+        for position, transfer in enumerate(draft.transfers):
             if transfer.step is not None:
-                yield _step_row(entry.sequence, position, transfer.step)
+                yield _step_row(sequence, position, transfer.step)
 
 
 def late_rows(late: Iterable[Late]) -> Iterator[str]:
@@ -85,26 +115,18 @@ def late_rows(late: Iterable[Late]) -> Iterator[str]:
         yield f"{one.sequence}\t{one.position}\t{one.value_date}\n"
 
 
-def _parts(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    for at in range(0, len(items), _ENTRIES_AT_ONCE):
-        yield items[at : at + _ENTRIES_AT_ONCE]
+def _some(rows: Iterator[str], count: int) -> Iterator[str]:
+    """The rows of some entries at a time."""
+    return ("".join(islice(rows, _AT_ONCE)) for _ in range(0, count, _AT_ONCE))
+
+
+def _others(entries: Entries) -> Iterator[tuple[int, EntryDraft]]:
+    for place, other in entries.drafts.others.items():
+        yield entries.sequences[place], other.draft
 
 
 _NULL = r"\N"
 _json = JSONEncoder(ensure_ascii=False).encode
-
-
-def _entry_row(entry: Entry) -> str:
-    sequence, recorded_time, draft, content_hash, previous_hash, own_hash, version, dates = entry
-    entry_id, cause, value_time, metadata, _, reverses = draft
-    assert dates is not None, "new entries have dates"
-    # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
-    return (
-        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}{_about(cause, value_time)}"
-        f"{rfc3339(recorded_time)}\t{_escaped(_json(metadata)) if metadata else '{}'}"
-        f"\t\\\\x{previous_hash.hex()}\t\\\\x{own_hash.hex()}\t{version}{_days(dates)}"
-        f"{_NULL if reverses is None else reverses}\n"
-    )
 
 
 @lru_cache(maxsize=4_096)
@@ -117,14 +139,16 @@ def _days(dates: Dates) -> str:
     return f"\t{dates.value.isoformat()}\t{dates.book.isoformat()}\t"
 
 
-def _transfer_rows(entry: Entry, ids: Mapping[AccountName, int], *, moving: bool) -> Iterator[str]:
+def _transfer_rows(
+    sequence: int, draft: EntryDraft, ids: Mapping[AccountName, int], *, moving: bool
+) -> Iterator[str]:
     """Those of the transfers that move money, or those that do not."""
-    for position, transfer in enumerate(entry.draft.transfers):
+    for position, transfer in enumerate(draft.transfers):
         if transfer.moves is not moving:
             continue
         debit, credit, micros, currency, campaign, project, hour, tally, _ = transfer
         yield (
-            f"{entry.sequence}\t{position}\t{ids[AccountName(debit, currency)]}"
+            f"{sequence}\t{position}\t{ids[AccountName(debit, currency)]}"
             f"\t{ids[AccountName(credit, currency)]}\t{micros}\t{campaign}\t{project}"
             f"\t{rfc3339(hour) if hour else _NULL}\t{tally}\n"
         )

@@ -18,14 +18,16 @@ from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
-from services.ledger.store.additions import TABLES, head_of, sums_of
+from services.ledger.store.additions import TABLES, head_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
 from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
 from services.ledger.store.periods import periods_of
+from services.ledger.store.rendered import Rendered, render
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 from services.ledger.store.summed import changes_by
+from services.runtime.beside import Runner, here
 from services.runtime.database import commit
 
 Cursor = psycopg.AsyncCursor[Any]
@@ -74,17 +76,28 @@ class PostingStore:
     """Hands out the transactions of one writer, one after the other."""
 
     def __init__(
-        self, engine: AsyncEngine, accounts: AccountIds, *, at_once_max: int = _AT_ONCE_MAX
+        self,
+        engine: AsyncEngine,
+        accounts: AccountIds,
+        *,
+        at_once_max: int = _AT_ONCE_MAX,
+        beside: tuple[Runner, AsyncEngine] | None = None,
     ) -> None:
-        """at_once_max: so many transfers at most are written by one statement."""
+        """at_once_max: so many transfers at most are written by one statement. beside: where what
+        is more is written, and by which engine; here if None.
+        """
         self._engine = engine
         self._session = Session(engine)
+        self._beside, self._large = (here, self._session)
+        if beside is not None:
+            self._beside, self._large = beside[0], Session(beside[1])
         self._accounts = accounts
         self._at_once_max = at_once_max
 
     async def close(self) -> None:
-        """Ends the writer's connection; another transaction opens another."""
+        """Ends the writer's connections; another transaction opens another."""
         await self._session.close()
+        await self._beside(self._large.close())
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostingTransaction"]:
@@ -97,32 +110,50 @@ class PostingStore:
             yield posting
         self._accounts.remember(posting.opened)
 
-    async def continue_chain(self, term: int, plan: Plan, after: Head) -> bool:
+    async def render(self, plan: Plan) -> Rendered | None:
+        """Makes the rows of a plan for `continue_chain`, if they are many.
+
+        None if an account's id is not at hand.
+        """
+        ids = self._accounts.known(plan.turnovers)
+        if len(ids) < len(plan.turnovers):
+            return None
+        if self._is_small(plan):
+            return Rendered(plan, ids, (), (), ())
+        return await render(plan, ids)
+
+    async def continue_chain(self, term: int, rendered: Rendered) -> bool:
         """Writes a plan of plain movements between accounts that are open, as one transaction.
 
-        after: the end of the chain that it was made from. False, with nothing written, if the chain
-        ends elsewhere by now, if the term is over, if somebody was told meanwhile how the books
-        stood when it is recorded, or if an account's id is not at hand. Raises EntryRepeated, with
-        nothing written, if an entry id is posted already; and as `begin`.
+        False, with nothing written, if the chain does not end any more where the plan begins, if
+        the term is over, if somebody was told meanwhile how the books stood when it is recorded, or
+        if an account has another id by now. Raises EntryRepeated, with nothing written, if an entry
+        id is posted already; and as `begin`.
         """
+        plan = rendered.plan
         try:
-            if plan.transfers <= self._at_once_max and not plan.late:
-                return await self._write_at_once(term, plan, after)
-            async with self._session.transaction() as connected:
-                posting = PostingTransaction(connected, self._accounts)
-                if not await posting.take_head(term, plan, after):
-                    return False
-                await posting.append(plan)
-                return True
+            if self._is_small(plan):
+                return await self._write_at_once(term, rendered)
+            return await self._beside(self._write_large(term, rendered))
         except UniqueViolation as error:
             raise EntryRepeated from error
 
-    async def _write_at_once(self, term: int, plan: Plan, after: Head) -> bool:
-        async with self._session.alone() as driver:
-            ids = self._accounts.known(plan.turnovers)
-            if len(ids) < len(plan.turnovers):
+    async def _write_large(self, term: int, rendered: Rendered) -> bool:
+        async with self._large.transaction() as connected:
+            posting = PostingTransaction(connected, self._accounts)
+            if not await posting.take_head(term, rendered):
                 return False
-            return await commit(write_at_once(driver, term, after, plan, ids))
+            await posting.append(rendered.plan, rendered)
+            return True
+
+    async def _write_at_once(self, term: int, rendered: Rendered) -> bool:
+        async with self._session.alone() as driver:
+            if not rendered.stands_by(self._accounts):
+                return False
+            return await commit(write_at_once(driver, term, rendered.plan, rendered.ids))
+
+    def _is_small(self, plan: Plan) -> bool:
+        return plan.transfers <= self._at_once_max and not plan.late
 
     async def next_expiry(self) -> datetime | None:
         """No open hold is over before this; None if none ever is."""
@@ -171,18 +202,19 @@ class PostingTransaction:
         head = Head(sequence, hash_, recorded_time)
         return Seen(Locked(head, Uncounted(after, through), *rest), posted, stands)
 
-    async def take_head(self, term: int, plan: Plan, after: Head) -> bool:
+    async def take_head(self, term: int, rendered: Rendered) -> bool:
         """Locks the head and returns True, if the plan may be written; see `continue_chain`."""
-        self._ids = self._accounts.known(plan.turnovers)
-        if len(self._ids) < len(plan.turnovers):
+        if not rendered.stands_by(self._accounts):
             return False
+        self._ids = dict(rendered.ids)
+        entries = rendered.plan.entries
         locking = await self._execute(
             _TAKE_HEAD,
             {
                 "term": term,
-                "after": after.sequence,
-                "after_hash": after.hash,
-                "recorded_time": plan.head.recorded_time,
+                "after": entries.before.sequence,
+                "after_hash": entries.before.hash,
+                "recorded_time": entries.recorded_time,
             },
         )
         return locking.rowcount == 1
@@ -224,19 +256,20 @@ class PostingTransaction:
         """The states of all periods."""
         return await periods_of(self._connection)
 
-    async def append(self, plan: Plan) -> None:
-        """Writes a plan that was made from this transaction's reads."""
+    async def append(self, plan: Plan, rendered: Rendered | None = None) -> None:
+        """Writes a plan that was made from this transaction's reads, or is held to the head.
+
+        rendered: its rows, if they are made already.
+        """
         ids = await self._ids_for(plan)
-        others = [entry for entry, moves in zip(plan.entries, plan.moves, strict=True) if not moves]
-        await self._copy(copy.ENTRIES, copy.entry_rows(plan.entries))
-        transfers = copy.transfer_rows(plan.entries, plan.moves, ids)
-        async with self._copying(copy.TRANSFERS, transfers):
-            sums = sums_of(plan, ids)
-        await self._copy(copy.RESERVED, copy.reserved_rows(others, ids))
-        await self._copy(copy.STEPS, copy.step_rows(others))
+        rows = rendered or await render(plan, ids)
+        await self._copy(copy.ENTRIES, rows.entries)
+        await self._copy(copy.TRANSFERS, rows.transfers)
+        await self._copy(copy.RESERVED, copy.reserved_rows(plan.entries, ids))
+        await self._copy(copy.STEPS, copy.step_rows(plan.entries))
         await self._copy(copy.LATE, copy.late_rows(plan.late))
         async with self._driver.pipeline():  # sent together
-            for table, parameters in sums:
+            for table, parameters in rows.sums:
                 await self._driver.execute(_INSERTS[table.name], parameters, prepare=True)
             await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
             await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
@@ -253,27 +286,20 @@ class PostingTransaction:
         """The ids of a plan's accounts; those that are not opened yet are."""
         missing = plan.turnovers.keys() - self._ids.keys()
         if missing:
-            now = plan.entries[-1].recorded_time
+            now = plan.entries.recorded_time
             self.opened = await open_accounts(self._connection, missing, now)
         return self._ids | self.opened
 
     async def _copy(self, statement: str, rows: Iterable[str]) -> None:
-        async with self._copying(statement, rows):
-            pass
-
-    @asynccontextmanager
-    async def _copying(self, statement: str, rows: Iterable[str]) -> AsyncIterator[None]:
-        """Copies rows, if there are any. The block runs while the database still reads them."""
+        """Copies rows, if there are any."""
         some = filter(None, rows)
         first = next(some, None)
         if first is None:
-            yield
             return
         async with self._driver.cursor() as cursor, cursor.copy(statement) as stream:
             await stream.write(first)
             for more in some:
                 await stream.write(more)
-            yield
 
     async def _execute(
         self, statement: LiteralString, parameters: Mapping[str, object] | None = None

@@ -62,11 +62,12 @@ def sequence_of(sequence: int, field: str) -> int:
 
 def cause_of(message: pb.Cause) -> Cause:
     """A cause. Raises Fault(FIELD_REQUIRED or FIELD_INVALID)."""
-    return _cause(message.kind, message.id)
+    return cause_of_fields(message.kind, message.id)
 
 
 @lru_cache(maxsize=1_024)
-def _cause(number: int, cause_id: str) -> Cause:
+def cause_of_fields(number: int, cause_id: str) -> Cause:
+    """The cause of a message's fields. Raises as `cause_of`."""
     if number == pb.CAUSE_KIND_UNSPECIFIED:
         raise Fault(Reason.FIELD_REQUIRED, "say what makes the entry necessary", field="cause.kind")
     try:

@@ -7,9 +7,10 @@ from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.ledger.domain import EntryDraft, Posting, Transfer
+from services.ledger.journal.movements import move_of
 from services.ledger.journal.plan import Outcome
 from services.ledger.journal.routes import Move, Movements
-from services.ledger.journal.rules import move_of, of_transfer
+from services.ledger.journal.rules import of_transfer
 from services.ledger.wire.convert import (
     cause_of,
     entry_id_of,

@@ -7,12 +7,15 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2_grpc as pb_grpc
 
 from services.ledger.domain import INT64_MAX, AccountName, CauseKind, EntryDraft
+from services.ledger.journal.drafts import Drafts
+from services.ledger.journal.plan import Outcome
 from services.ledger.journal.rules import ENTRIES_MAX, intakes_fact
 from services.ledger.posting.writer import Writer
 from services.ledger.reading.feed import Feed, Posted
 from services.ledger.reading.history import History
 from services.ledger.reading.reader import Reader
 from services.ledger.wire import convert
+from services.ledger.wire.convert_columns import NotPlain, drafts_of
 from services.ledger.wire.convert_drafts import draft_of, put_result
 from services.ledger.wire.convert_feed import checkpoint_message
 from services.runtime.call import current_call
@@ -22,6 +25,9 @@ from services.runtime.paging import page_size, position_of, token_after
 from services.runtime.served import Context
 
 CELLS_A_MESSAGE = 5_000
+_MANY = 32
+"""So many drafts are read in columns, which a few would only make dearer."""
+
 LIST_BYTES = 3 * 1024 * 1024
 """A page of entries ends early when it is as large as this."""
 
@@ -82,14 +88,24 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 f"a call takes at most {ENTRIES_MAX} entries; send several calls",
                 field="entries",
             )
-        of_service = current_call().caller.role is Role.SERVICE
-        outcomes = await self._writer.post(
-            _allowed(draft_of(entry), of_service) for entry in request.entries
-        )
+        outcomes = await self._post(request)
         response = pb.PostEntriesResponse()
         for entry, outcome in zip(request.entries, outcomes, strict=True):
             put_result(response.results.add(), entry.entry_id, outcome)
         return response
+
+    async def _post(self, request: pb.PostEntriesRequest) -> list[Outcome]:
+        of_service = current_call().caller.role is Role.SERVICE
+        if len(request.entries) >= _MANY:
+            try:
+                return await self._writer.post_all(
+                    _all_allowed(drafts, of_service) for drafts in drafts_of(request)
+                )
+            except NotPlain:
+                pass  # and what is wrong is told below
+        return await self._writer.post(
+            _allowed(draft_of(entry), of_service) for entry in request.entries
+        )
 
     async def GetEntry(self, request: pb.GetEntryRequest, _context: Context) -> pb.GetEntryResponse:
         """Returns an entry."""
@@ -196,6 +212,13 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 )
                 convert.put_cells(response.cells.add, page.rows)
                 yield response
+
+
+def _all_allowed(drafts: Drafts, of_service: bool) -> Drafts:
+    """As `_allowed`, of plain drafts. Raises NotPlain."""
+    if not of_service and drafts.any_of(CauseKind.INTAKE_BATCH):
+        raise NotPlain
+    return drafts
 
 
 def _allowed(draft: EntryDraft | Fault, of_service: bool) -> EntryDraft | Fault:

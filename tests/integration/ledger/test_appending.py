@@ -20,15 +20,14 @@ from services.ledger.domain import (
     Cause,
     CauseKind,
     EntryDraft,
-    Head,
     Posting,
 )
 from services.ledger.journal.periods import PeriodAction
-from services.ledger.journal.plan import Plan
 from services.ledger.posting.memory import Memory
 from services.ledger.reading.feed import Posted
 from services.ledger.reading.history import AsOf
 from services.ledger.store.posting import PostingStore
+from services.ledger.store.rendered import Rendered
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Engines, FixedTenure, Parts, open_parts, parts_on
@@ -62,9 +61,9 @@ def continued(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     tried: list[bool] = []
     go_on = PostingStore.continue_chain
 
-    async def told(self: PostingStore, term: int, plan: Plan, after: Head) -> bool:
+    async def told(self: PostingStore, term: int, rendered: Rendered) -> bool:
         tried.append(False)
-        tried[-1] = await go_on(self, term, plan, after)
+        tried[-1] = await go_on(self, term, rendered)
         return tried[-1]
 
     monkeypatch.setattr(PostingStore, "continue_chain", told)
@@ -290,10 +289,10 @@ async def test_what_was_answered_for_a_time_is_not_changed_by_what_took_its_time
     go_on = PostingStore.continue_chain
     is_dated, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def held_up(self: PostingStore, term: int, plan: Plan, after: Head) -> bool:
+    async def held_up(self: PostingStore, term: int, rendered: Rendered) -> bool:
         is_dated.set()  # its time is taken, and the head is not locked
         await goes_on.wait()
-        return await go_on(self, term, plan, after)
+        return await go_on(self, term, rendered)
 
     monkeypatch.setattr(PostingStore, "continue_chain", held_up)
     clock.advance(timedelta(hours=1))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ledger.domain import AccountName, Cell, EntryDraft, Posting, Sums
-from services.ledger.journal.group import prepare
+from services.ledger.journal.drafts import prepare
 from services.ledger.journal.standing import Turnover
 from tests.integration.ledger.parts import Engines, Parts, parts_on
 from tests.support.clock import FixedClock

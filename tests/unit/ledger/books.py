@@ -19,7 +19,8 @@ from services.ledger.domain import (
 )
 from services.ledger.journal import seal
 from services.ledger.journal.calendar import calendar_of, day_of
-from services.ledger.journal.group import Group, Prepared, prepare
+from services.ledger.journal.drafts import Prepared, prepare
+from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Late, Periods
 from services.ledger.journal.plan import (
     Books,

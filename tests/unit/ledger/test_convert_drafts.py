@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.ledger.domain import EntryDraft, Transfer
-from services.ledger.journal.group import prepare
+from services.ledger.journal.drafts import prepare
 from services.ledger.journal.routes import Movements
 from services.ledger.wire.convert import cause_message, stamp_of, transfer_message
 from services.ledger.wire.convert_drafts import draft_of

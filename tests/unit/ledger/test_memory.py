@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from services.ledger.domain import NO_HASH, AccountName, AccountState, EntryDraft, Head, Uncounted
-from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.drafts import prepare
+from services.ledger.journal.group import Group
 from services.ledger.journal.plan import Books, Plan, plan_group
 from services.ledger.journal.standing import Turnover
 from services.ledger.journal.tally import Tally
@@ -11,6 +12,7 @@ from services.ledger.posting.memory import Memory
 from tests.unit.ledger.drafts import NOON, draft, gift
 from tests.unit.ledger.stepped import POOL, decision, hold, match, pledge
 
+FUND = AccountName("project/well/fund", "CNY")
 CLAIMED = AccountName("partner/alipay/claimed", "CNY")
 FIRST = Books(Head(0, NO_HASH, None))
 
@@ -22,7 +24,7 @@ def group_of(*drafts: EntryDraft) -> Group:
 def learn(memory: Memory, books: Books, *drafts: EntryDraft) -> Plan:
     """Posts drafts behind books, as far as the memory is concerned."""
     plan = plan_group(group_of(*drafts), books, NOON, timedelta(days=1))
-    tally = memory.tally(books.head) or Tally(Uncounted(0, 0), {}, transfers=0, most=9)
+    tally = memory.tally() or Tally(Uncounted(0, 0), {}, transfers=0, most=9)
     tally.decide(plan)
     memory.learn(books, plan, tally)
     return plan
@@ -90,3 +92,21 @@ def test_it_remembers_no_more_accounts_than_it_may() -> None:
     learn(memory, Books(books.head), draft(gift(1, partner="tencent", project="road")))
     assert memory.books(group_of(draft(gift(1))), NOON) is None
     assert memory.books(group_of(draft(gift(1, partner="tencent", project="road"))), NOON)
+
+
+def test_what_is_being_written_is_heeded_and_not_remembered() -> None:
+    memory = Memory()
+    learn(memory, FIRST, draft(gift(5), gift(1, project="road")))
+    group = group_of(draft(gift(1)))
+    known = memory.books(group, NOON)
+    assert known is not None
+    behind = plan_group(group_of(draft(gift(2)), draft(gift(4))), known, NOON, timedelta(days=1))
+    books = memory.books(group, NOON, behind)
+    assert books is not None
+    assert books.head == behind.head
+    assert books.turnovers == {CLAIMED: Turnover(12, 0), FUND: Turnover(0, 11)}
+    assert memory.books(group, NOON) == known
+    assert memory.ends_at(known.head)
+    assert not memory.ends_at(behind.head)
+    memory.forget()
+    assert memory.books(group, NOON, behind) is None

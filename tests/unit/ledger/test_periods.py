@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.ledger.domain import Cause, CauseKind, Dates, EntryDraft, Posting
-from services.ledger.journal.group import prepare
+from services.ledger.journal.drafts import prepare
 from services.ledger.journal.periods import (
     Late,
     PeriodAction,

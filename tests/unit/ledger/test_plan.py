@@ -22,14 +22,16 @@ from services.ledger.domain import (
 )
 from services.ledger.journal import plan, seal
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
-from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.drafts import prepare
+from services.ledger.journal.group import Group
+from services.ledger.journal.periods import PeriodAction
 from services.ledger.journal.plan import Books, Outcome
 from services.ledger.journal.standing import Guard, Turnover
 from services.ledger.journal.totals import changes_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.books import MemoryBooks, assert_chain
 from tests.unit.ledger.drafts import NOON, draft, gift, id_of, refund
-from tests.unit.ledger.stepped import hold
+from tests.unit.ledger.stepped import hold, period_decision
 from tests.unit.ledger.strategies import drafts
 
 
@@ -105,6 +107,56 @@ def test_summing_up_comes_to_what_asking_about_each_draft_does(
         assert summed.turnovers == asked.turnovers
         assert list(summed.totals.items()) == list(asked.totals.items())
         assert summed.watermarks == asked.watermarks
+
+
+@pytest.mark.property
+@given(
+    data=st.data(),
+    posted=st.lists(
+        drafts(micros=st.integers(1, 4) | st.just(INT64_MAX // 3))
+        | st.builds(
+            lambda micros, hours, kind: draft(
+                gift(micros),
+                refund(1),
+                value_time=NOON + timedelta(hours=hours),
+                cause=Cause(kind, str(id_of(1))),
+            ),
+            st.integers(1, 4),
+            st.sampled_from([-24 * 40, -1, 0, 24 * 40]),
+            st.sampled_from([CauseKind.MANUAL, CauseKind.INTAKE_BATCH]),
+        ),
+        max_size=12,
+    ),
+    closed=st.booleans(),
+)
+def test_taking_all_comes_to_what_taking_each_does(
+    data: st.DataObject, posted: list[EntryDraft], closed: bool
+) -> None:
+    each, together = MemoryBooks(), MemoryBooks()
+    if closed:
+        decisions = [period_decision("2019-07", action) for action in _CLOSING]
+        for books in (each, together):
+            books.post_all(*decisions, now=NOON)
+    left = [prepare(one) for one in posted]
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        group, left = left[:size], left[size:]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plan._Planning, "take_all", lambda _self, _drafts: False)
+            outcomes = each.post(group, NOON)
+        assert_same(together.post(group, NOON), outcomes)
+        assert vars(together) == vars(each)
+
+
+def test_plain_drafts_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan._Planning, "take", None)
+    books = MemoryBooks()
+    books.post([prepare(draft(gift(1), refund(1))), prepare(draft())], NOON)
+    assert_whole(books)
+    assert len(books.entries) == 2
+
+
+_CLOSING = (PeriodAction.BEGIN_CLOSING, PeriodAction.CLOSE)
 
 
 def assert_same(outcomes: Sequence[Outcome], others: Sequence[Outcome]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.ledger.domain import INT64_MAX, Cause, CauseKind
-from services.ledger.journal.rules import COUNT_MAX, TRANSFERS_MAX, require_valid, watermarks_of
+from services.ledger.journal.movements import COUNT_MAX
+from services.ledger.journal.rules import TRANSFERS_MAX, require_valid, watermarks_of
 from services.runtime.errors import Fault, Reason
 from tests.unit.ledger.drafts import NOON, draft, gift, refund, suspended
 

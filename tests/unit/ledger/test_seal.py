@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.ledger.domain import (
     NO_HASH,
@@ -21,7 +23,9 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal import seal
+from services.ledger.journal.drafts import prepare
 from tests.unit.ledger.drafts import draft, gift, id_of
+from tests.unit.ledger.strategies import drafts
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ledger.md"
 ID = "0190a5d0-ac96-774b-bcce-b302099a8057"
@@ -196,3 +200,25 @@ def test_metadata_keys_are_in_the_order_of_their_bytes() -> None:
     lines = seal.content_of(draft(metadata=metadata)).decode().splitlines()
     keys = [line.split()[1] for line in lines if line.startswith("metadata ")]
     assert keys == sorted(metadata, key=str.encode)
+
+
+@given(posted=st.lists(drafts(), max_size=6), sequence=st.integers(1, 10**12), days=st.data())
+def test_columns_are_sealed_as_each_is(
+    posted: list[EntryDraft], sequence: int, days: st.DataObject
+) -> None:
+    plain = [one._replace(metadata={}) for one in posted]
+    moves = [prepare(one).moves for one in plain]
+    contents = seal.contents_of(
+        [one.entry_id for one in plain],
+        [one.cause for one in plain],
+        [one.value_time for one in plain],
+        map(len, moves),
+        iter(seal.move_lines(move for its in moves for move in its)),
+    )
+    assert contents == [seal.content_of(one) for one in plain]
+    dates = [days.draw(st.builds(Dates, st.dates(), st.dates())) for _ in plain]
+    expected, previous = [], NO_HASH
+    for number, (its, content) in enumerate(zip(dates, contents, strict=True), start=sequence):
+        previous = seal.entry_hash(previous, seal.text_of(number, RECORDED, its, content))
+        expected.append(previous)
+    assert seal.chained(NO_HASH, sequence, RECORDED, dates, contents) == expected

@@ -22,7 +22,7 @@ from services.ledger.domain import (
     TransferName,
 )
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
-from services.ledger.journal.group import prepare
+from services.ledger.journal.drafts import prepare
 from services.ledger.journal.rules import require_postable
 from services.ledger.journal.standing import Turnover
 from services.runtime.errors import Fault, Reason

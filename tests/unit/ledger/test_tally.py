@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.domain import NO_HASH, Cell, EntryDraft, Head, Sums, Uncounted
-from services.ledger.journal.group import Group, prepare
+from services.ledger.journal.drafts import prepare
+from services.ledger.journal.group import Group
 from services.ledger.journal.plan import Books, Plan, plan_group
 from services.ledger.journal.tally import Tally
 from services.ledger.journal.totals import changes_of
@@ -125,3 +126,34 @@ def test_what_is_counted_and_what_is_left_is_all_there_is(
         assert counted == cells_of(*posted[: tally.uncounted.after])
         assert tally.uncounted.through == len(posted)
         assert sum(len(one.transfers) for one in posted[tally.uncounted.after :]) <= most
+
+
+@pytest.mark.property
+@given(
+    amounts=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=3), max_size=12),
+    most=st.integers(0, 9),
+    cells_max=st.integers(1, 4),
+)
+def test_what_is_decided_behind_an_unwritten_plan_is_all_there_is_too(
+    amounts: list[list[int]], most: int, cells_max: int
+) -> None:
+    tally = Tally(NONE, {}, transfers=0, most=most, cells_max=cells_max)
+    posted: list[EntryDraft] = []
+    counted: dict[Cell, Sums] = {}
+    unwritten: Plan | None = None
+    for group in amounts:
+        drafts = [draft(gift(n, project=f"p{n % 3}")) for n in group]
+        plan = planned(len(posted), *drafts)
+        tally.decide(plan, unwritten)
+        if unwritten is not None:
+            tally.follow(unwritten)
+        unwritten = plan
+        posted += drafts
+        for cell, sums in plan.counted.items():
+            before = counted.get(cell, Sums(0, 0))
+            counted[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+        assert plan.uncounted is not None
+        after, through = plan.uncounted
+        assert counted == cells_of(*posted[:after])
+        assert through == len(posted)
+        assert through - after <= most

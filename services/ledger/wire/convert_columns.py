@@ -1,0 +1,137 @@
+"""Drafts from the wire, in columns: where thousands of plain ones come in a call.
+
+To read a draft field by field takes longer than all else that is done with it. Arrow's columns are
+read from the message's bytes at once (ptars), and Python sees a value of each draft only where it
+needs one. Only what is right is read so. For anything else there is the other way
+(convert_drafts.py), which tells what is wrong.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+import pyarrow as pa
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from ptars import HandlerPool
+from watersmeet.ledger.v1 import ledger_service_pb2 as pb
+
+from services.ledger.domain import Cause, EntryId
+from services.ledger.journal.drafts import Drafts, prepare_all
+from services.ledger.journal.movements import moves_of
+from services.ledger.journal.routes import Move
+from services.ledger.wire.convert import cause_of_fields, moment
+from services.runtime.call import is_uuid
+from services.runtime.errors import Fault
+
+_AT_ONCE = 250
+"""Drafts."""
+
+_STEPS = ("hold", "commits", "voids", "expires", "reverses")
+
+
+class NotPlain(Exception):
+    """Some draft of a call is wrong, or more than plain movements."""
+
+
+def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
+    """The drafts of a call, ready to be posted, some at a time. Raises NotPlain."""
+    # Its bytes anew, not those that came: what protobuf has understood, in its one form.
+    [entries] = _READER.list_to_record_batch([request.SerializeToString()]).column("entries")
+    drafts = _fields(entries.values)
+    try:
+        entry_ids = list(map(_entry_id_of, drafts["entry_id"].to_pylist()))
+        causes, value_times = _causes(drafts["cause"]), _all_times(drafts["value_time"])
+        moves = _moves(drafts["transfers"])
+        if any(drafts["reverses"].to_pylist()) or len(drafts["metadata"].values):
+            raise NotPlain
+        for begin in range(0, len(entry_ids), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            yield prepare_all(entry_ids[some], causes[some], value_times[some], moves[some])
+    except (Fault, OverflowError) as error:
+        raise NotPlain from error
+
+
+def _entry_id_of(text: str) -> EntryId:
+    if not is_uuid(text):
+        raise NotPlain
+    return EntryId(text.lower())
+
+
+def _causes(causes: pa.StructArray) -> list[Cause]:
+    parts = _fields(causes)
+    return list(map(cause_of_fields, _numbers(parts["kind"]), _texts(parts["id"])))
+
+
+def _moves(transfers: pa.ListArray) -> list[list[Move]]:
+    """Of each draft."""
+    parts = _fields(transfers.values)
+    if any(parts[step].null_count < len(parts[step]) for step in _STEPS):
+        raise NotPlain
+    amounts = _fields(parts["amount"])
+    moves = moves_of(
+        _texts(parts["debit_account"]),
+        _texts(parts["credit_account"]),
+        _numbers(amounts["micros"]),
+        _texts(amounts["currency_code"]),
+        _texts(parts["campaign"]),
+        _texts(parts["project"]),
+        _times(parts["hour"]),
+        _numbers(parts["count"]),
+    )
+    return [moves[begin:end] for begin, end in pairwise(transfers.offsets.to_pylist())]
+
+
+def _all_times(stamps: pa.StructArray) -> list[datetime]:
+    if stamps.null_count:
+        raise NotPlain
+    return _moments(stamps)
+
+
+def _times(stamps: pa.StructArray) -> list[datetime | None]:
+    told = stamps.is_valid().to_pylist()
+    return [time if is_told else None for time, is_told in zip(_moments(stamps), told, strict=True)]
+
+
+def _moments(stamps: pa.StructArray) -> list[datetime]:
+    parts = _fields(stamps)
+    return list(map(moment, _numbers(parts["seconds"]), _numbers(parts["nanos"])))
+
+
+def _fields(structs: pa.StructArray) -> dict[str, pa.Array]:
+    return {field.name: structs.field(place) for place, field in enumerate(structs.type)}
+
+
+def _texts(column: pa.StringArray) -> list[str]:
+    """Of a message that may be missing: empty there."""
+    texts: list[str] = column.fill_null("").to_pylist()
+    return texts
+
+
+def _numbers(column: pa.IntegerArray) -> list[int]:
+    """Of a message that may be missing: 0 there."""
+    numbers: list[int] = column.fill_null(0).to_pylist()
+    return numbers
+
+
+def _with_imports(file: FileDescriptor) -> list[FileDescriptor]:
+    """The files that a file imports, each behind its own imports, and the file."""
+    files = {found.name: found for one in file.dependencies for found in _with_imports(one)}
+    return [*files.values(), file]
+
+
+def _pool_of(file: FileDescriptor) -> DescriptorPool:
+    """The file's messages, with times that are seconds and nanos like any message.
+
+    ptars knows Timestamp by its name, and makes one number of it, which cannot tell a time that is
+    none from one that is.
+    """
+    pool = DescriptorPool()
+    for each in _with_imports(file):
+        pool.AddSerializedFile(each.serialized_pb.replace(b"Timestamp", b"TimeStamp"))
+    return pool
+
+
+_REQUEST = pb.PostEntriesRequest.DESCRIPTOR
+_COLUMNS = _pool_of(_REQUEST.file).FindMessageTypeByName(_REQUEST.full_name)
+_READER = HandlerPool([_COLUMNS.file]).get_for_message(_COLUMNS)
