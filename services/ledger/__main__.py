@@ -57,7 +57,6 @@ from services.ledger.wire.log_service import LogService
 from services.ledger.wire.period_service import PeriodService
 from services.ledger.wire.reversal_service import ReversalService
 from services.ledger.wire.statement_service import StatementService
-from services.runtime.beside import Beside
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
 from services.runtime.database import database_url, open_engine, upgrade
@@ -103,7 +102,6 @@ async def compose(
             name: open_engine(settings.database_url, name=f"ledger-{name}", pool_size=size)
             for name, size in (
                 ("writer", _WRITER_CONNECTIONS),
-                ("large", 1),
                 ("lease", 1),
                 ("reader", settings.pool_size),
                 ("balances", 1),
@@ -111,10 +109,8 @@ async def compose(
                 ("log", 1),
             )
         }
-        for name in engines.keys() - {"large"}:
-            stack.push_async_callback(engines[name].dispose)
-        beside = await stack.enter_async_context(Beside("large"))
-        stack.push_async_callback(lambda: beside(engines["large"].dispose()))
+        for engine in engines.values():
+            stack.push_async_callback(engine.dispose)
         donations = open_channel(settings.donations_address, settings)
         stack.push_async_callback(donations.close)
 
@@ -145,11 +141,7 @@ async def compose(
             log.notify(head)
 
         writer = Writer(
-            PostingStore(
-                engines["writer"],
-                AccountIds.on(engines["writer"], engines["large"]),
-                beside=(beside, engines["large"]),
-            ),
+            PostingStore(engines["writer"], AccountIds.on(engines["writer"])),
             leadership,
             clock,
             limits=WriterLimits(

@@ -24,15 +24,14 @@ class AccountIds:
         self._names: dict[int, AccountName] = {}
 
     @classmethod
-    def on(cls, *engines: AsyncEngine) -> "AccountIds":
-        """A memory that begins anew with each connection that any of the engines opens.
+    def on(cls, engine: AsyncEngine) -> "AccountIds":
+        """A memory that begins anew with each connection that an engine opens.
 
         It may be to another database than before, one that took over and never had the last
         accounts: it gives their ids to others.
         """
         accounts = cls()
-        for engine in engines:
-            event.listen(engine.sync_engine, "connect", lambda *_: accounts.forget())
+        event.listen(engine.sync_engine, "connect", lambda *_: accounts.forget())
         return accounts
 
     def forget(self) -> None:

@@ -27,7 +27,6 @@ from services.ledger.store.rendered import Rendered, render
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 from services.ledger.store.summed import changes_by
-from services.runtime.beside import Runner, here
 from services.runtime.database import commit
 
 Cursor = psycopg.AsyncCursor[Any]
@@ -76,28 +75,17 @@ class PostingStore:
     """Hands out the transactions of one writer, one after the other."""
 
     def __init__(
-        self,
-        engine: AsyncEngine,
-        accounts: AccountIds,
-        *,
-        at_once_max: int = _AT_ONCE_MAX,
-        beside: tuple[Runner, AsyncEngine] | None = None,
+        self, engine: AsyncEngine, accounts: AccountIds, *, at_once_max: int = _AT_ONCE_MAX
     ) -> None:
-        """at_once_max: so many transfers at most are written by one statement. beside: where what
-        is more is written, and by which engine; here if None.
-        """
+        """at_once_max: so many transfers at most are written by one statement."""
         self._engine = engine
         self._session = Session(engine)
-        self._beside, self._large = (here, self._session)
-        if beside is not None:
-            self._beside, self._large = beside[0], Session(beside[1])
         self._accounts = accounts
         self._at_once_max = at_once_max
 
     async def close(self) -> None:
-        """Ends the writer's connections; another transaction opens another."""
+        """Ends the writer's connection; another transaction opens another."""
         await self._session.close()
-        await self._beside(self._large.close())
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostingTransaction"]:
@@ -134,17 +122,14 @@ class PostingStore:
         try:
             if self._is_small(plan):
                 return await self._write_at_once(term, rendered)
-            return await self._beside(self._write_large(term, rendered))
+            async with self._session.transaction() as connected:
+                posting = PostingTransaction(connected, self._accounts)
+                if not await posting.take_head(term, rendered):
+                    return False
+                await posting.append(plan, rendered)
+                return True
         except UniqueViolation as error:
             raise EntryRepeated from error
-
-    async def _write_large(self, term: int, rendered: Rendered) -> bool:
-        async with self._large.transaction() as connected:
-            posting = PostingTransaction(connected, self._accounts)
-            if not await posting.take_head(term, rendered):
-                return False
-            await posting.append(rendered.plan, rendered)
-            return True
 
     async def _write_at_once(self, term: int, rendered: Rendered) -> bool:
         async with self._session.alone() as driver:

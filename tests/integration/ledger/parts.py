@@ -28,7 +28,6 @@ from services.ledger.store.history import HistoryStore
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
-from services.runtime.beside import Runner
 from services.runtime.clock import Clock
 from services.runtime.company import Pause
 from services.runtime.database import open_engine
@@ -175,17 +174,15 @@ async def parts_on(
     tenure: Tenure | None = None,
     pause: Pause = asyncio.sleep,
     at_once_max: int = 100,
-    beside: tuple[Runner, AsyncEngine] | None = None,
 ) -> AsyncIterator[Parts]:
     """A ledger whose writer runs until the block ends.
 
-    tenure: in the first term if None. pause: how the writer waits for company. at_once_max, beside:
-    see PostingStore.
+    tenure: in the first term if None. pause: how the writer waits for company. at_once_max: see
+    PostingStore.
     """
     writing_engine, engine = engines.writing, engines.reading
     accounts = AccountIds.on(engine)
-    of_writer = AccountIds.on(writing_engine, *([] if beside is None else [beside[1]]))
-    posting = PostingStore(writing_engine, of_writer, at_once_max=at_once_max, beside=beside)
+    posting = PostingStore(writing_engine, AccountIds.on(writing_engine), at_once_max=at_once_max)
     reading = ReadingStore(engine, accounts)
     feed = Feed(reading, clock, replace(pace))
     writer = Writer(

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,8 +14,6 @@ from services.ledger.journal.plan import Outcome, Plan
 from services.ledger.posting.writer import WriterLimits
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.rendered import Rendered
-from services.runtime.beside import Beside
-from services.runtime.database import open_engine
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import Engines, Parts, open_parts, parts_on
@@ -218,23 +215,3 @@ async def test_a_writer_that_stops_finishes_both_groups(
         assert isinstance(refused, Fault)
         assert refused.reason is Reason.SHUTTING_DOWN
         assert len(await parts.entries()) == 6
-
-
-async def test_large_groups_are_written_beside(urls: DatabaseUrls, clock: FixedClock) -> None:
-    async with AsyncExitStack() as stack:
-        beside = await stack.enter_async_context(Beside("test"))
-        large = open_engine(urls.service, name="large", pool_size=1)
-        stack.push_async_callback(lambda: beside(large.dispose()))
-        parts = await stack.enter_async_context(
-            open_parts(urls.service, clock, limits=WHOLE, at_once_max=1, beside=(beside, large))
-        )
-        for _ in range(2):  # the first connection begins without the accounts' ids
-            await asyncio.gather(*(parts.post_all(draft(), draft()) for _ in range(6)))
-        await parts.post_all(draft())
-        await asyncio.to_thread(kill_connections, urls.service, "large")
-        await asyncio.gather(*(parts.post_all(draft(), draft()) for _ in range(6)))
-        one = draft()
-        (posted,) = await parts.post_all(one)
-        postings = await parts.post_all(draft(), one, draft())
-        assert [posting.sequence for posting in postings] == [39, posted.sequence, 40]
-        await assert_in_order(parts)
