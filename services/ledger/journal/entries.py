@@ -41,7 +41,7 @@ class Entries(Sequence[Entry]):
     @property
     def previous_hashes(self) -> Sequence[bytes]:
         """Of each."""
-        return [self.before.hash, *self.hashes[:-1]]
+        return [self.before.hash, *self.hashes][:-1]
 
     @classmethod
     def of(

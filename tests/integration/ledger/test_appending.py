@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +23,6 @@ from services.ledger.domain import (
 )
 from services.ledger.journal.periods import PeriodAction
 from services.ledger.posting.memory import Memory
-from services.ledger.reading.feed import Posted
 from services.ledger.reading.history import AsOf
 from services.ledger.store.posting import PostingStore
 from services.ledger.store.rendered import Rendered
@@ -359,23 +357,3 @@ async def test_a_reader_whose_clock_is_far_ahead_does_not_put_the_books_off(
         await one.post_all(draft(value_time=clock()))
         [_, entry] = await one.entries()
         assert entry.recorded_time - clock() < HOUR
-
-
-async def test_a_hold_of_another_process_expires_here(
-    urls: DatabaseUrls, clock: FixedClock
-) -> None:
-    async with (
-        open_parts(urls.service, clock, name="one") as one,
-        open_parts(urls.service, clock, name="two") as two,
-    ):
-        await one.post_all(draft(pledge(10)))
-        await two.post_all(draft(hold(4, minutes=5)))
-        clock.advance(timedelta(minutes=6))
-        expiring = asyncio.create_task(one.writer.expire(0.01))
-        async with asyncio.timeout(10), aclosing(one.feed.entries(2)) as news:
-            async for item in news:
-                if isinstance(item, Posted):
-                    break
-        expiring.cancel()
-        await asyncio.wait({expiring})
-        await assert_in_order(one)
