@@ -59,6 +59,8 @@ class Appending:
         self._ahead = ahead
         self._uncounted_max = uncounted
         self._memory = Memory()
+        # What the next is planned behind: it is ready, and will be written if it can be. What is
+        # written is remembered, and must not be added to that once more.
         self._unwritten: Plan | None = None
         # Both are taken in the order in which they are asked for.
         self._planning = asyncio.Lock()
@@ -100,9 +102,11 @@ class Appending:
         if not plan.entries or len(plan.entries) < len(group.drafts):
             return None
         tally.decide(plan, behind)
-        self._unwritten = plan
         rendered = await self._store.render(plan)
-        return None if rendered is None else Ready(books, tally, rendered)
+        if rendered is None:
+            return None
+        self._unwritten = plan
+        return Ready(books, tally, rendered)
 
     async def _continue(self, term: int, ready: Ready, unsure: set[bytes]) -> bool:
         """Writes what is ready.

@@ -215,3 +215,18 @@ async def test_a_writer_that_stops_finishes_both_groups(
         assert isinstance(refused, Fault)
         assert refused.reason is Reason.SHUTTING_DOWN
         assert len(await parts.entries()) == 6
+
+
+@pytest.mark.parametrize("at_once_max", [0, 100])
+async def test_a_plan_that_was_not_written_is_not_counted_beside_its_like(
+    urls: DatabaseUrls, clock: FixedClock, at_once_max: int
+) -> None:
+    """A connection that opens makes the accounts' ids be forgotten; the clock does not go on."""
+    limits = WriterLimits(uncounted_transfers=3)
+    async with open_parts(urls.service, clock, limits=limits, at_once_max=at_once_max) as parts:
+        for _ in range(2):
+            await parts.post_all(draft(gift(1)))
+        parts.posting._accounts.forget()
+        for _ in range(2):
+            await parts.post_all(draft(gift(1)))
+        await assert_in_order(parts)
