@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
@@ -48,6 +49,9 @@ commands of its own."""
 PLAIN = ("verify",)
 """The commands that are functions of their words, and return the exit status: typer lists them, and
 for the sake of a quick start does nothing else for them."""
+
+_INTERRUPTED = 128 + signal.SIGINT
+"""As shells say of a program that Ctrl-C ended: not that anything is wrong."""
 
 
 def build(commands: Iterable[str] = COMMANDS) -> "typer.Typer":
@@ -117,9 +121,19 @@ def _run_plain(name: str, words: Sequence[str]) -> NoReturn:
     apart at the end a fiftieth of a second.
     """
     gc.disable()
-    status = _command(name)(words)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        status = _command(name)(words)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as it is where whoever began this process closed it
+                stream.flush()
+    except BrokenPipeError:
+        status = 1  # whoever read has gone, as `head` does; nobody is left to be told
+    except OSError as error:  # of writing what is told; the disk is full
+        print(f"watersmeet: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        print("Aborted.", file=sys.stderr)
+        status = _INTERRUPTED
     os._exit(status)
 
 

@@ -115,7 +115,7 @@ def _file(word: str) -> Path:
 @contextmanager
 def _progress() -> Iterator["Progress"]:
     """A bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _begun, _of: None
         return
     from rich.console import Console

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from services.cli.verifying.room import FRONT, PAD
 from services.cli.verifying.words import Bytes, Numbers, Places
@@ -60,11 +61,18 @@ class Spaces:
 
     def behind(self, places: Places) -> Places:
         """The first space at or behind each place of the text, or else of what is behind it."""
+        spaces, are_found = self._near(places)
+        far = np.flatnonzero(~are_found)
+        places = places[far]
+        while len(far):  # a word as long as a stretch takes many rounds
+            places += _SURE_BITS
+            spaces[far], are_found = self._near(places)
+            far, places = far[~are_found], places[~are_found]
+        return spaces
+
+    def _near(self, places: Places) -> tuple[Places, npt.NDArray[np.bool_]]:
+        """The first space at or behind each place, and whether it is among the next _SURE_BITS."""
         bits = self._words[places >> 3]
         bits >>= (places & 7).view(np.uint64)
         # The zeros below the lowest bit.
-        spaces: Places = places + np.bitwise_count(~bits & (bits - _ONE))
-        far = np.flatnonzero(bits == 0)
-        if len(far):
-            spaces[far] = self.behind(places[far] + _SURE_BITS)
-        return spaces
+        return places + np.bitwise_count(~bits & (bits - _ONE)), bits != 0

@@ -1,20 +1,18 @@
 """Sharing work with processes that begin empty, where no copy of this one may begin."""
 
-import os
 from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
-from services.cli.verifying.sharing import LOST, Job, Progress
+from services.cli.verifying.sharing import LOST, Job, Progress, processors
 
 
 def share_with_new(jobs: Sequence[Job], progress: Progress) -> list[Any]:
     """As `share`."""
     next_job = get_context("spawn").Value("q", 0)
-    processes = min(os.cpu_count() or 1, len(jobs))
-    others = [_New(jobs, next_job) for _ in range(processes - 1)]
+    others = [_New(jobs, next_job) for _ in range(min(processors(), len(jobs)) - 1)]
     done: dict[int, Any] = {}
     for number in _taken(next_job, len(jobs)):
         progress(number, len(jobs))

@@ -18,6 +18,11 @@ def missing_files(folder: Path) -> list[Finding]:
     names = {*SUMMED, SUMS}
     return [
         *(Finding(name, "it is missing") for name in sorted(names - there)),
+        *(
+            Finding(name, "it is no file")
+            for name in sorted(names & there)
+            if not (folder / name).is_file()
+        ),
         *(Finding(name, "it is no file of an archive") for name in sorted(there - names)),
     ]
 

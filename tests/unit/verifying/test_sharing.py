@@ -26,7 +26,7 @@ def end_this_process(parent: int) -> None:
 def test_results_are_in_the_order_of_the_jobs(
     processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr(spawning, "processors", lambda: processors)
     told: list[tuple[int, int]] = []
     results = share_with_new([partial(both, n) for n in range(7)], lambda *of: told.append(of))
     assert [number for number, _ in results] == list(range(7))
@@ -38,7 +38,7 @@ def test_results_are_in_the_order_of_the_jobs(
 
 
 def test_a_new_process_that_ends_early_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(spawning, "processors", lambda: 2)
     monkeypatch.setattr(spawning, "_taken", lambda _next, count: range(count))  # both take all
     with pytest.raises(ChildProcessError, match="verify again"):
         share_with_new([partial(end_this_process, os.getpid())] * 2, lambda *of: None)
@@ -46,7 +46,7 @@ def test_a_new_process_that_ends_early_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 def test_who_is_not_alone_shares_with_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "is_alone", lambda: False)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(spawning, "processors", lambda: 1)
     with Beside(partial(both, 3)) as beside:
         assert beside.result() == (3, os.getpid())
     assert share([partial(both, n) for n in range(2)], lambda *of: None) == [
@@ -62,7 +62,7 @@ def alone(code: str) -> str:
         "from services.cli.verifying import sharing\n"
         "from services.cli.verifying.sharing import Beside, share\n"
         "assert sharing.is_alone()\n"
-        "os.cpu_count = lambda: 3\n"
+        "sharing.processors = lambda: 3\n"
     )
     command = [sys.executable, "-c", begin + code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -137,3 +137,120 @@ def test_no_copy_outlives_who_asked_for_it() -> None:
         "    print(error)\n"
     )
     assert alone(code) == "gone\nhere\n"
+
+
+def test_an_error_of_the_system_is_told_as_it_is() -> None:
+    code = (
+        "def fail():\n"
+        "    if os.getpid() == me:\n"
+        "        time.sleep(0.01)\n"
+        "    else:\n"
+        "        open('/none/there')\n"
+        "me = os.getpid()\n"
+        "for work in (lambda: share([fail] * 100, lambda *of: None), Beside(fail).result):\n"
+        "    try:\n"
+        "        work()\n"
+        "    except FileNotFoundError as error:\n"
+        "        print(error)\n"
+    )
+    assert alone(code) == "[Errno 2] No such file or directory: '/none/there'\n" * 2
+
+
+def test_ctrl_c_ends_all_at_once_and_is_told_once() -> None:
+    """The signal comes to all of them; here while the original works, then while it waits."""
+    code = (
+        "import select\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "me = os.getpid()\n"
+        "goes_on, says = os.pipe()\n"
+        "def job():\n"
+        "    if os.getpid() == me:\n"
+        "        select.select([goes_on], [], [], 5)\n"
+        "        os.kill(me, signal.SIGINT)\n"
+        "    else:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        os.write(says, b'.')\n"
+        "    time.sleep(60)\n"
+        "def interrupt():\n"
+        "    os.kill(me, signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+        "def waiting():\n"
+        "    with Beside(interrupt) as beside:\n"
+        "        beside.result()\n"
+        "signal.alarm(30)\n"
+        "for work in (lambda: share([job] * 9, lambda *of: None), waiting):\n"
+        "    try:\n"
+        "        work()\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted', flush=True)\n"
+        "try:\n"
+        "    os.waitpid(-1, 0)\n"
+        "except ChildProcessError:\n"
+        "    print('none is left')\n"
+    )
+    assert alone(code) == "interrupted\ninterrupted\nnone is left\n"
+
+
+def test_copies_of_one_that_was_killed_take_nothing_more() -> None:
+    code = (
+        "me = os.getpid()\n"
+        "begun, begins = os.pipe()\n"
+        "def job(number):\n"
+        "    if os.getpid() == me:\n"
+        "        os.read(begun, 1)\n"
+        "        os.kill(me, signal.SIGKILL)\n"
+        "    os.write(1, b'taken\\n')\n"
+        "    os.write(begins, b'.')\n"
+        "    while os.getppid() == me:\n"
+        "        time.sleep(0.01)\n"
+        "sharing.processors = lambda: 2\n"
+        "share([lambda n=n: job(n) for n in range(9)], lambda *of: None)\n"
+    )
+    assert alone(code) == "taken\n"
+
+
+def test_where_no_copy_can_begin_all_is_done_here() -> None:
+    code = (
+        "fork, may = os.fork, [True]\n"
+        "def refuse():\n"
+        "    if not may:\n"
+        "        raise BlockingIOError('no more processes')\n"
+        "    may.pop()\n"
+        "    return fork()\n"
+        "os.fork = refuse\n"
+        "for _ in range(2):\n"
+        "    assert share([lambda n=n: n for n in range(40)], lambda *of: None) == [*range(40)]\n"
+        "with Beside(os.getpid) as beside:\n"
+        "    assert beside.result() == os.getpid()\n"
+        "print(len(os.listdir('/proc/self/fd')))\n"
+    )
+    assert alone(code) == "4\n"
+
+
+def test_who_has_the_system_forget_its_processes_shares_too() -> None:
+    code = (
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "assert share([lambda n=n: n for n in range(40)], lambda *of: None) == [*range(40)]\n"
+        "with Beside(os.getpid) as beside:\n"
+        "    assert beside.result() != os.getpid()\n"
+        "with Beside(os.getpid):\n"
+        "    time.sleep(0.1)\n"
+        "print('done')\n"
+    )
+    assert alone(code) == "done\n"
+
+
+def test_the_smallest_pipe_holds_the_numbers() -> None:
+    code = (
+        "import fcntl\n"
+        "pipe = os.pipe\n"
+        "def small():\n"
+        "    reading, writing = pipe()\n"
+        "    assert fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096) == 4096\n"
+        "    return reading, writing\n"
+        "os.pipe = small\n"
+        "signal.alarm(20)\n"
+        "assert share([lambda n=n: n for n in range(900)], lambda *of: None) == [*range(900)]\n"
+        "print('done')\n"
+    )
+    assert alone(code) == "done\n"

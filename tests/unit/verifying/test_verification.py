@@ -26,6 +26,7 @@ from services.cli.verifying.report import Report
 from services.cli.verifying.sums import sum_of
 from services.cli.verifying.sums_file import sums_text
 from services.cli.verifying.verification import verify
+from tests.unit.ledger.drafts import draft, gift
 from tests.unit.verifying.archives import NEXT, SIGNER, parts_of, sample, write_sample
 
 
@@ -40,13 +41,13 @@ def sum_again(folder: Path) -> None:
     (folder / SUMS).write_text(sums_text(sums))
 
 
-def change(folder: Path, name: str, old: bytes, new: bytes) -> Report:
+def change(folder: Path, name: str, old: bytes, new: bytes, *, books: bool = True) -> Report:
     """The report on an archive in which something was put in the place of something else."""
     content = (folder / name).read_bytes()
     assert old in content
     (folder / name).write_bytes(content.replace(old, new, 1))
     sum_again(folder)
-    return verify(folder, books=True)
+    return verify(folder, books=books)
 
 
 def told(report: Report) -> str:
@@ -80,6 +81,25 @@ def test_bean_check_takes_the_books(archive: Path) -> None:
     (archive / BEANCOUNT).write_text(text.replace("0.000007 CNY", "0.000008 CNY", 1))
     done = subprocess.run([program, "--no-cache", archive / BEANCOUNT], capture_output=True)
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("word", [b"cause ", b"metadata ", b"transfer "])
+def test_a_word_of_any_length_is_read(tmp_path: Path, word: bytes) -> None:
+    """In entries that are read in columns but for it."""
+    drafts = [draft(gift(7)), draft(gift(9), metadata={"note": "a b"})]
+    write_archive(tmp_path / "archive", parts_of(drafts), lambda _done, _of: None)
+    report = change(tmp_path / "archive", ENTRIES, word, word + b"A" * 70_000, books=False)
+    assert f"entry {1 if word != b'metadata ' else 2}: it is not what its hash" in told(report)
+
+
+@pytest.mark.parametrize("name", [ENTRIES, BEANCOUNT, SUMS])
+def test_what_is_no_file_is_told(archive: Path, name: str) -> None:
+    (archive / name).unlink()
+    (archive / name).mkdir()
+    assert told(verify(archive)) == f"{name}: it is no file"
+    (archive / name).rmdir()
+    (archive / name).symlink_to("nowhere")
+    assert told(verify(archive)) == f"{name}: it is no file"
 
 
 def test_the_sums_are_what_sha256sum_checks(archive: Path) -> None:
@@ -248,9 +268,9 @@ def test_a_kept_checkpoint_must_be_continued(archive: Path, tmp_path: Path) -> N
     assert report.kept == 1
 
 
-def test_a_folder_in_the_place_of_a_file_is_one_line_and_status_1(archive: Path) -> None:
-    (archive / ENTRIES).unlink()
-    (archive / ENTRIES).mkdir()
+def test_a_file_that_cannot_be_read_is_one_line_and_status_1(archive: Path) -> None:
+    (archive / SUMS).unlink()
+    (archive / SUMS).symlink_to("/proc/self/mem")  # a file, of which the first byte is an error
     done = subprocess.run(
         [Path(sys.executable).with_name("watersmeet"), "verify", archive],
         capture_output=True,
@@ -281,7 +301,8 @@ def test_long_archives_are_shared_between_processes(
     monkeypatch.setattr("services.cli.verifying.verification._STRETCH_BYTES", 2_000)
     assert verify(folder).ok
     # The same stretches one after the other, which is quicker for so few entries.
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    for way in ("sharing", "spawning"):
+        monkeypatch.setattr(f"services.cli.verifying.{way}.processors", lambda: 1)
     for number in (0, 9, 10, 11, 12, 41):
         at = places[number]
         changed = content[:at] + b"note" + content[at + 4 :]
