@@ -73,7 +73,7 @@ class _Books:
         dates = Dates(recorded.date(), recorded.date())
         text = seal.text_of(sequence, recorded, dates, seal.content_of(draft))
         self._hash = seal.entry_hash(self._hash, text)
-        self._tree.append(leaf_hash(self._hash))
+        self._tree.extend([leaf_hash(self._hash)])
         if sequence % _ENTRIES_A_CHECKPOINT == 0:
             self._checkpoints.append(signed(sequence, self._tree.root(), [self._signer]))
         return SealedEntry(text, self._hash)

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from services.ledger.audit.check import Check, Findings
 from services.ledger.log.note import Checkpoint, Unsigned, VerifierKeys, keys_of, opened, signed_by
-from services.ledger.log.tree import Frontier, KeptNode, leaf_hash
-from services.ledger.store.log import HASH_BYTES
+from services.ledger.log.tree import Frontier, KeptNode, leaf_hashes
 from services.ledger.store.log_snapshot import LogSnapshot
 from services.ledger.store.snapshot import Snapshot
 
@@ -59,10 +58,8 @@ class _Walk:
         while self._tree.size < due.size:
             size = self._tree.size
             links = await self._log.links(size, min(due.size, size + _PAGE_ENTRIES))
-            for at in range(0, len(links.hashes), HASH_BYTES):
-                leaf = leaf_hash(links.hashes[at : at + HASH_BYTES])
-                for made in self._tree.append(leaf):
-                    await self._compare_node(made, nodes)
+            for made in self._tree.extend(leaf_hashes(links.hashes)):
+                await self._compare_node(made, nodes)
             if self._tree.size == size:
                 self._findings.add(
                     f"a checkpoint is of {due.size} entries, and the books end at entry {size}"

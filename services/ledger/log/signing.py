@@ -16,7 +16,7 @@ from services.ledger import metrics
 from services.ledger.domain import NO_HASH, Head
 from services.ledger.log.note import Checkpoint, Signer, Unsigned, keys_of, opened, signed
 from services.ledger.log.stored_tree import hashes_of
-from services.ledger.log.tree import Frontier, KeptNode, Range, leaf_hash, subtrees_of
+from services.ledger.log.tree import Frontier, KeptNode, Range, leaf_hashes, subtrees_of
 from services.ledger.store.entries import Unreadable
 from services.ledger.store.log import HASH_BYTES, Links, LogStore
 from services.runtime.clock import Clock
@@ -146,9 +146,7 @@ def _added(end: _End, links: Links) -> list[KeptNode]:
     """Adds entries to the end of the tree; returns the nodes to keep. Raises Broken."""
     if links.previous != end.last_hash + links.hashes[:-HASH_BYTES]:
         raise Broken(f"an entry behind {end.tree.size} does not link to the one before it")
-    kept: list[KeptNode] = []
-    for at in range(0, len(links.hashes), HASH_BYTES):
-        kept += end.tree.append(leaf_hash(links.hashes[at : at + HASH_BYTES]))
+    kept = end.tree.extend(leaf_hashes(links.hashes))
     end.last_hash = links.hashes[-HASH_BYTES:]
     return kept
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 STRIDE = 8
 """Nodes of the levels 8, 16, 24, … are kept."""
 
+_HASH_BYTES = 32
+
 
 class Node(NamedTuple):
     """A complete subtree: the leaves from position << level to (position + 1) << level."""
@@ -45,6 +47,14 @@ class Base(NamedTuple):
 def leaf_hash(entry_hash: bytes) -> bytes:
     """The hash of a leaf."""
     return sha256(b"\x00" + entry_hash).digest()
+
+
+def leaf_hashes(entry_hashes: bytes) -> list[bytes]:
+    """The hashes of leaves that follow one another."""
+    return [
+        sha256(b"\x00" + entry_hashes[at : at + _HASH_BYTES]).digest()
+        for at in range(0, len(entry_hashes), _HASH_BYTES)
+    ]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -140,22 +150,37 @@ class Frontier:
         self.size = size
         self._hashes = [hashes[node] for node in subtrees_of(Range(0, size))]
 
-    def append(self, leaf: bytes) -> list[KeptNode]:
-        """Adds a leaf's hash; returns the nodes that are complete with it and must be kept."""
-        kept = []
-        level, index = 0, self.size
-        while index & 1:
-            leaf = node_hash(self._hashes.pop(), leaf)
-            level, index = level + 1, index >> 1
+    def extend(self, leaves: Sequence[bytes]) -> list[KeptNode]:
+        """Adds leaves' hashes; returns the nodes that are complete with them and must be kept, in
+        the order in which they became so.
+        """
+        kept: list[KeptNode] = []
+        left: list[bytes] = []  # the new ends of the levels that have one, lowest first
+        level, begin, hashes = 0, self.size, list(leaves)
+        while hashes:
+            if begin & 1:  # its left sibling waits for it
+                hashes.insert(0, self._hashes.pop())
+            if len(hashes) & 1:
+                left.append(hashes.pop())
+            level, begin = level + 1, begin >> 1
+            hashes = [
+                sha256(b"\x01" + both).digest()
+                for both in map(bytes.__add__, hashes[::2], hashes[1::2])
+            ]
             if level % STRIDE == 0:
-                kept.append(KeptNode(Node(level, index), leaf))
-        self._hashes.append(leaf)
-        self.size += 1
-        return kept
+                kept += [KeptNode(Node(level, begin + at), one) for at, one in enumerate(hashes)]
+        self._hashes += reversed(left)
+        self.size += len(leaves)
+        return sorted(kept, key=_end)
 
     def root(self) -> bytes:
         """The hash of the whole tree."""
         return folded(self._hashes)
+
+
+def _end(kept: KeptNode) -> tuple[int, int]:
+    level, position = kept.node
+    return (position + 1) << level, level
 
 
 def _split(leaves: int) -> int:

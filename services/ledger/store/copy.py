@@ -75,24 +75,19 @@ def entry_rows(entries: Entries) -> Iterator[str]:
 
 def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
     """Rows for TRANSFERS, some at a time. ids: of all their accounts."""
-    others = entries.drafts.others
-    rows = (
+    drafts, sequences = entries.drafts, entries.sequences
+    for begin in range(0, len(entries), _AT_ONCE):
+        some = slice(begin, begin + _AT_ONCE)
         # Campaigns and projects are codes, which need no escape.
-        "".join(
-            [
-                f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
-                f"\t{micros}\t{route.campaign}\t{route.project}"
-                f"\t{route.hour_text or _NULL}\t{tally}\n"
-                for position, (route, micros, tally) in enumerate(moves)
-            ]
-            if moves
-            else _transfer_rows(sequence, others[place].draft, ids, moving=True)
-        )
-        for place, (sequence, moves) in enumerate(
-            zip(entries.sequences, entries.drafts.moves, strict=True)
-        )
-    )
-    return _some(rows, len(entries))
+        rows = [
+            f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
+            f"\t{micros}\t{route.campaign}\t{route.project}\t{route.hour_text or _NULL}\t{tally}\n"
+            for sequence, moves in zip(sequences[some], drafts.moves[some], strict=True)
+            for position, (route, micros, tally) in enumerate(moves)
+        ]
+        yield "".join(rows)
+    for sequence, draft in _others(entries):
+        yield from _transfer_rows(sequence, draft, ids, moving=True)
 
 
 def reserved_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:

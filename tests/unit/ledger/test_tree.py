@@ -17,6 +17,7 @@ from services.ledger.log.tree import (
     hash_of,
     inclusion_path,
     leaf_hash,
+    leaf_hashes,
     subtrees_of,
 )
 from tests.support import rfc6962
@@ -39,7 +40,7 @@ def root_of(leaves: list[bytes]) -> bytes:
 def grown(leaves: list[bytes]) -> Frontier:
     tree = Frontier(0, {})
     for leaf in leaves:
-        tree.append(leaf)
+        tree.extend([leaf])
     return tree
 
 
@@ -63,7 +64,7 @@ def test_consistency_paths_are_the_published_ones(proof: rfc6962.Consistency) ->
 def test_nodes_of_every_eighth_level_are_kept() -> None:
     leaves = [leaf_hash(str(n).encode()) for n in range((1 << 2 * STRIDE) + 300)]
     tree = Frontier(0, {})
-    kept = [node for leaf in leaves for node in tree.append(leaf)]
+    kept = [node for leaf in leaves for node in tree.extend([leaf])]
     assert [node for node, _ in kept] == [
         *(Node(STRIDE, position) for position in range(256)),
         Node(2 * STRIDE, 0),
@@ -107,6 +108,20 @@ def test_a_tree_goes_on_from_where_it_was_left(size: int, more: int) -> None:
     }
     tree = Frontier(size, hashes)
     assert tree.root() == root_of(leaves[:size])
-    for leaf in leaves[size:]:
-        tree.append(leaf)
+    tree.extend(leaves[size:])
     assert (tree.size, tree.root()) == (size + more, root_of(leaves))
+
+
+@given(st.integers(0, 600), st.lists(st.integers(0, 900), max_size=4))
+def test_leaves_make_one_tree_however_they_come(size: int, runs: list[int]) -> None:
+    at_once, one_by_one = grown(LEAVES[:1] * size), grown(LEAVES[:1] * size)
+    for run in runs:
+        leaves = [leaf_hash(str(n).encode()) for n in range(run)]
+        kept = [node for leaf in leaves for node in one_by_one.extend([leaf])]
+        assert at_once.extend(leaves) == kept
+        assert (at_once.size, at_once.root()) == (one_by_one.size, one_by_one.root())
+
+
+def test_leaves_hashes_are_made_as_each_is() -> None:
+    hashes = [sha256(str(n).encode()).digest() for n in range(5)]
+    assert leaf_hashes(b"".join(hashes)) == list(map(leaf_hash, hashes))

@@ -66,7 +66,7 @@ def parts_of(
         hash_ = seal.entry_hash(hash_, text)
         recorded += timedelta(microseconds=1)
         entries.append(SealedEntry(text, hash_))
-        tree.append(leaf_hash(hash_))
+        tree.extend([leaf_hash(hash_)])
         if sequence in wanted:
             checkpoints.append(signed(sequence, tree.root(), signers))
         for moved in one.transfers:

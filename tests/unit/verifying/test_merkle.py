@@ -81,6 +81,5 @@ def test_runs_of_any_length_make_the_same_tree(runs: list[int]) -> None:
     for run in runs:
         leaves = [sha256(str(tree.size + n).encode()).digest() for n in range(run)]
         roots.add(subtrees_of(leaves, roots.size))
-        for leaf in leaves:
-            tree.append(leaf)
+        tree.extend(leaves)
         assert (roots.size, roots.root()) == (tree.size, tree.root())
