@@ -115,7 +115,7 @@ class ReadingStore:
             return (await named_transfers(connection, self._accounts, [name])).get(name)
 
     async def left_of(self, sequence: int) -> dict[TransferName, Named]:
-        """All transfers of an entry, and what became of them; none if there is no such entry."""
+        """All transfers of an entry, in order, and what became of them; none if there is none."""
         async with self._engine.connect() as connection:
             count = await connection.scalar(_COUNT_TRANSFERS, {"sequence": sequence})
             names = [TransferName(sequence, position) for position in range(count or 0)]

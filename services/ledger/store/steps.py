@@ -28,7 +28,7 @@ class DueHolds(NamedTuple):
 async def named_transfers(
     connection: AsyncConnection, accounts: AccountIds, names: Collection[TransferName]
 ) -> dict[TransferName, Named]:
-    """Those of the transfers that stand in the books, and what became of them."""
+    """Those of the transfers that stand in the books, in order, and what became of them."""
     ordered = sorted(names)
     rows = await connection.execute(
         _NAMED,
@@ -101,6 +101,7 @@ _NAMED = text(f"""
         FROM steps b JOIN transfers m ON (m.sequence, m.position) = (b.sequence, b.position)
         WHERE (b.of_sequence, b.of_position) = (n.sequence, n.position) AND b.kind = 5
     ) AS r ON true
+    ORDER BY n.sequence, n.position
 """)  # noqa: S608  our own column names
 
 _IS_OPEN = """

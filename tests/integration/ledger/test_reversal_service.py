@@ -82,6 +82,17 @@ async def test_an_entry_is_reversed_in_parts_and_then_for_the_rest(
     assert fault.reason is Reason.REVERSAL_EXCEEDED
 
 
+async def test_what_is_reversed_stands_in_the_order_of_what_it_reverses(
+    ledger: Any, reversals: Any
+) -> None:
+    gifts = draft(*(transfer(amount=money(n), campaign=f"week-{n}") for n in range(1, 11)))
+    await ledger.PostEntries(posting(gifts))
+    await reversals.ReverseEntry(reversal(part(1, 1)))
+    answer = await reversals.ReverseEntry(reversal())
+    entry = (await ledger.GetEntry(ledger_pb.GetEntryRequest(sequence=answer.sequence))).entry
+    assert [t.reverses.position for t in entry.transfers] == list(range(1, 10))
+
+
 async def test_many_reversals_at_once_take_back_no_more_than_was_moved(
     given: Any, reversals: Any
 ) -> None:
