@@ -27,17 +27,25 @@ from services.runtime.errors import Fault
 _AT_ONCE = 250
 """Drafts."""
 
-_STEPS = ("hold", "commits", "voids", "expires", "reverses")
+_TRANSFERS_MAX = 10_000
+_BYTES_FEW = 256 * 1024
+"""A call of more transfers is read one by one, between which others have their turn: in two bytes
+each a call can have millions. In so few bytes they need not be counted."""
+
+_STEPS = [field.name for field in pb.Transfer.DESCRIPTOR.oneofs_by_name["step"].fields]
 
 
 class NotPlain(Exception):
-    """Some draft of a call is wrong, or more than plain movements."""
+    """Some draft of a call is wrong, or more than plain movements; or they are too many."""
 
 
 def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
     """The drafts of a call, ready to be posted, some at a time. Raises NotPlain."""
     # Its bytes anew, not those that came: what protobuf has understood, in its one form.
-    [entries] = _READER.list_to_record_batch([request.SerializeToString()]).column("entries")
+    message = request.SerializeToString()
+    if len(message) > _BYTES_FEW and _transfers_in(request) > _TRANSFERS_MAX:
+        raise NotPlain
+    [entries] = _READER.list_to_record_batch([message]).column("entries")
     drafts = _fields(entries.values)
     try:
         entry_ids = list(map(_entry_id_of, drafts["entry_id"].to_pylist()))
@@ -50,6 +58,10 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
             yield prepare_all(entry_ids[some], causes[some], value_times[some], moves[some])
     except (Fault, OverflowError) as error:
         raise NotPlain from error
+
+
+def _transfers_in(request: pb.PostEntriesRequest) -> int:
+    return sum([len(entry.transfers) for entry in request.entries])
 
 
 def _entry_id_of(text: str) -> EntryId:

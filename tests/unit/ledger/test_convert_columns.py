@@ -120,5 +120,17 @@ def test_what_is_wrong_or_more_is_left_to_be_read_one_by_one(
         at_once(request)
 
 
+def test_a_call_of_too_many_transfers_is_left_to_be_read_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever they are: millions of nothing have room in a call."""
+    request = request_of([draft(*[gift()] * convert_columns._TRANSFERS_MAX)])
+    assert len(at_once(request)) == 1
+    request.entries.add().transfers.add()
+    monkeypatch.setattr(convert_columns, "_READER", None)  # which would take its time
+    with pytest.raises(NotPlain):
+        at_once(request)
+
+
 def test_a_call_without_entries_has_no_drafts() -> None:
     assert at_once(pb.PostEntriesRequest()) == []
