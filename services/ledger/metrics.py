@@ -14,7 +14,7 @@ GROUP_ENTRIES = Histogram(
 )
 GROUP_SECONDS = Histogram(
     "watersmeet_ledger_group_seconds",
-    "Seconds that one group took, retries included.",
+    "Seconds that one group took, retries and its wait for the one before included.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 QUEUE_TRANSFERS = Gauge("watersmeet_ledger_queue_transfers", "Transfers that wait to be written.")

@@ -1,10 +1,9 @@
 """The single writer: concurrent posts are gathered into one transaction, which locks the head.
 
 While one group is being committed the next one gathers, so groups grow with the load; one that is
-whole is made ready meanwhile. Small calls
-that queue behind a group wait a few milliseconds for company; who is alone is written at once.
-Only the process that holds the lease writes (leadership.py); one that lost it finds another term
-under the head's lock and writes nothing.
+whole is made ready meanwhile. Small calls that queue behind a group wait a few milliseconds for
+company; who is alone is written at once. Only the process that holds the lease writes
+(leadership.py); one that lost it finds another term under the head's lock and writes nothing.
 """
 
 import asyncio

@@ -230,3 +230,25 @@ async def test_a_plan_that_was_not_written_is_not_counted_beside_its_like(
         for _ in range(2):
             await parts.post_all(draft(gift(1)))
         await assert_in_order(parts)
+
+
+async def test_behind_a_group_that_cannot_be_made_ready_nothing_is_planned(
+    urls: DatabaseUrls, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = PostingStore.render
+    made: list[int] = []
+
+    async def fail_first(self: PostingStore, plan: Plan) -> Rendered | None:
+        made.append(plan.head.sequence)
+        if len(made) == 1:
+            raise ValueError("a defect")
+        return await render(self, plan)
+
+    async with open_parts(urls.service, clock) as parts:
+        await parts.post_all(draft())
+        monkeypatch.setattr(PostingStore, "render", fail_first)
+        with pytest.raises(ValueError, match="a defect"):
+            await parts.post(draft())
+        await parts.post_all(draft())
+        assert made == [2, 2], "once for each group"
+        await assert_in_order(parts)
