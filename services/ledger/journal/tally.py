@@ -35,11 +35,12 @@ class Tally:
         self._most = most
         self._cells_max = cells_max
 
-    def decide(self, plan: Plan, behind: Plan | None = None) -> None:
+    def decide(self, plan: Plan, behind: Plan | None = None, *, counts: bool = True) -> None:
         """Says in a plan which entries are uncounted behind it, and what its transaction adds to
         the tables. Nothing changes here: it may not come to be written.
 
-        behind: a plan that was decided here, is being written, and is not followed yet.
+        behind: a plan that was decided here, is being written, and is not followed yet. counts:
+        False if the tables cannot take what is gathered, which stays so however much it becomes.
         """
         uncounted, waiting, transfers = self.uncounted, [self._cells], self._transfers
         if behind is not None:
@@ -53,8 +54,8 @@ class Tally:
         end = plan.head.sequence
         if (
             not (any(waiting) or plan.totals)
-            or transfers + plan.transfers > self._most
-            or sum(map(len, waiting)) >= self._cells_max
+            or (counts and transfers + plan.transfers > self._most)
+            or (counts and sum(map(len, waiting)) >= self._cells_max)
             # A ledger of the release before counts all that it writes, which is not between.
             or uncounted.through != plan.entries.before.sequence
         ):

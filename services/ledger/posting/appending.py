@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
 from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Books, Plan, plan_group, recorded_time
@@ -22,11 +24,14 @@ from services.ledger.store.posting import (
     PostingStore,
     PostingTransaction,
     Seen,
+    TotalTooLarge,
 )
 from services.ledger.store.rendered import Rendered
 from services.ledger.store.steps import DueHolds
 from services.runtime.clock import Clock
 from services.runtime.database import OutcomeUnknown
+
+_log = structlog.get_logger()
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -62,6 +67,7 @@ class Appending:
         # What the next is planned behind: it is ready, and will be written if it can be. What is
         # written is remembered, and must not be added to that once more.
         self._unwritten: Plan | None = None
+        self._counts = True  # whether the totals' tables can take what is gathered
         # Both are taken in the order in which they are asked for.
         self._planning = asyncio.Lock()
         self._writing = asyncio.Lock()
@@ -85,7 +91,16 @@ class Appending:
                     await planning.aclose()
                     if await self._continue(term, ready, unsure):
                         return ready.plan
-                return await self._look(term, group, unsure)
+                try:
+                    return await self._look(term, group, unsure)
+                except TotalTooLarge:
+                    if not self._counts:
+                        raise
+                    # The entries behind it are in the books: posting must go on, if only so that
+                    # they can be reversed.
+                    _log.error("a total exceeds 64 bits: reverse what brought it there, restart")
+                    self._counts = False
+                    return await self._look(term, group, unsure)
 
     async def _ready(self, group: Group) -> Ready | None:
         """A group's plan behind what is remembered and what is being written, without asking how
@@ -101,7 +116,7 @@ class Appending:
         plan = plan_group(group, books, now, self._ahead)
         if not plan.entries or len(plan.entries) < len(group.drafts):
             return None
-        tally.decide(plan, behind)
+        tally.decide(plan, behind, counts=self._counts)
         rendered = await self._store.render(plan)
         if rendered is None:
             return None
@@ -112,12 +127,12 @@ class Appending:
         """Writes what is ready.
 
         False, with nothing done, if anybody else has written or was told how the books stand at
-        its time, or one of its entries is posted.
+        its time, one of its entries is posted, or a total is too large.
         """
         written = False
         try:
             written = await self._store.continue_chain(term, ready.rendered)
-        except EntryRepeated:
+        except (EntryRepeated, TotalTooLarge):
             pass
         except OutcomeUnknown:
             self._memory.forget()
@@ -143,7 +158,7 @@ class Appending:
                 books = await self._read(transaction, seen, group, now)
                 tally = await self._tally(transaction, seen.locked)
                 plan = plan_group(group, books, now, self._ahead)
-                tally.decide(plan)
+                tally.decide(plan, counts=self._counts)
                 if plan.entries or plan.next_expiry != seen.locked.next_expiry:
                     await transaction.append(plan)
         except OutcomeUnknown:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.errors import UniqueViolation
+from psycopg.errors import NumericValueOutOfRange, UniqueViolation
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -71,6 +71,10 @@ class EntryRepeated(Exception):
     """An entry id that was taken for new is posted already."""
 
 
+class TotalTooLarge(Exception):
+    """A total would come to more than 64 bits of micros hold."""
+
+
 class PostingStore:
     """Hands out the transactions of one writer, one after the other."""
 
@@ -91,11 +95,15 @@ class PostingStore:
     async def begin(self) -> AsyncIterator["PostingTransaction"]:
         """One transaction; committed at the end, rolled back on any error.
 
-        Raises the database's errors, and OutcomeUnknown if the connection breaks at the commit.
+        Raises the database's errors, TotalTooLarge, and OutcomeUnknown if the connection breaks at
+        the commit.
         """
-        async with self._session.transaction() as connected:
-            posting = PostingTransaction(connected, self._accounts)
-            yield posting
+        try:
+            async with self._session.transaction() as connected:
+                posting = PostingTransaction(connected, self._accounts)
+                yield posting
+        except NumericValueOutOfRange as error:
+            raise TotalTooLarge from error
         self._accounts.remember(posting.opened)
 
     async def render(self, plan: Plan) -> Rendered | None:
@@ -130,6 +138,8 @@ class PostingStore:
                 return True
         except UniqueViolation as error:
             raise EntryRepeated from error
+        except NumericValueOutOfRange as error:
+            raise TotalTooLarge from error
 
     async def _write_at_once(self, term: int, rendered: Rendered) -> bool:
         async with self._session.alone() as driver:

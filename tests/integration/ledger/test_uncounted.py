@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ledger.domain import Cell, EntryDraft, Sums, Uncounted
+from services.ledger.domain import INT64_MAX, Cell, EntryDraft, Sums, Uncounted
 from services.ledger.journal.totals import changes_of
 from services.ledger.posting.writer import WriterLimits
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -170,3 +170,26 @@ async def test_the_audit_finds_what_is_wrong_beside_them(
         (check,) = [check for check in (await parts.audit()).checks if check.name == "totals"]
         assert not check.ok
         assert detail in check.detail
+
+
+@pytest.mark.parametrize("at_once_max", [0, 100])
+async def test_a_total_beyond_64_bits_does_not_stop_what_could_put_it_right(
+    urls: DatabaseUrls, clock: FixedClock, at_once_max: int
+) -> None:
+    """A cell gathers from more accounts than one, each of which stays within 64 bits."""
+    most = gift(INT64_MAX - 100)
+    allocated = most._replace(debit="partner/alipay/allocated")
+    unsettled = most._replace(credit="partner/alipay/settled")
+    settled = unsettled._replace(debit=unsettled.credit, credit=unsettled.debit)
+    small = [draft(gift(1, partner="tencent", project="road")) for _ in range(8)]
+    posted = [draft(allocated), draft(unsettled), *small[:4], draft(settled), *small[4:]]
+    limits = WriterLimits(uncounted_transfers=1)
+    async with open_parts(urls.service, clock, limits=limits, at_once_max=at_once_max) as parts:
+        for one in posted[:-2]:
+            await parts.post_all(one)
+    async with open_parts(urls.service, clock, limits=limits, at_once_max=at_once_max) as parts:
+        for one in posted[-2:]:
+            await parts.post_all(one)
+        _, uncounted = tabled(urls)
+        assert uncounted.after > len(posted) - 2, "they are counted again"
+        await assert_right(parts, *posted)
