@@ -71,8 +71,6 @@ class Movements(Sequence[Transfer]):
         """Whether other is of the same Transfers."""
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as a list
-
 
 def _transfer_of(route: Route, micros: int, tally: int) -> Transfer:
     (debit, currency), credit = route.debit, route.credit.code

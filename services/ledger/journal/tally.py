@@ -70,7 +70,7 @@ class Tally:
         if self.uncounted.after == self.uncounted.through:
             self._cells, self._transfers = {}, 0
         else:
-            _joined(self._cells, plan.totals)
+            _join(self._cells, plan.totals)
             self._transfers += plan.transfers
 
 
@@ -85,14 +85,13 @@ def _all_of(changes: Iterable[Mapping[Cell, Sums]]) -> Mapping[Cell, Sums]:
         return some[0]
     joined: dict[Cell, Sums] = {}
     for cells in some:
-        _joined(joined, cells)
+        _join(joined, cells)
     return joined
 
 
-def _joined(cells: dict[Cell, Sums], changes: Mapping[Cell, Sums]) -> dict[Cell, Sums]:
+def _join(cells: dict[Cell, Sums], changes: Mapping[Cell, Sums]) -> None:
     """Adds changes to cells."""
     for cell, change in changes.items():
         before = cells.setdefault(cell, change)
         if before is not change:
             cells[cell] = Sums(before[0] + change[0], before[1] + change[1])
-    return cells

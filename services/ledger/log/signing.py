@@ -16,9 +16,9 @@ from services.ledger import metrics
 from services.ledger.domain import NO_HASH, Head
 from services.ledger.log.note import Checkpoint, Signer, Unsigned, keys_of, opened, signed
 from services.ledger.log.stored_tree import hashes_of
-from services.ledger.log.tree import Frontier, KeptNode, Range, leaf_hashes, subtrees_of
+from services.ledger.log.tree import HASH_BYTES, Frontier, KeptNode, Range, leaf_hashes, subtrees_of
 from services.ledger.store.entries import Unreadable
-from services.ledger.store.log import HASH_BYTES, Links, LogStore
+from services.ledger.store.log import Links, LogStore
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
 from services.runtime.waiting import wait_at_most

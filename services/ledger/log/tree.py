@@ -12,7 +12,8 @@ from typing import NamedTuple
 STRIDE = 8
 """Nodes of the levels 8, 16, 24, … are kept."""
 
-_HASH_BYTES = 32
+HASH_BYTES = 32
+"""Of each hash."""
 
 
 class Node(NamedTuple):
@@ -52,8 +53,8 @@ def leaf_hash(entry_hash: bytes) -> bytes:
 def leaf_hashes(entry_hashes: bytes) -> list[bytes]:
     """The hashes of leaves that follow one another."""
     return [
-        sha256(b"\x00" + entry_hashes[at : at + _HASH_BYTES]).digest()
-        for at in range(0, len(entry_hashes), _HASH_BYTES)
+        sha256(b"\x00" + entry_hashes[at : at + HASH_BYTES]).digest()
+        for at in range(0, len(entry_hashes), HASH_BYTES)
     ]
 
 

@@ -38,7 +38,7 @@ def entry_rows(entries: Entries) -> Iterator[str]:
     """Rows for ENTRIES, some at a time."""
     recorded = rfc3339(entries.recorded_time)
     drafts = entries.drafts
-    previous = [hash_.hex() for hash_ in entries.previous_hashes]
+    links = [hash_.hex() for hash_ in (entries.before.hash, *entries.hashes)]
     columns = zip(
         entries.sequences,
         drafts.entry_ids,
@@ -46,8 +46,8 @@ def entry_rows(entries: Entries) -> Iterator[str]:
         drafts.causes,
         drafts.value_times,
         drafts.metadata,
-        previous,
-        [*previous[1:], entries.hashes[-1].hex()] if previous else (),
+        links[:-1],
+        links[1:],
         entries.dates,
         drafts.reverses(),
         strict=True,
@@ -70,7 +70,7 @@ def entry_rows(entries: Entries) -> Iterator[str]:
             reverses,
         ) in columns
     )
-    return _some(rows, len(entries))
+    return _some(rows)
 
 
 def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
@@ -86,22 +86,22 @@ def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[
             for position, (route, micros, tally) in enumerate(moves)
         ]
         yield "".join(rows)
-    for sequence, draft in _others(entries):
-        yield from _transfer_rows(sequence, draft, ids, moving=True)
+    yield from _rows_of_others(entries, ids, moving=True)
 
 
 def reserved_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
-    """Rows for RESERVED, of those entries that are more than plain movements."""
-    for sequence, draft in _others(entries):
-        yield from _transfer_rows(sequence, draft, ids, moving=False)
+    """Rows for RESERVED, of those entries that are more than plain movements, some at a time."""
+    return _rows_of_others(entries, ids, moving=False)
 
 
 def step_rows(entries: Entries) -> Iterator[str]:
-    """Rows for STEPS, of those entries that are more than plain movements."""
-    for sequence, draft in _others(entries):
-        for position, transfer in enumerate(draft.transfers):
-            if transfer.step is not None:
-                yield _step_row(sequence, position, transfer.step)
+    """Rows for STEPS, of those entries that are more than plain movements, some at a time."""
+    return _some(
+        _step_row(sequence, position, transfer.step)
+        for sequence, draft in _others(entries)
+        for position, transfer in enumerate(draft.transfers)
+        if transfer.step is not None
+    )
 
 
 def late_rows(late: Iterable[Late]) -> Iterator[str]:
@@ -110,9 +110,20 @@ def late_rows(late: Iterable[Late]) -> Iterator[str]:
         yield f"{one.sequence}\t{one.position}\t{one.value_date}\n"
 
 
-def _some(rows: Iterator[str], count: int) -> Iterator[str]:
-    """The rows of some entries at a time."""
-    return ("".join(islice(rows, _AT_ONCE)) for _ in range(0, count, _AT_ONCE))
+def _some(rows: Iterator[str]) -> Iterator[str]:
+    """The rows, some at a time."""
+    while part := "".join(islice(rows, _AT_ONCE)):
+        yield part
+
+
+def _rows_of_others(
+    entries: Entries, ids: Mapping[AccountName, int], *, moving: bool
+) -> Iterator[str]:
+    return _some(
+        row
+        for sequence, draft in _others(entries)
+        for row in _transfer_rows(sequence, draft, ids, moving=moving)
+    )
 
 
 def _others(entries: Entries) -> Iterator[tuple[int, EntryDraft]]:

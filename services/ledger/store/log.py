@@ -11,12 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.log.note import Checkpoint
-from services.ledger.log.tree import STRIDE, Base, KeptNode
+from services.ledger.log.tree import HASH_BYTES, STRIDE, Base, KeptNode
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import Unreadable
 from services.runtime.database import transaction
 
-HASH_BYTES = 32
 _KEYS_MAX = 1_000
 
 

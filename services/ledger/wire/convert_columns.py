@@ -16,12 +16,11 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from ptars import HandlerPool
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger.domain import Cause, EntryId
+from services.ledger.domain import Cause
 from services.ledger.journal.drafts import Drafts, prepare_all
 from services.ledger.journal.movements import moves_of
 from services.ledger.journal.routes import Move
-from services.ledger.wire.convert import cause_of_fields, moment
-from services.runtime.call import is_uuid
+from services.ledger.wire.convert import cause_of_fields, entry_id_of, moment
 from services.runtime.errors import Fault
 
 _AT_ONCE = 250
@@ -48,7 +47,7 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
     [entries] = _READER.list_to_record_batch([message]).column("entries")
     drafts = _fields(entries.values)
     try:
-        entry_ids = list(map(_entry_id_of, drafts["entry_id"].to_pylist()))
+        entry_ids = [entry_id_of(text, "entry_id") for text in drafts["entry_id"].to_pylist()]
         causes, value_times = _causes(drafts["cause"]), _all_times(drafts["value_time"])
         moves = _moves(drafts["transfers"])
         if any(drafts["reverses"].to_pylist()) or len(drafts["metadata"].values):
@@ -62,12 +61,6 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
 
 def _transfers_in(request: pb.PostEntriesRequest) -> int:
     return sum([len(entry.transfers) for entry in request.entries])
-
-
-def _entry_id_of(text: str) -> EntryId:
-    if not is_uuid(text):
-        raise NotPlain
-    return EntryId(text.lower())
 
 
 def _causes(causes: pa.StructArray) -> list[Cause]:
