@@ -59,7 +59,7 @@ from services.ledger.wire.reversal_service import ReversalService
 from services.ledger.wire.statement_service import StatementService
 from services.runtime.channel import open_channel
 from services.runtime.clock import Clock, system_clock
-from services.runtime.database import database_url, open_engine, upgrade
+from services.runtime.database import database_url, open_blocking_engine, open_engine, upgrade
 from services.runtime.server import Server, run_service
 
 # One for the group at hand, one to open accounts beside it.
@@ -111,10 +111,12 @@ async def compose(
         }
         for engine in engines.values():
             stack.push_async_callback(engine.dispose)
+        large = open_blocking_engine(settings.database_url, name="ledger-writer", pool_size=1)
+        stack.callback(large.dispose)
         donations = open_channel(settings.donations_address, settings)
         stack.push_async_callback(donations.close)
 
-        accounts = AccountIds.on(engines["reader"])
+        accounts = AccountIds.on(engines["reader"].sync_engine)
         reading = ReadingStore(engines["reader"], accounts)
         feed = Feed(
             reading,
@@ -141,7 +143,7 @@ async def compose(
             log.notify(head)
 
         writer = Writer(
-            PostingStore(engines["writer"], AccountIds.on(engines["writer"])),
+            PostingStore(engines["writer"], large),
             leadership,
             clock,
             limits=WriterLimits(

@@ -1,13 +1,14 @@
 """PostgreSQL: the engine, the transaction, and what its errors mean to a caller."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy
 from pydantic import SecretStr
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -22,7 +23,10 @@ __all__ = [
     "commit",
     "database_url",
     "fault_of",
+    "known",
+    "open_blocking_engine",
     "open_engine",
+    "to_its_end",
     "transaction",
     "upgrade",
 ]
@@ -73,24 +77,38 @@ def open_engine(
     statement_timeout_s: the server ends longer statements; long reads say SET LOCAL
     statement_timeout for themselves.
     """
-    options = f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
     engine = create_async_engine(
-        database_url(url),
-        pool_size=pool_size,
-        max_overflow=0,
-        hide_parameters=True,  # an error that is logged must not quote a row
-        pool_timeout=_POOL_TIMEOUT_S,
+        database_url(url), **_options(name, pool_size, statement_timeout_s)
+    )
+    sqlalchemy.event.listen(engine.sync_engine, "connect", _make_durable)
+    return engine
+
+
+def open_blocking_engine(
+    url: str | SecretStr, *, name: str, pool_size: int, statement_timeout_s: float = 30.0
+) -> Engine:
+    """As `open_engine`, for a thread that waits for the database."""
+    engine = create_engine(database_url(url), **_options(name, pool_size, statement_timeout_s))
+    sqlalchemy.event.listen(engine, "connect", _make_durable)
+    return engine
+
+
+def _options(name: str, pool_size: int, statement_timeout_s: float) -> dict[str, Any]:
+    options = f"-c timezone=UTC -c statement_timeout={int(statement_timeout_s * 1000)}"
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "hide_parameters": True,  # an error that is logged must not quote a row
+        "pool_timeout": _POOL_TIMEOUT_S,
         # After the database restarted, the first user of a pooled connection does not pay for it.
-        pool_pre_ping=True,
-        connect_args={
+        "pool_pre_ping": True,
+        "connect_args": {
             "application_name": application_name(name),
             "connect_timeout": _CONNECT_TIMEOUT_S,
             "options": options,
             **_SILENCE,
         },
-    )
-    sqlalchemy.event.listen(engine.sync_engine, "connect", _make_durable)
-    return engine
+    }
 
 
 def _make_durable(connection: Any, _: object) -> None:
@@ -124,7 +142,12 @@ async def commit(committing: Coroutine[Any, Any, Value]) -> Value:
     committing: a connection's commit, or a statement that is a transaction of its own; what it
     returns is returned. Raises OutcomeUnknown if the connection breaks on the way.
     """
-    task = asyncio.ensure_future(_known(committing))
+    return await to_its_end(_known(committing))
+
+
+async def to_its_end(work: Awaitable[Value]) -> Value:
+    """What the work returns. A caller who is cancelled is told after it ended."""
+    task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -133,8 +156,15 @@ async def commit(committing: Coroutine[Any, Any, Value]) -> Value:
 
 
 async def _known(committing: Coroutine[Any, Any, Value]) -> Value:
-    try:
+    with known():
         return await committing
+
+
+@contextmanager
+def known() -> Iterator[None]:
+    """For a commit: raises OutcomeUnknown if the connection breaks on the way."""
+    try:
+        yield
     except (DBAPIError, psycopg.Error) as error:
         if _connection_is_lost(error):
             raise OutcomeUnknown("the connection broke during the commit") from error

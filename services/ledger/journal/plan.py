@@ -36,7 +36,7 @@ from services.ledger.journal.group import Group
 from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.journal.routes import RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
-from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover
+from services.ledger.journal.standing import Accounts, Effect, Guard, Turnover, added
 from services.ledger.journal.steps import End, Named, effects_of, expired
 from services.ledger.journal.totals import changes_of, moved
 from services.runtime.errors import Fault, Reason
@@ -186,7 +186,7 @@ class _Planning:
         self._latest = now + ahead
         self._sums = sums
         self._posted = dict(books.posted)
-        self._accounts = Accounts(books.turnovers, books.guards)
+        self._accounts = Accounts(books.turnovers if sums is None else {}, books.guards)
         self._named = dict(books.named)
         self._plan = Plan(
             Entries(books.head, now), books.next_expiry, books.periods, books.turnovers
@@ -271,16 +271,16 @@ class _Planning:
             if len(plan.entries) < len(plan.outcomes):  # some were posted before, or are refused
                 sums = RouteSums()
                 sums.add(chain.from_iterable(plan.entries.drafts.moves))
-            self._accounts.add(sums)
+            plan.turnovers = added(plan.before, sums)
             plan.totals = sums.changes()
         else:
+            plan.turnovers = self._accounts.changed()
+            plan.stepped = self._accounts.stepped
             plan.totals = changes_of(
                 transfer
                 for prepared in plan.entries.drafts
                 for transfer in prepared.draft.transfers
             )
-        plan.turnovers = self._accounts.changed()
-        plan.stepped = self._accounts.stepped
         return plan
 
     def _take_steps(self, draft: EntryDraft) -> None:

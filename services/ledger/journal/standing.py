@@ -71,6 +71,23 @@ def guard_of(code: str, state: int | None, limit: int | None) -> Guard | None:
 _FREE = Guard(AccountState.OPEN, AccountLimit.NONE)
 
 
+def added(before: Mapping[AccountName, Turnover], sums: RouteSums) -> dict[AccountName, Turnover]:
+    """How the accounts stand behind plain movements that nothing can refuse, given their sums."""
+    debits: dict[AccountName, int] = {}
+    credits_: dict[AccountName, int] = {}
+    for route, (micros, _) in sums.of.items():
+        debit, credit = route.debit, route.credit
+        debits[debit] = debits.get(debit, 0) + micros
+        credits_[credit] = credits_.get(credit, 0) + micros
+    turnovers: dict[AccountName, Turnover] = {}
+    for name in debits.keys() | credits_.keys():
+        debited, credited, *held = before.get(name, NOTHING)
+        turnovers[name] = Turnover(
+            debited + debits.get(name, 0), credited + credits_.get(name, 0), *held
+        )
+    return turnovers
+
+
 class Accounts:
     """The accounts of a group. Each method does all that it is asked, or raises and does nothing.
 
@@ -143,14 +160,6 @@ class Accounts:
             except Fault:
                 self._take_back(moves)
                 raise
-
-    def add(self, sums: RouteSums) -> None:
-        """Posts plain movements that nothing can refuse, given their sums."""
-        debits, credits_ = self._debits, self._credits
-        for route, (micros, _) in sums.of.items():
-            debit, credit = route.debit, route.credit
-            debits[debit] = debits.get(debit, 0) + micros
-            credits_[credit] = credits_.get(credit, 0) + micros
 
     def take(self, effects: Sequence[Effect]) -> None:
         """Posts what is more than plain movements. Raises what `move` raises."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Row, event, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Engine, Row, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ledger.domain import Account, AccountKind, AccountLimit, AccountName, AccountState
 from services.ledger.journal.chart import place
@@ -22,20 +22,24 @@ class AccountIds:
     def __init__(self) -> None:
         self._ids: dict[AccountName, int] = {}
         self._names: dict[int, AccountName] = {}
+        self.era = 0
+        """How often it has begun anew; what was learned in one era may be wrong in the next."""
 
     @classmethod
-    def on(cls, engine: AsyncEngine) -> "AccountIds":
-        """A memory that begins anew with each connection that an engine opens.
+    def on(cls, *engines: Engine) -> "AccountIds":
+        """A memory that begins anew with each connection that one of the engines opens.
 
         It may be to another database than before, one that took over and never had the last
         accounts: it gives their ids to others.
         """
         accounts = cls()
-        event.listen(engine.sync_engine, "connect", lambda *_: accounts.forget())
+        for engine in engines:
+            event.listen(engine, "connect", lambda *_: accounts.forget())
         return accounts
 
     def forget(self) -> None:
         """Remembers nothing."""
+        self.era += 1
         self._ids, self._names = {}, {}
 
     def known(self, names: Iterable[AccountName]) -> dict[AccountName, int]:

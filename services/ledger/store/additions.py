@@ -117,6 +117,8 @@ WATERMARKS = Table(
 TABLES: Mapping[str, Table] = {
     table.name: table for table in (ENTRIES, TRANSFERS, BALANCES, TOTALS, APPEAL_TOTALS, WATERMARKS)
 }
+INSERTS = {name: table.insert().encode() for name, table in TABLES.items()}
+"""The statement of each."""
 
 
 def sums_of(plan: Plan, ids: Ids) -> list[Addition]:

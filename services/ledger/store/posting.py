@@ -7,7 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg.errors import NumericValueOutOfRange, UniqueViolation
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.domain import AccountName, Cell, EntryId, Head, Sums, TransferName, Uncounted
@@ -18,10 +18,11 @@ from services.ledger.journal.standing import Guard, Turnover, guard_of
 from services.ledger.journal.steps import Named
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds, open_accounts
-from services.ledger.store.additions import TABLES, head_of
+from services.ledger.store.additions import INSERTS, head_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
-from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
+from services.ledger.store.fragments import HEAD_COUNTS
+from services.ledger.store.large import LargeGroups
 from services.ledger.store.periods import periods_of
 from services.ledger.store.rendered import Rendered, render
 from services.ledger.store.session import Connected, Session
@@ -33,8 +34,6 @@ Cursor = psycopg.AsyncCursor[Any]
 
 _AT_ONCE_MAX = 600
 """Transfers. More than that cost less by COPY, for all its round trips."""
-
-_INSERTS = {name: table.insert().encode() for name, table in TABLES.items()}
 
 
 class Locked(NamedTuple):
@@ -79,17 +78,21 @@ class PostingStore:
     """Hands out the transactions of one writer, one after the other."""
 
     def __init__(
-        self, engine: AsyncEngine, accounts: AccountIds, *, at_once_max: int = _AT_ONCE_MAX
+        self, engine: AsyncEngine, large: Engine, *, at_once_max: int = _AT_ONCE_MAX
     ) -> None:
-        """at_once_max: so many transfers at most are written by one statement."""
+        """large: of the connection for large groups. at_once_max: so many transfers at most are
+        written by one statement.
+        """
         self._engine = engine
         self._session = Session(engine)
-        self._accounts = accounts
+        self._accounts = AccountIds.on(engine.sync_engine, large)
+        self._large = LargeGroups(large, self._accounts)
         self._at_once_max = at_once_max
 
     async def close(self) -> None:
-        """Ends the writer's connection; another transaction opens another."""
+        """Ends the writer's connections, for good."""
         await self._session.close()
+        await self._large.close()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["PostingTransaction"]:
@@ -98,6 +101,7 @@ class PostingStore:
         Raises the database's errors, TotalTooLarge, and OutcomeUnknown if the connection breaks at
         the commit.
         """
+        await self._large.connect()
         try:
             async with self._session.transaction() as connected:
                 posting = PostingTransaction(connected, self._accounts)
@@ -109,14 +113,15 @@ class PostingStore:
     async def render(self, plan: Plan) -> Rendered | None:
         """Makes the rows of a plan for `continue_chain`, if they are many.
 
-        None if an account's id is not at hand.
+        None if an account's id is not at hand. Raises the database's errors.
         """
-        ids = self._accounts.known(plan.turnovers)
+        await self._large.connect()
+        era, ids = self._accounts.era, self._accounts.known(plan.turnovers)
         if len(ids) < len(plan.turnovers):
             return None
         if self._is_small(plan):
-            return Rendered(plan, ids, (), (), ())
-        return await render(plan, ids)
+            return Rendered(plan, era, ids, (), (), ())
+        return await render(plan, era, ids)
 
     async def continue_chain(self, term: int, rendered: Rendered) -> bool:
         """Writes a plan of plain movements between accounts that are open, as one transaction.
@@ -126,16 +131,10 @@ class PostingStore:
         if an account has another id by now. Raises EntryRepeated, with nothing written, if an entry
         id is posted already; and as `begin`.
         """
-        plan = rendered.plan
         try:
-            if self._is_small(plan):
+            if self._is_small(rendered.plan):
                 return await self._write_at_once(term, rendered)
-            async with self._session.transaction() as connected:
-                posting = PostingTransaction(connected, self._accounts)
-                if not await posting.take_head(term, rendered):
-                    return False
-                await posting.append(plan, rendered)
-                return True
+            return await self._large.write(term, rendered)
         except UniqueViolation as error:
             raise EntryRepeated from error
         except NumericValueOutOfRange as error:
@@ -197,23 +196,6 @@ class PostingTransaction:
         head = Head(sequence, hash_, recorded_time)
         return Seen(Locked(head, Uncounted(after, through), *rest), posted, stands)
 
-    async def take_head(self, term: int, rendered: Rendered) -> bool:
-        """Locks the head and returns True, if the plan may be written; see `continue_chain`."""
-        if not rendered.stands_by(self._accounts):
-            return False
-        self._ids = dict(rendered.ids)
-        entries = rendered.plan.entries
-        locking = await self._execute(
-            _TAKE_HEAD,
-            {
-                "term": term,
-                "after": entries.before.sequence,
-                "after_hash": entries.before.hash,
-                "recorded_time": entries.recorded_time,
-            },
-        )
-        return locking.rowcount == 1
-
     async def standing(self, names: Collection[AccountName]) -> Standing:
         """How those of the accounts stand that are opened, and what binds any of them."""
         self._ids = await self._accounts.ids_of(self._connection, names)
@@ -251,13 +233,10 @@ class PostingTransaction:
         """The states of all periods."""
         return await periods_of(self._connection)
 
-    async def append(self, plan: Plan, rendered: Rendered | None = None) -> None:
-        """Writes a plan that was made from this transaction's reads, or is held to the head.
-
-        rendered: its rows, if they are made already.
-        """
+    async def append(self, plan: Plan) -> None:
+        """Writes a plan that was made from this transaction's reads."""
         ids = await self._ids_for(plan)
-        rows = rendered or await render(plan, ids)
+        rows = await render(plan, self._accounts.era, ids)
         await self._copy(copy.ENTRIES, rows.entries)
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, copy.reserved_rows(plan.entries, ids))
@@ -265,7 +244,7 @@ class PostingTransaction:
         await self._copy(copy.LATE, copy.late_rows(plan.late))
         async with self._driver.pipeline():  # sent together
             for table, parameters in rows.sums:
-                await self._driver.execute(_INSERTS[table.name], parameters, prepare=True)
+                await self._driver.execute(INSERTS[table.name], parameters, prepare=True)
             await self._put_held({ids[name]: plan.turnovers[name] for name in plan.stepped})
             await self._decide([(ids[decision.name], decision) for decision in plan.decisions])
             await self._execute(
@@ -334,8 +313,6 @@ _LOCK_HEAD = """
         next_expiry, periods_sequence, asked_time
     FROM head FOR UPDATE
 """
-
-_TAKE_HEAD: LiteralString = f"SELECT FROM head WHERE {HEAD_HOLDS} FOR UPDATE"
 
 _NEXT_EXPIRY = text("SELECT next_expiry FROM head")
 

@@ -11,9 +11,10 @@ from services.ledger.store.additions import Addition, Ids, sums_of
 
 
 class Rendered(NamedTuple):
-    """A plan, and what is written of it. ids: of its accounts."""
+    """A plan, and what is written of it. ids: of its accounts, as known in an era."""
 
     plan: Plan
+    era: int
     ids: Ids
     entries: Sequence[str]
     transfers: Sequence[str]
@@ -21,14 +22,14 @@ class Rendered(NamedTuple):
 
     def stands_by(self, accounts: AccountIds) -> bool:
         """Whether the accounts still have these ids: another database may have taken over."""
-        return accounts.known(self.ids) == self.ids
+        return accounts.era == self.era
 
 
-async def render(plan: Plan, ids: Ids) -> Rendered:
+async def render(plan: Plan, era: int, ids: Ids) -> Rendered:
     """Makes the rows, a part at a time, between which the loop serves others."""
     entries = await _made(copy.entry_rows(plan.entries))
     transfers = await _made(copy.transfer_rows(plan.entries, ids))
-    return Rendered(plan, ids, entries, transfers, sums_of(plan, ids))
+    return Rendered(plan, era, ids, entries, transfers, sums_of(plan, ids))
 
 
 async def _made(rows: Iterator[str]) -> list[str]:

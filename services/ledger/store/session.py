@@ -12,9 +12,10 @@ from services.runtime import database
 Driver = psycopg.AsyncConnection[Any]
 """psycopg's own connection, for COPY and for statements that must cost little."""
 
-# All is looked up by key. The planner, whose statistics of a growing table are always late, must
-# not come to read a table from end to end instead, and to keep to that.
-_SETTINGS = "SET enable_seqscan = off"
+SETTINGS = "SET enable_seqscan = off"
+"""All is looked up by key. The planner, whose statistics of a growing table are always late, must
+not come to read a table from end to end instead, and to keep to that.
+"""
 
 
 class Connected(NamedTuple):
@@ -44,7 +45,7 @@ class Kept:
             raw = await connection.get_raw_connection()
             driver: Driver = raw.driver_connection  # type: ignore[assignment]
             await driver.set_autocommit(True)
-            await driver.execute(_SETTINGS)
+            await driver.execute(SETTINGS)
         except BaseException:
             await connection.invalidate()
             await connection.close()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.audit.auditor import Auditor, Report
@@ -30,7 +30,7 @@ from services.ledger.store.reading import ReadingStore
 from services.ledger.store.snapshot import SnapshotStore
 from services.runtime.clock import Clock
 from services.runtime.company import Pause
-from services.runtime.database import open_engine
+from services.runtime.database import open_blocking_engine, open_engine
 from services.runtime.errors import Fault
 
 
@@ -135,6 +135,7 @@ class Engines:
     """A ledger's connections: its writer's, and those of all who read."""
 
     writing: AsyncEngine
+    large: Engine
     reading: AsyncEngine
 
 
@@ -144,11 +145,13 @@ async def open_engines(
 ) -> AsyncIterator[Engines]:
     """A ledger's connections until the block ends. writer_url: the writer's way, if another."""
     writing = open_engine(writer_url or url, name=f"{name}-writer", pool_size=2)
+    large = open_blocking_engine(writer_url or url, name=f"{name}-writer", pool_size=2)
     reading = open_engine(url, name=name, pool_size=8)
     try:
-        yield Engines(writing, reading)
+        yield Engines(writing, large, reading)
     finally:
         await writing.dispose()
+        large.dispose()
         await reading.dispose()
 
 
@@ -180,9 +183,9 @@ async def parts_on(
     tenure: in the first term if None. pause: how the writer waits for company. at_once_max: see
     PostingStore.
     """
-    writing_engine, engine = engines.writing, engines.reading
-    accounts = AccountIds.on(engine)
-    posting = PostingStore(writing_engine, AccountIds.on(writing_engine), at_once_max=at_once_max)
+    engine = engines.reading
+    accounts = AccountIds.on(engine.sync_engine)
+    posting = PostingStore(engines.writing, engines.large, at_once_max=at_once_max)
     reading = ReadingStore(engine, accounts)
     feed = Feed(reading, clock, replace(pace))
     writer = Writer(

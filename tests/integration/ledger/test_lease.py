@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ledger.domain import AccountName
 from services.ledger.posting.leadership import Leadership
-from services.ledger.store.accounts import AccountIds
 from services.ledger.store.lease import LeaseStore
 from services.ledger.store.posting import PostingStore
-from services.runtime.database import OutcomeUnknown, open_engine
+from services.runtime.database import OutcomeUnknown, open_blocking_engine, open_engine
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
 from tests.integration.ledger.parts import FixedTenure, Parts, open_parts
@@ -100,7 +99,8 @@ async def test_a_writer_that_froze_under_way_keeps_nobody_from_a_new_term(
     first = await leases.take(uuid4(), 60)
     assert first is not None
     frozen_engine = open_engine(urls.service, name="frozen", pool_size=1)
-    frozen = PostingStore(frozen_engine, AccountIds())
+    large = open_blocking_engine(urls.service, name="frozen", pool_size=1)
+    frozen = PostingStore(frozen_engine, large)
     leads = asyncio.Event()
 
     async def changed(is_leading: bool) -> None:

@@ -177,8 +177,9 @@ async def test_a_lost_answer_to_the_first_of_two(
         await assert_in_order(parts)
 
 
+@pytest.mark.parametrize("at_once_max", [0, 100])
 async def test_both_groups_fail_with_the_database_and_are_tried_again(
-    urls: DatabaseUrls, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    urls: DatabaseUrls, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, at_once_max: int
 ) -> None:
     go_on = PostingStore.continue_chain
     killed: list[int] = []
@@ -188,7 +189,9 @@ async def test_both_groups_fail_with_the_database_and_are_tried_again(
             killed.append(await asyncio.to_thread(kill_connections, urls.service, "two-writer"))
         return await go_on(self, term, rendered)
 
-    async with open_parts(urls.service, clock, name="two", limits=WHOLE) as parts:
+    async with open_parts(
+        urls.service, clock, name="two", limits=WHOLE, at_once_max=at_once_max
+    ) as parts:
         await parts.post_all(draft(), draft())
         monkeypatch.setattr(PostingStore, "continue_chain", kill)
         calls = [parts.post_all(draft(), draft()) for _ in range(4)]
