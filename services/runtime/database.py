@@ -21,9 +21,9 @@ __all__ = [
     "OutcomeUnknown",
     "application_name",
     "commit",
+    "committing",
     "database_url",
     "fault_of",
-    "known",
     "open_blocking_engine",
     "open_engine",
     "to_its_end",
@@ -155,14 +155,14 @@ async def to_its_end(work: Awaitable[Value]) -> Value:
         raise
 
 
-async def _known(committing: Coroutine[Any, Any, Value]) -> Value:
-    with known():
-        return await committing
+async def _known(work: Coroutine[Any, Any, Value]) -> Value:
+    with committing():
+        return await work
 
 
 @contextmanager
-def known() -> Iterator[None]:
-    """For a commit: raises OutcomeUnknown if the connection breaks on the way."""
+def committing() -> Iterator[None]:
+    """Around a commit that blocks. Raises OutcomeUnknown if the connection breaks on the way."""
     try:
         yield
     except (DBAPIError, psycopg.Error) as error:

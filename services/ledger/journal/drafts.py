@@ -2,13 +2,14 @@
 comes, for all attempts to post it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from services.ledger.domain import Cause, CauseKind, EntryDraft, EntryId, TransferName
 from services.ledger.journal import seal
+from services.ledger.journal.made import MadeOnDemand
 from services.ledger.journal.routes import Move, Movements
 from services.ledger.journal.rules import require_all_valid, require_valid
 
@@ -40,7 +41,7 @@ def prepare(draft: EntryDraft) -> Prepared:
     return Prepared(draft, content, seal.content_hash(content), moves, ())
 
 
-class Drafts(Sequence[Prepared]):
+class Drafts(MadeOnDemand[Prepared]):
     """Prepared drafts in columns: what stands at one place of each is one draft's.
 
     Thousands come in a call, and to make and read an object of each is most of what it costs. So a
@@ -101,17 +102,7 @@ class Drafts(Sequence[Prepared]):
     def __len__(self) -> int:
         return len(self.moves)
 
-    @overload
-    def __getitem__(self, place: int) -> Prepared: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Prepared]: ...
-
-    def __getitem__(self, place: int | slice) -> Prepared | Sequence[Prepared]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        if place < 0:
-            place += len(self)
+    def _made(self, place: int) -> Prepared:
         if (other := self.others.get(place)) is not None:
             return other
         moves = self.moves[place]
@@ -123,9 +114,6 @@ class Drafts(Sequence[Prepared]):
             Movements(moves),
         )
         return Prepared(draft, self.contents[place], self.content_hashes[place], moves, ())
-
-    def __iter__(self) -> Iterator[Prepared]:
-        return map(self.__getitem__, range(len(self)))
 
     def reverses(self) -> Sequence[int | None]:
         """The sequence of the entry that each reverses."""

@@ -1,15 +1,15 @@
 """New entries, that follow one another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import overload
 
 from services.ledger.domain import Dates, Entry, Head
 from services.ledger.journal import seal
 from services.ledger.journal.drafts import Drafts, Prepared
+from services.ledger.journal.made import MadeOnDemand
 
 
-class Entries(Sequence[Entry]):
+class Entries(MadeOnDemand[Entry]):
     """Drafts that are numbered, dated and sealed behind the end of the chain, in columns as they
     (drafts.py).
 
@@ -67,17 +67,7 @@ class Entries(Sequence[Entry]):
     def __len__(self) -> int:
         return len(self.hashes)
 
-    @overload
-    def __getitem__(self, place: int) -> Entry: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
-
-    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        if place < 0:
-            place += len(self)
+    def _made(self, place: int) -> Entry:
         hash_ = self.hashes[place]
         draft, _, content_hash, _, _ = self.drafts[place]
         return Entry(
@@ -90,6 +80,3 @@ class Entries(Sequence[Entry]):
             seal.VERSION,
             self.dates[place],
         )
-
-    def __iter__(self) -> Iterator[Entry]:
-        return map(self.__getitem__, range(len(self)))

@@ -4,12 +4,12 @@ Of the many movements in a group most go ways that others have gone before. What
 check and to write down is paid once for the route, and a movement costs what is its own.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import overload
 
 from services.ledger.domain import AccountName, Cell, Sums, Transfer
+from services.ledger.journal.made import MadeOnDemand
 from services.ledger.journal.totals import Counted
 
 
@@ -38,7 +38,7 @@ Move = tuple[Route, int, int]
 """A plain movement: its route, micros and tally."""
 
 
-class Movements(Sequence[Transfer]):
+class Movements(MadeOnDemand[Transfer]):
     """Transfers that are all plain movements, checked (rules.move_of).
 
     They are made into Transfers only for whoever reads them as such: of thousands of movements that
@@ -53,19 +53,8 @@ class Movements(Sequence[Transfer]):
     def __len__(self) -> int:
         return len(self.moves)
 
-    @overload
-    def __getitem__(self, place: int) -> Transfer: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Transfer]: ...
-
-    def __getitem__(self, place: int | slice) -> Transfer | Sequence[Transfer]:
-        if isinstance(place, slice):
-            return Movements(self.moves[place])
+    def _made(self, place: int) -> Transfer:
         return _transfer_of(*self.moves[place])
-
-    def __iter__(self) -> Iterator[Transfer]:
-        return (_transfer_of(*move) for move in self.moves)
 
     def __eq__(self, other: object) -> bool:
         """Whether other is of the same Transfers."""

@@ -20,7 +20,7 @@ from services.ledger.store.additions import INSERTS, head_of
 from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
 from services.ledger.store.rendered import Rendered
 from services.ledger.store.session import SETTINGS
-from services.runtime.database import known, to_its_end
+from services.runtime.database import committing, to_its_end
 
 Driver = psycopg.Connection[Any]
 
@@ -34,7 +34,10 @@ class LargeGroups:
     """Writes one large group after the other."""
 
     def __init__(self, engine: Engine, accounts: AccountIds) -> None:
-        """engine: of one connection, with each of which the memory of accounts begins anew."""
+        """engine: with each of its connections the memory of accounts begins anew.
+
+        Turns get shorter for all threads of the process.
+        """
         sys.setswitchinterval(_TURN_S)
         self._engine = engine
         self._accounts = accounts
@@ -71,7 +74,7 @@ class LargeGroups:
             written = _take_head(driver, term, rendered)
             if written:
                 _write_rows(driver, rendered)
-                with known():
+                with committing():
                     driver.commit()
             else:
                 driver.rollback()
