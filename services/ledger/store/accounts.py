@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from threading import Lock
 
 from sqlalchemy import Engine, Row, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,14 +17,16 @@ _REMEMBERED_MAX = 200_000
 class AccountIds:
     """Remembers which id an account has: accounts are never changed or removed.
 
-    Learn only from what is committed, or keep the memory to one transaction.
+    Learn only from what is committed, or keep the memory to one transaction. Threads may share it.
+
+    era: how often it has begun anew; what is right in one era may be wrong in the next.
     """
 
     def __init__(self) -> None:
         self._ids: dict[AccountName, int] = {}
         self._names: dict[int, AccountName] = {}
+        self._changing = Lock()
         self.era = 0
-        """How often it has begun anew; what was learned in one era may be wrong in the next."""
 
     @classmethod
     def on(cls, *engines: Engine) -> "AccountIds":
@@ -39,8 +42,8 @@ class AccountIds:
 
     def forget(self) -> None:
         """Remembers nothing."""
-        self.era += 1
-        self._ids, self._names = {}, {}
+        with self._changing:
+            self._begin_anew()
 
     def known(self, names: Iterable[AccountName]) -> dict[AccountName, int]:
         """The ids of those that are remembered."""
@@ -51,7 +54,7 @@ class AccountIds:
         self, connection: AsyncConnection, names: Iterable[AccountName]
     ) -> dict[AccountName, int]:
         """The ids of those accounts that are opened."""
-        names = set(names)
+        era, names = self.era, set(names)
         found = self.known(names)
         missing = [name for name in names if name not in found]
         if missing:
@@ -63,7 +66,7 @@ class AccountIds:
                 },
             )
             read = {AccountName(row.code, row.currency): row.id for row in rows}
-            self.remember(read)
+            self.remember(read, era)
             found |= read
         return found
 
@@ -71,22 +74,32 @@ class AccountIds:
         self, connection: AsyncConnection, ids: Iterable[int]
     ) -> Mapping[int, AccountName]:
         """The names of those ids that belong to an account."""
-        ids = set(ids)
-        found = {id_: self._names[id_] for id_ in ids if id_ in self._names}
+        era, known, ids = self.era, self._names, set(ids)
+        found = {id_: known[id_] for id_ in ids if id_ in known}
         missing = [id_ for id_ in ids if id_ not in found]
         if missing:
             rows = await connection.execute(_BY_ID, {"ids": array(missing)})
             read = {AccountName(row.code, row.currency): row.id for row in rows}
-            self.remember(read)
+            self.remember(read, era)
             found |= {id_: name for name, id_ in read.items()}
         return found
 
-    def remember(self, ids: Mapping[AccountName, int]) -> None:
-        """Learns ids that were read from, or have been committed to, the database."""
-        if len(self._ids) + len(ids) > _REMEMBERED_MAX:
-            self.forget()
-        self._ids |= ids
-        self._names |= {id_: name for name, id_ in ids.items()}
+    def remember(self, ids: Mapping[AccountName, int], era: int) -> None:
+        """Learns ids that were read from, or have been committed to, the database in an era.
+
+        Nothing if the era is over.
+        """
+        with self._changing:
+            if era != self.era:
+                return
+            if len(self._ids) + len(ids) > _REMEMBERED_MAX:
+                self._begin_anew()
+            self._ids |= ids
+            self._names |= {id_: name for name, id_ in ids.items()}
+
+    def _begin_anew(self) -> None:
+        self.era += 1
+        self._ids, self._names = {}, {}
 
 
 async def open_accounts(

@@ -104,11 +104,12 @@ class PostingStore:
         await self._large.connect()
         try:
             async with self._session.transaction() as connected:
+                era = self._accounts.era
                 posting = PostingTransaction(connected, self._accounts)
                 yield posting
         except NumericValueOutOfRange as error:
             raise TotalTooLarge from error
-        self._accounts.remember(posting.opened)
+        self._accounts.remember(posting.opened, era)
 
     async def render(self, plan: Plan) -> Rendered | None:
         """Makes the rows of a plan for `continue_chain`, if they are many.
