@@ -12,8 +12,8 @@ from bench.row import Plan
 from bench.site import Site
 
 ENTRIES_A_CALL = 1_000
-_IN_FLIGHT = 4
-_WARM_UP = 4
+_IN_FLIGHT = 8  # so that calls are being read while two groups of two calls are under way
+_WARM_UP = 8
 _REFERENCE = "bench_transfers"
 
 
