@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from services.runtime.collector import calm_collector
+
 _SPAWN = multiprocessing.get_context("spawn")
 _READY = "ready"
 _STOP_S = 10.0
@@ -114,6 +116,7 @@ def _receive(pipe: Connection) -> Any:
 
 def _work(job: Job, pipe: Connection) -> None:
     def go() -> None:
+        calm_collector()  # else it looks at all that was prepared, time and again
         pipe.send(_READY)
         pipe.recv()  # raises EOFError, and ends this process, if the benchmark died
 
@@ -138,4 +141,5 @@ def _serve(server: Server, pipe: Connection) -> None:
         asyncio.get_running_loop().remove_reader(pipe_number)
         await server.stop()
 
+    calm_collector()  # as a service's
     asyncio.run(serve())

@@ -323,10 +323,17 @@ class Cell(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """A total, or a change of one: an amount in micros, and a tally of gifts or refunds."""
+    """A total: an amount in micros, and a tally of gifts or refunds."""
 
     micros: int
     tally: int
+
+
+Change = tuple[int, int]
+"""What is added to a total: micros and a tally. No class: a group changes thousands of totals."""
+
+Changes = Mapping[Cell, Change]
+"""What is added to which totals."""
 
 
 class TotalsRow(NamedTuple):
@@ -350,5 +357,5 @@ class TotalsChange:
     previous_hash: bytes
     hash: bytes
     time: datetime
-    sums: Mapping[Cell, Sums]
+    sums: Changes
     watermarks: Mapping[str, datetime]

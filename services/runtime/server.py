@@ -9,7 +9,6 @@ right authority that names no identity is answered with UNAUTHENTICATED, IDENTIT
 """
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 
 from services.runtime import logs
 from services.runtime.channel import TRANSPORT_BYTES_MAX
+from services.runtime.collector import calm_collector
 from services.runtime.denied import DENIED_CALLS, DeniedCertificates, denied
 from services.runtime.interceptors import CallInterceptor
 from services.runtime.live_calls import LiveCalls
@@ -238,28 +238,13 @@ class Server:
         self._stopping.set()
 
 
-# So many new objects before the collector looks at the young ones. Serving a call makes about a
-# hundred that live until its group is durable, and nearly none of them is in a cycle.
-_YOUNG_OBJECTS = 50_000
-
-
-def _calm_collector() -> None:
-    """Leaves alone what is here at the start, which stays, and looks at the rest less often.
-
-    At the interpreter's own 700 the collector took 5 % of a busy service's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS)
-
-
 def run_service(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Runs a service's main coroutine to its end; returns the process's exit code.
 
     0: told to stop and stopped. 1: failed; starting again may help. 2: its settings are wrong.
     """
     logs.configure("watersmeet")
-    _calm_collector()
+    calm_collector()
     try:
         asyncio.run(main())
     except ValidationError as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.ledger.audit.check import Check, Findings
-from services.ledger.domain import Cell, Sums, TotalsRow
+from services.ledger.domain import Cell, Sums
 from services.ledger.journal.totals import UNMOVED, changes_of
 from services.ledger.store.snapshot import Snapshot
 from services.runtime.errors import Fault
@@ -71,7 +71,7 @@ async def _stored(books: Snapshot) -> AsyncIterator[_Group]:
     group: _Group | None = None
     async for rows in books.totals():
         for row in rows:
-            key = _key(row)
+            key = _key(row.cell)
             if group is None or group.key != key:
                 if group:
                     yield group
@@ -89,17 +89,17 @@ async def _derived(books: Snapshot, findings: Findings) -> AsyncIterator[_Group]
         except Fault as fault:
             findings.add(fault.message)
             continue
-        for cell, sums in changes.items():
-            key = _key(TotalsRow(cell, sums))
+        for cell, (micros, tally) in changes.items():
+            key = _key(cell)
             if group is None or group.key != key:
                 if group:
                     yield group
                 group = _Group(key, {})
             before = group.cells.get(cell, UNMOVED)
-            group.cells[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+            group.cells[cell] = Sums(before.micros + micros, before.tally + tally)
     if group:
         yield group
 
 
-def _key(row: TotalsRow) -> tuple[str, str, datetime]:
-    return row.cell.campaign, row.cell.project, row.cell.hour
+def _key(cell: Cell) -> tuple[str, str, datetime]:
+    return cell.campaign, cell.project, cell.hour

@@ -1,14 +1,27 @@
-"""A sequence whose items are made only for whoever reads one."""
+"""How items are made of which there are thousands in a group."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import TypeVar, overload
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Any, TypeVar, overload
 
 Item = TypeVar("Item", covariant=True)
 
 
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+
+def all_made(kind: type[Row], rows: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+    """Named tuples of rows that have all their fields, in a third of the time that it takes to call
+    their class for each.
+    """
+    return map(tuple.__new__, repeat(kind), rows)
+
+
 class MadeOnDemand(Sequence[Item]):
-    """Keeps what its items are made of. A slice is a list of them."""
+    """A sequence whose items are made only for whoever reads one, of what it keeps. A slice is a
+    list of them.
+    """
 
     __slots__ = ()
 

@@ -1,6 +1,6 @@
 """What a transfer must fulfil, and what plain movements have in common (routes.py)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -45,23 +45,14 @@ def move_of(
     """
     if micros <= 0:
         raise _not_positive()
-    route = _route_of(debit, credit, currency, campaign, project, hour)
+    route = route_of(debit, credit, currency, campaign, project, hour)
     if route.is_time and micros % MINUTE_MICROS:
         raise _no_minutes()
     _require_tally(tally)
     return route, micros, tally
 
 
-def moves_of(
-    debits: Iterable[str],
-    credits_: Iterable[str],
-    micros: Sequence[int],
-    currencies: Iterable[str],
-    campaigns: Iterable[str],
-    projects: Iterable[str],
-    hours: Iterable[datetime | None],
-    tallies: Sequence[int],
-) -> list[Move]:
+def moves_of(routes: Sequence[Route], micros: Sequence[int], tallies: Sequence[int]) -> list[Move]:
     """What `move_of` makes of each of many movements, given in columns.
 
     Raises the Fault of one that is wrong, which does not tell of which.
@@ -72,7 +63,6 @@ def moves_of(
         raise _not_positive()
     _require_tally(min(tallies))
     _require_tally(max(tallies))
-    routes = list(map(_route_of, debits, credits_, currencies, campaigns, projects, hours))
     moves = list(zip(routes, micros, tallies, strict=True))
     for route, amount, _ in moves:
         if route.is_time and amount % MINUTE_MICROS:
@@ -95,7 +85,7 @@ def require_transfer(transfer: Transfer, step: Step) -> None:
 
 
 @lru_cache(maxsize=65_536)
-def _route_of(
+def route_of(
     debit: str, credit: str, currency: str, campaign: str, project: str, hour: datetime | None
 ) -> Route:
     """The one route of this kind. Raises the Fault of what is wrong with it."""

@@ -16,13 +16,12 @@ from services.ledger.domain import (
     AccountName,
     Cause,
     CauseKind,
-    Cell,
+    Changes,
     Dates,
     EntryDraft,
     EntryId,
     Head,
     Posting,
-    Sums,
     TotalsChange,
     Transfer,
     TransferName,
@@ -33,6 +32,7 @@ from services.ledger.journal.decisions import DECISIONS, AccountDecision, accoun
 from services.ledger.journal.drafts import Drafts, Prepared
 from services.ledger.journal.entries import Entries
 from services.ledger.journal.group import Group
+from services.ledger.journal.made import all_made
 from services.ledger.journal.periods import Late, Periods, period_decision_of
 from services.ledger.journal.routes import RouteSums
 from services.ledger.journal.rules import too_far_ahead, watermarks_of
@@ -104,8 +104,8 @@ class Plan:
     turnovers: dict[AccountName, Turnover] = field(default_factory=dict)
     stepped: set[AccountName] = field(default_factory=set)
     decisions: list[AccountDecision] = field(default_factory=list)
-    totals: dict[Cell, Sums] = field(default_factory=dict)
-    counted: Mapping[Cell, Sums] = field(default_factory=dict)
+    totals: Changes = field(default_factory=dict)
+    counted: Changes = field(default_factory=dict)
     uncounted: Uncounted | None = None
     watermarks: dict[str, datetime] = field(default_factory=dict)
     late: list[Late] = field(default_factory=list)
@@ -162,8 +162,8 @@ def cannot_refuse(group: Group, books: Books) -> bool:
         return False
     most = max(
         [
-            max(t.debits + t.held_debits, t.credits + t.held_credits)
-            for t in books.turnovers.values()
+            max(debits + held_debits, credits_ + held_credits)
+            for debits, credits_, held_debits, held_credits in books.turnovers.values()
         ],
         default=0,
     )
@@ -231,7 +231,8 @@ class _Planning:
         plan = self._plan
         plan.entries = entries = Entries.of(self._before, self._now, drafts, dates)
         plan.transfers = sum(map(len, drafts.moves))
-        plan.outcomes = list(map(Posting, entries.sequences, entries.hashes, repeat(False)))
+        rows = zip(entries.sequences, entries.hashes, repeat(False))
+        plan.outcomes = list(all_made(Posting, rows))
         return True
 
     def take(self, prepared: Prepared) -> None:

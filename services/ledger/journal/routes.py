@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.ledger.domain import AccountName, Cell, Sums, Transfer
+from services.ledger.domain import AccountName, Cell, Change, Transfer
 from services.ledger.journal.made import MadeOnDemand
 from services.ledger.journal.totals import Counted
 
@@ -99,13 +99,13 @@ class RouteSums:
         """Of all movements together, in whatever unit."""
         return sum([micros for micros, _ in self.of.values()])
 
-    def changes(self) -> dict[Cell, Sums]:
+    def changes(self) -> dict[Cell, Change]:
         """What totals.changes_of comes to for the same movements."""
-        changes: dict[Cell, Sums] = {}
+        changes: dict[Cell, Change] = {}
         for route, (micros, tally) in self.of.items():
             for cell, amounts, tallies in route.counted:
-                change = Sums(amounts * micros, tallies * tally)
+                change = (amounts * micros, tallies * tally)
                 before = changes.setdefault(cell, change)
                 if before is not change:
-                    changes[cell] = Sums(before[0] + change[0], before[1] + change[1])
+                    changes[cell] = (before[0] + change[0], before[1] + change[1])
         return changes

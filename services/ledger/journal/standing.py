@@ -4,6 +4,7 @@ them.
 Everything is decided here in memory, from what was read under the head's lock.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from services.ledger.domain import (
     Transfer,
 )
 from services.ledger.journal.chart import place
+from services.ledger.journal.made import all_made
 from services.ledger.journal.routes import Move, RouteSums
 from services.runtime.errors import Fault, Reason
 
@@ -73,19 +75,15 @@ _FREE = Guard(AccountState.OPEN, AccountLimit.NONE)
 
 def added(before: Mapping[AccountName, Turnover], sums: RouteSums) -> dict[AccountName, Turnover]:
     """How the accounts stand behind plain movements that nothing can refuse, given their sums."""
-    debits: dict[AccountName, int] = {}
-    credits_: dict[AccountName, int] = {}
+    through: dict[AccountName, list[int]] = defaultdict(lambda: [0, 0])
     for route, (micros, _) in sums.of.items():
-        debit, credit = route.debit, route.credit
-        debits[debit] = debits.get(debit, 0) + micros
-        credits_[credit] = credits_.get(credit, 0) + micros
-    turnovers: dict[AccountName, Turnover] = {}
-    for name in debits.keys() | credits_.keys():
-        debited, credited, *held = before.get(name, NOTHING)
-        turnovers[name] = Turnover(
-            debited + debits.get(name, 0), credited + credits_.get(name, 0), *held
-        )
-    return turnovers
+        through[route.debit][0] += micros
+        through[route.credit][1] += micros
+    rows: list[tuple[int, int, int, int]] = []
+    for name, (debits, credits_) in through.items():
+        debited, credited, held_debits, held_credits = before.get(name, NOTHING)
+        rows.append((debited + debits, credited + credits_, held_debits, held_credits))
+    return dict(zip(through, all_made(Turnover, rows), strict=True))
 
 
 class Accounts:

@@ -5,9 +5,9 @@ added to the tables at once, and until then the head says which entries that are
 complete at each of them, for whoever adds the changes of these entries to what the tables count.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from services.ledger.domain import Cell, Sums, Uncounted
+from services.ledger.domain import Cell, Change, Changes, Uncounted
 from services.ledger.journal.plan import Plan
 
 _CELLS_MAX = 20_000
@@ -23,7 +23,7 @@ class Tally:
     def __init__(
         self,
         uncounted: Uncounted,
-        cells: Mapping[Cell, Sums],
+        cells: Changes,
         *,
         transfers: int,
         most: int,
@@ -42,7 +42,8 @@ class Tally:
         behind: a plan that was decided here, is being written, and is not followed yet. counts:
         False if the tables cannot take what is gathered, which stays so however much it becomes.
         """
-        uncounted, waiting, transfers = self.uncounted, [self._cells], self._transfers
+        uncounted, transfers = self.uncounted, self._transfers
+        waiting: list[Changes] = [self._cells]
         if behind is not None:
             uncounted = _decided(behind)
             waiting, transfers = [*waiting, behind.totals], transfers + behind.transfers
@@ -79,19 +80,21 @@ def _decided(plan: Plan) -> Uncounted:
     return plan.uncounted
 
 
-def _all_of(changes: Iterable[Mapping[Cell, Sums]]) -> Mapping[Cell, Sums]:
+def _all_of(changes: Iterable[Changes]) -> Changes:
     some = [cells for cells in changes if cells]
     if len(some) == 1:
         return some[0]
-    joined: dict[Cell, Sums] = {}
+    joined: dict[Cell, Change] = {}
     for cells in some:
         _join(joined, cells)
     return joined
 
 
-def _join(cells: dict[Cell, Sums], changes: Mapping[Cell, Sums]) -> None:
+def _join(cells: dict[Cell, Change], changes: Changes) -> None:
     """Adds changes to cells."""
     for cell, change in changes.items():
-        before = cells.setdefault(cell, change)
-        if before is not change:
-            cells[cell] = Sums(before[0] + change[0], before[1] + change[1])
+        before = cells.get(cell)
+        if before is None:
+            cells[cell] = change
+        else:
+            cells[cell] = (before[0] + change[0], before[1] + change[1])

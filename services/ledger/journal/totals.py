@@ -21,6 +21,8 @@ from typing import NamedTuple
 from services.ledger.domain import (
     RESERVING,
     Cell,
+    Change,
+    Changes,
     Purpose,
     StepKind,
     Sums,
@@ -198,12 +200,12 @@ def counted_of(
     ]
 
 
-def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
+def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Change]:
     """What to add to which cells. A change may come out as nothing; cells are in first-use order.
 
     The transfers must be valid (rules.py): what only gifts make has its hour.
     """
-    changes: dict[Cell, Sums] = {}
+    changes: dict[Cell, Change] = {}
     for debit, credit, micros, currency, campaign, project, hour, tally, step in transfers:
         direction = 1
         if step is not None:
@@ -214,14 +216,14 @@ def changes_of(transfers: Iterable[Transfer]) -> dict[Cell, Sums]:
         counted = counted_of(debit, credit, currency, campaign, project, hour)
         for cell, amounts, tallies in counted:
             before_micros, before_tally = changes.get(cell, UNMOVED)
-            changes[cell] = Sums(
+            changes[cell] = (
                 before_micros + direction * amounts * micros,
                 before_tally + direction * tallies * tally,
             )
     return changes
 
 
-def moved(changes: Mapping[Cell, Sums]) -> Mapping[Cell, Sums]:
+def moved(changes: Changes) -> Changes:
     """Those that do not come out as nothing."""
     if UNMOVED not in changes.values():  # as nearly always
         return changes

@@ -29,13 +29,14 @@ class Memory:
         self._periods = Periods()
         self._next_expiry: datetime | None = None
         self._tally: Tally | None = None
-        self._accounts: dict[AccountName, tuple[Turnover, Guard | None]] = {}
+        self._turnovers: dict[AccountName, Turnover] = {}
+        self._guards: dict[AccountName, Guard] = {}  # of those that have one
 
     def forget(self) -> None:
         """Remembers nothing."""
         self._head = None
         self._tally = None
-        self._accounts.clear()
+        self._forget_accounts()
 
     def ends_at(self, head: Head) -> bool:
         """Whether this end of the chain is the remembered one."""
@@ -60,14 +61,12 @@ class Memory:
         if self._head is None or group.drafts.others or is_due:
             return None
         turnovers: dict[AccountName, Turnover] = {}
-        guards: dict[AccountName, Guard] = {}
         for name in group.accounts():
-            known = self._accounts.get(name)
+            known = self._turnovers.get(name)
             if known is None:
                 return None
-            turnovers[name], guard = known
-            if guard is not None:
-                guards[name] = guard
+            turnovers[name] = known
+        guards = {name: self._guards[name] for name in turnovers.keys() & self._guards.keys()}
         if behind is not None:
             turnovers |= {n: now for n, now in behind.turnovers.items() if n in turnovers}
         return Books(
@@ -81,17 +80,21 @@ class Memory:
     def learn(self, books: Books, plan: Plan, tally: Tally) -> None:
         """Follows a plan that was made from these books, decided by this tally, and is written."""
         if self._head != books.head:
-            self._accounts.clear()
-        met = books.turnovers.keys() | plan.turnovers.keys()
-        if len(self._accounts) + len(met) > self._accounts_max:
-            self._accounts.clear()
-        for turnovers in (books.turnovers, plan.turnovers):
-            for name, turnover in turnovers.items():
-                self._accounts[name] = turnover, books.guards.get(name)
+            self._forget_accounts()
+        met = {**books.turnovers, **plan.turnovers}
+        if len(self._turnovers) + len(met) > self._accounts_max:
+            self._forget_accounts()
+        self._turnovers |= met
+        self._guards |= books.guards
         for decision in plan.decisions:  # by which other guards stand there
-            self._accounts.pop(decision.name, None)
+            self._turnovers.pop(decision.name, None)
+            self._guards.pop(decision.name, None)
         tally.follow(plan)
         self._tally = tally
         self._head = plan.head
         self._periods = plan.periods
         self._next_expiry = plan.next_expiry
+
+    def _forget_accounts(self) -> None:
+        self._turnovers.clear()
+        self._guards.clear()

@@ -8,14 +8,14 @@ else from the store.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from services.ledger.domain import Cell, Entry, Sums, TotalsChange, Transfer
+from services.ledger.domain import Changes, Entry, TotalsChange, Transfer
 from services.ledger.journal.rules import watermarks_of
 from services.ledger.journal.totals import changes_of, moved
 from services.ledger.reading.recent import Recent
@@ -32,7 +32,7 @@ class Posted:
     """An entry, and what to add to the totals for it."""
 
     entry: Entry
-    changes: Mapping[Cell, Sums]
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Feed:
         return _Page([_change(page.items)] if page.items else [], page.end, page.more)
 
 
-def changes_to_totals(transfers: Iterable[Transfer]) -> Mapping[Cell, Sums]:
+def changes_to_totals(transfers: Iterable[Transfer]) -> Changes:
     """What to add to the totals for an entry's transfers; cells that stay as they are left out."""
     return moved(changes_of(transfers))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from json import JSONEncoder
 from typing import NamedTuple
 
-from services.ledger.domain import AccountName, Cell, Purpose, Sums
+from services.ledger.domain import AccountName, Changes, Purpose
 from services.ledger.journal.entries import Entries
 from services.ledger.journal.plan import Plan
 from services.ledger.journal.seal import VERSION, rfc3339
@@ -203,7 +203,7 @@ def _balances(plan: Plan, ids: Ids) -> list[Addition]:
     return [Addition(BALANCES, BALANCES.parameters(*map(array, zip(*sorted(rows), strict=True))))]
 
 
-def _cells(table: Table, totals: Mapping[Cell, Sums]) -> list[Addition]:
+def _cells(table: Table, totals: Changes) -> list[Addition]:
     if not totals:
         return []
     for cell in totals:

@@ -1,25 +1,17 @@
-"""Rows of entries and transfers as PostgreSQL's COPY reads them, in its text format.
+"""Rows of transfers and steps as PostgreSQL's COPY reads them, in its text format.
 
 Text, because it is built at the speed of joining strings: a row costs about a microsecond, where a
 call of the driver for each row costs several. https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from functools import lru_cache
 from itertools import islice
-from json import JSONEncoder
 
-from services.ledger.domain import AccountName, Cause, Dates, EntryDraft, Step
+from services.ledger.domain import AccountName, EntryDraft, Step
 from services.ledger.journal.entries import Entries
 from services.ledger.journal.periods import Late
-from services.ledger.journal.seal import VERSION, rfc3339
+from services.ledger.journal.seal import rfc3339
 
-ENTRIES = (
-    "COPY entries (sequence, entry_id, content_hash, cause_kind, cause_id, value_time,"
-    " recorded_time, metadata, previous_hash, hash, version, value_date, book_date, reverses)"
-    " FROM STDIN"
-)
 _COLUMNS = (
     "(sequence, position, debit_account_id, credit_account_id, amount_micros, campaign, project,"
     " hour, count)"
@@ -32,45 +24,6 @@ STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_
 
 _AT_ONCE = 250
 """The database reads the rows of so many entries while the next ones are made."""
-
-
-def entry_rows(entries: Entries) -> Iterator[str]:
-    """Rows for ENTRIES, some at a time."""
-    recorded = rfc3339(entries.recorded_time)
-    drafts = entries.drafts
-    links = [hash_.hex() for hash_ in (entries.before.hash, *entries.hashes)]
-    columns = zip(
-        entries.sequences,
-        drafts.entry_ids,
-        drafts.content_hashes,
-        drafts.causes,
-        drafts.value_times,
-        drafts.metadata,
-        links[:-1],
-        links[1:],
-        entries.dates,
-        drafts.reverses(),
-        strict=True,
-    )
-    # Of two backslashes COPY takes one away, and the other begins bytea's hexadecimal form.
-    rows = (
-        f"{sequence}\t{entry_id}\t\\\\x{content_hash.hex()}{_about(cause, value_time)}{recorded}\t"
-        f"{_escaped(_json(metadata)) if metadata else '{}'}\t\\\\x{previous_hash}\t\\\\x{own_hash}"
-        f"\t{VERSION}{_days(dates)}{_NULL if reverses is None else reverses}\n"
-        for (
-            sequence,
-            entry_id,
-            content_hash,
-            cause,
-            value_time,
-            metadata,
-            previous_hash,
-            own_hash,
-            dates,
-            reverses,
-        ) in columns
-    )
-    return _some(rows)
 
 
 def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
@@ -132,17 +85,6 @@ def _others(entries: Entries) -> Iterator[tuple[int, EntryDraft]]:
 
 
 _NULL = r"\N"
-_json = JSONEncoder(ensure_ascii=False).encode
-
-
-@lru_cache(maxsize=4_096)
-def _about(cause: Cause, value_time: datetime) -> str:
-    return f"\t{cause.kind:d}\t{_escaped(cause.id)}\t{rfc3339(value_time)}\t"
-
-
-@lru_cache(maxsize=4_096)
-def _days(dates: Dates) -> str:
-    return f"\t{dates.value.isoformat()}\t{dates.book.isoformat()}\t"
 
 
 def _transfer_rows(
@@ -167,8 +109,3 @@ def _step_row(sequence: int, position: int, step: Step) -> str:
         f"{sequence}\t{position}\t{kind:d}\t{of_sequence}\t{of_position}"
         f"\t{rfc3339(expire_time) if expire_time else _NULL}\n"
     )
-
-
-def _escaped(value: str) -> str:
-    # Values hold no control characters (rules.py), so the backslash is all there is to escape.
-    return value.replace("\\", r"\\")

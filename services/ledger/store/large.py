@@ -17,6 +17,7 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.additions import INSERTS, head_of
+from services.ledger.store.entry_rows import ENTRIES
 from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
 from services.ledger.store.rendered import Rendered
 from services.ledger.store.session import SETTINGS
@@ -129,7 +130,7 @@ def _take_head(driver: Driver, term: int, rendered: Rendered) -> bool:
 
 def _write_rows(driver: Driver, rendered: Rendered) -> None:
     plan = rendered.plan
-    _copy(driver, copy.ENTRIES, rendered.entries)
+    _copy(driver, ENTRIES, rendered.entries)
     _copy(driver, copy.TRANSFERS, rendered.transfers)
     _copy(driver, copy.LATE, copy.late_rows(plan.late))
     with driver.pipeline():  # sent together
@@ -138,7 +139,7 @@ def _write_rows(driver: Driver, rendered: Rendered) -> None:
         driver.execute(_MOVE_HEAD, head_of(plan), prepare=True)
 
 
-def _copy(driver: Driver, statement: str, rows: Iterable[str]) -> None:
+def _copy(driver: Driver, statement: str, rows: Iterable[str] | Iterable[bytes]) -> None:
     """Copies rows, if there are any."""
     some = [part for part in rows if part]
     if some:

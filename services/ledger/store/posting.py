@@ -10,7 +10,7 @@ from psycopg.errors import NumericValueOutOfRange, UniqueViolation
 from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ledger.domain import AccountName, Cell, EntryId, Head, Sums, TransferName, Uncounted
+from services.ledger.domain import AccountName, Changes, EntryId, Head, TransferName, Uncounted
 from services.ledger.journal.decisions import AccountDecision
 from services.ledger.journal.periods import Periods
 from services.ledger.journal.plan import Plan, Posted
@@ -21,6 +21,7 @@ from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.additions import INSERTS, head_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
+from services.ledger.store.entry_rows import ENTRIES
 from services.ledger.store.fragments import HEAD_COUNTS
 from services.ledger.store.large import LargeGroups
 from services.ledger.store.periods import periods_of
@@ -226,7 +227,7 @@ class PostingTransaction:
         """The open holds whose time is over. since: none was over before."""
         return await due_holds(self._connection, self._accounts, since, now)
 
-    async def changes_by(self, uncounted: Uncounted) -> Mapping[Cell, Sums]:
+    async def changes_by(self, uncounted: Uncounted) -> Changes:
         """What entries change in the totals."""
         return await changes_by(self._connection, uncounted)
 
@@ -238,7 +239,7 @@ class PostingTransaction:
         """Writes a plan that was made from this transaction's reads."""
         ids = await self._ids_for(plan)
         rows = await render(plan, self._accounts.era, ids)
-        await self._copy(copy.ENTRIES, rows.entries)
+        await self._copy(ENTRIES, rows.entries)
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, copy.reserved_rows(plan.entries, ids))
         await self._copy(copy.STEPS, copy.step_rows(plan.entries))
@@ -265,16 +266,13 @@ class PostingTransaction:
             self.opened = await open_accounts(self._connection, missing, now)
         return self._ids | self.opened
 
-    async def _copy(self, statement: str, rows: Iterable[str]) -> None:
+    async def _copy(self, statement: str, rows: Iterable[str] | Iterable[bytes]) -> None:
         """Copies rows, if there are any."""
-        some = filter(None, rows)
-        first = next(some, None)
-        if first is None:
-            return
-        async with self._driver.cursor() as cursor, cursor.copy(statement) as stream:
-            await stream.write(first)
-            for more in some:
-                await stream.write(more)
+        some = [part for part in rows if part]
+        if some:
+            async with self._driver.cursor() as cursor, cursor.copy(statement) as stream:
+                for part in some:
+                    await stream.write(part)
 
     async def _execute(
         self, statement: LiteralString, parameters: Mapping[str, object] | None = None

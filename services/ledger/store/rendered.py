@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from services.ledger.journal.plan import Plan
 from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.additions import Addition, Ids, sums_of
+from services.ledger.store.entry_rows import entry_rows
+
+Part = TypeVar("Part", str, bytes)
 
 
 class Rendered(NamedTuple):
@@ -16,7 +19,7 @@ class Rendered(NamedTuple):
     plan: Plan
     era: int
     ids: Ids
-    entries: Sequence[str]
+    entries: Sequence[bytes]
     transfers: Sequence[str]
     sums: Sequence[Addition]
 
@@ -27,13 +30,13 @@ class Rendered(NamedTuple):
 
 async def render(plan: Plan, era: int, ids: Ids) -> Rendered:
     """Makes the rows, a part at a time, between which the loop serves others."""
-    entries = await _made(copy.entry_rows(plan.entries))
+    entries = await _made(entry_rows(plan.entries))
     transfers = await _made(copy.transfer_rows(plan.entries, ids))
     return Rendered(plan, era, ids, entries, transfers, sums_of(plan, ids))
 
 
-async def _made(rows: Iterator[str]) -> list[str]:
-    made: list[str] = []
+async def _made(rows: Iterator[Part]) -> list[Part]:
+    made: list[Part] = []
     for part in rows:
         made.append(part)
         await asyncio.sleep(0)

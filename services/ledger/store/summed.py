@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ledger.domain import Cell, Step, StepKind, Sums, Transfer, Uncounted
+from services.ledger.domain import Changes, Step, StepKind, Transfer, Uncounted
 from services.ledger.journal.totals import changes_of
 
 _REVERSAL = Step(StepKind.REVERSE)
@@ -26,7 +26,7 @@ def summed_transfer(row: Row[Any]) -> Transfer:
     )
 
 
-async def changes_by(connection: AsyncConnection, entries: Uncounted) -> dict[Cell, Sums]:
+async def changes_by(connection: AsyncConnection, entries: Uncounted) -> Changes:
     """What entries change in the totals. Raises the Fault of an account outside the chart."""
     if entries.after >= entries.through:
         return {}

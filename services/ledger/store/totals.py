@@ -1,12 +1,12 @@
 """The totals at one moment: what the tables count, and what the entries change that they do not."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 
-from services.ledger.domain import Cell, Purpose, Sums, TotalsRow, TotalState
+from services.ledger.domain import Cell, Change, Changes, Purpose, Sums, TotalsRow, TotalState
 
 TOTALS = text("""
     SELECT campaign, project, hour, partner, state, currency, micros, count AS tally,
@@ -35,7 +35,7 @@ def totals_row(row: Row[Any]) -> TotalsRow:
 
 
 async def with_changes(
-    counted: AsyncIterator[Sequence[TotalsRow]], changes: Mapping[Cell, Sums], chunk: int
+    counted: AsyncIterator[Sequence[TotalsRow]], changes: Changes, chunk: int
 ) -> AsyncIterator[Sequence[TotalsRow]]:
     """Adds changes to cells that come by campaign, project and hour, which they do then, too; in
     lists of at most chunk.
@@ -48,18 +48,19 @@ async def with_changes(
             while coming and _place(coming[-1]) < _place(row.cell):
                 cell = coming.pop()
                 if cell in left:
-                    read.append(TotalsRow(cell, left.pop(cell)))
+                    read.append(TotalsRow(cell, Sums(*left.pop(cell))))
             change = left.pop(row.cell, None)
             read.append(row if change is None else _changed(row, change))
         for first in range(0, len(read), chunk):
             yield read[first : first + chunk]
-    rest = [TotalsRow(cell, left[cell]) for cell in reversed(coming) if cell in left]
+    rest = [TotalsRow(cell, Sums(*left[cell])) for cell in reversed(coming) if cell in left]
     for first in range(0, len(rest), chunk):
         yield rest[first : first + chunk]
 
 
-def _changed(row: TotalsRow, change: Sums) -> TotalsRow:
-    return TotalsRow(row.cell, Sums(row.sums.micros + change.micros, row.sums.tally + change.tally))
+def _changed(row: TotalsRow, change: Change) -> TotalsRow:
+    micros, tally = change
+    return TotalsRow(row.cell, Sums(row.sums.micros + micros, row.sums.tally + tally))
 
 
 def _place(cell: Cell) -> tuple[str, str, datetime]:

@@ -24,10 +24,10 @@ from services.ledger.domain import (
     Cause,
     CauseKind,
     Cell,
+    Change,
     Entry,
     EntryId,
     Purpose,
-    Sums,
     TotalState,
     Transfer,
 )
@@ -289,7 +289,7 @@ def sums_message(sums: TrialBalanceSum) -> pb.TrialBalanceSum:
     )
 
 
-def put_cells(add: Callable[[], pb.TotalCell], rows: Iterable[tuple[Cell, Sums]]) -> None:
+def put_cells(add: Callable[[], pb.TotalCell], rows: Iterable[tuple[Cell, Change]]) -> None:
     """Writes cells of the totals, or changes of them, field by field as `put_balance`.
 
     add: adds a message where they belong. What is made elsewhere is copied when it is put there.

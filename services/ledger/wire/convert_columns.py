@@ -8,9 +8,11 @@ needs one. Only what is right is read so. For anything else there is the other w
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from ptars import HandlerPool
@@ -18,8 +20,8 @@ from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
 from services.ledger.domain import Cause
 from services.ledger.journal.drafts import Drafts, prepare_all
-from services.ledger.journal.movements import moves_of
-from services.ledger.journal.routes import Move
+from services.ledger.journal.movements import moves_of, route_of
+from services.ledger.journal.routes import Move, Route
 from services.ledger.wire.convert import cause_of_fields, entry_id_of, moment
 from services.runtime.errors import Fault
 
@@ -32,6 +34,9 @@ _BYTES_FEW = 256 * 1024
 each a call can have millions. In so few bytes they need not be counted."""
 
 _STEPS = [field.name for field in pb.Transfer.DESCRIPTOR.oneofs_by_name["step"].fields]
+
+_BETWEEN = "\n"
+"""What a way consists of. No text that may stand there has it."""
 
 
 class NotPlain(Exception):
@@ -48,7 +53,7 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
     drafts = _fields(entries.values)
     try:
         entry_ids = [entry_id_of(text, "entry_id") for text in drafts["entry_id"].to_pylist()]
-        causes, value_times = _causes(drafts["cause"]), _all_times(drafts["value_time"])
+        causes, value_times = _causes(drafts["cause"]), _times(drafts["value_time"])
         moves = _moves(drafts["transfers"])
         if any(drafts["reverses"].to_pylist()) or len(drafts["metadata"].values):
             raise NotPlain
@@ -74,31 +79,43 @@ def _moves(transfers: pa.ListArray) -> list[list[Move]]:
     if any(parts[step].null_count < len(parts[step]) for step in _STEPS):
         raise NotPlain
     amounts = _fields(parts["amount"])
-    moves = moves_of(
-        _texts(parts["debit_account"]),
-        _texts(parts["credit_account"]),
-        _numbers(amounts["micros"]),
-        _texts(amounts["currency_code"]),
-        _texts(parts["campaign"]),
-        _texts(parts["project"]),
-        _times(parts["hour"]),
-        _numbers(parts["count"]),
-    )
+    routes = _routes(parts, amounts["currency_code"])
+    moves = moves_of(routes, _numbers(amounts["micros"]), _numbers(parts["count"]))
     return [moves[begin:end] for begin, end in pairwise(transfers.offsets.to_pylist())]
 
 
-def _all_times(stamps: pa.StructArray) -> list[datetime]:
+def _routes(parts: dict[str, pa.Array], currencies: pa.StringArray) -> list[Route]:
+    """Of each transfer. Most of them go ways that others go, and Python sees each way once."""
+    hours = _fields(parts["hour"])
+    if any(_numbers(hours["nanos"].unique())):
+        raise NotPlain
+    ways = pc.binary_join_element_wise(
+        parts["debit_account"],
+        parts["credit_account"],
+        currencies,
+        parts["campaign"],
+        parts["project"],
+        pc.if_else(parts["hour"].is_valid(), hours["seconds"], None).cast(pa.string()),
+        _BETWEEN,
+        null_handling="replace",
+    ).dictionary_encode()
+    routes = list(map(_route_of, ways.dictionary.to_pylist()))
+    return list(map(routes.__getitem__, ways.indices.to_pylist()))
+
+
+@lru_cache(maxsize=65_536)
+def _route_of(way: str) -> Route:
+    try:
+        debit, credit, currency, campaign, project, seconds = way.split(_BETWEEN)
+    except ValueError:  # what stands between them stands in one of them
+        raise NotPlain from None
+    hour = moment(int(seconds), 0) if seconds else None
+    return route_of(debit, credit, currency, campaign, project, hour)
+
+
+def _times(stamps: pa.StructArray) -> list[datetime]:
     if stamps.null_count:
         raise NotPlain
-    return _moments(stamps)
-
-
-def _times(stamps: pa.StructArray) -> list[datetime | None]:
-    told = stamps.is_valid().to_pylist()
-    return [time if is_told else None for time, is_told in zip(_moments(stamps), told, strict=True)]
-
-
-def _moments(stamps: pa.StructArray) -> list[datetime]:
     parts = _fields(stamps)
     return list(map(moment, _numbers(parts["seconds"]), _numbers(parts["nanos"])))
 

@@ -1,12 +1,12 @@
 """Changes of the totals, to the wire."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from watersmeet.ledger.v1 import feed_service_pb2 as pb
 from watersmeet.ledger.v1 import ledger_service_pb2 as ledger_pb
 
-from services.ledger.domain import Cell, Sums, TotalsChange
+from services.ledger.domain import Cell, Change, Changes, TotalsChange
 from services.ledger.reading.feed import Checkpoint
 from services.ledger.wire.convert import put_cells, stamp_of
 from services.runtime.errors import Fault, Reason
@@ -50,11 +50,11 @@ class Telling:
                 self._put(_add(response, change, is_continued=left > 0), page)
         yield response
 
-    def _put(self, told: pb.TotalsChange, sums: Mapping[Cell, Sums]) -> None:
+    def _put(self, told: pb.TotalsChange, sums: Changes) -> None:
         numbers: list[int] = []
         micros: list[int] = []
         counts: list[int] = []
-        named: list[tuple[Cell, Sums]] = []
+        named: list[tuple[Cell, Change]] = []
         for row, number in zip(sums.items(), map(self._numbers.get, sums), strict=True):
             if number is None:
                 named.append(row)
@@ -99,7 +99,7 @@ def _add(
     )
 
 
-def _pages(sums: Mapping[Cell, Sums]) -> Iterator[Mapping[Cell, Sums]]:
+def _pages(sums: Changes) -> Iterator[Changes]:
     """At least one, each of which a message can hold."""
     if len(sums) <= CELLS_A_MESSAGE:
         yield sums

@@ -65,9 +65,7 @@ def totals(lines: Iterable[Line]) -> Mapping[str, object]:
         for debit, credit in movements_of(line)
     ]
     return {
-        str(cell): [sums.micros, sums.tally]
-        for cell, sums in changes_of(transfers).items()
-        if sums.micros or sums.tally
+        str(cell): list(change) for cell, change in changes_of(transfers).items() if any(change)
     }
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 import pytest
 
-from services.ledger.domain import NO_HASH, Cell, Entry, Sums, TotalsChange
+from services.ledger.domain import NO_HASH, Cell, Change, Entry, Sums, TotalsChange
 from services.ledger.reading.feed import Checkpoint, Feed, Posted
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
@@ -47,7 +47,7 @@ async def read_totals(feed: Feed, after: int, until: int) -> list[TotalsChange]:
     return changes
 
 
-def summed(rows: Iterable[tuple[Cell, Sums]]) -> dict[Cell, Sums]:
+def summed(rows: Iterable[tuple[Cell, Change]]) -> dict[Cell, Sums]:
     """What changes add up to; cells of nothing left out."""
     sums: dict[Cell, Sums] = {}
     for cell, (micros, tally) in rows:
@@ -94,9 +94,9 @@ async def test_a_broken_reader_goes_on_where_it_was(parts: Parts) -> None:
 
 
 async def test_changes_add_up_to_the_totals_from_any_snapshot(parts: Parts) -> None:
-    def add(totals: dict[Cell, Sums], cell: Cell, sums: Sums) -> None:
+    def add(totals: dict[Cell, Sums], cell: Cell, change: Change) -> None:
         before = totals.get(cell, Sums(0, 0))
-        totals[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+        totals[cell] = Sums(before.micros + change[0], before.tally + change[1])
 
     async def snapshot() -> tuple[int, dict[Cell, Sums]]:
         pages = [page async for page in parts.reader.totals(2)]
@@ -123,8 +123,8 @@ async def test_changes_add_up_to_the_totals_from_any_snapshot(parts: Parts) -> N
     assert len({at for at, _ in snapshots}) > 3
     for at, totals in snapshots:
         for item in await read(parts.feed, at, sequence - at) if at < sequence else []:
-            for cell, sums in item.changes.items():
-                add(totals, cell, sums)
+            for cell, change in item.changes.items():
+                add(totals, cell, change)
         assert totals == final
 
 

@@ -60,9 +60,9 @@ class MemoryBooks:
         for name, state, limit, _ in plan.decisions:
             before = self.decided.get(name, (None, None))
             self.decided[name] = (state or before[0], limit or before[1])
-        for cell, sums in plan.totals.items():
+        for cell, (micros, tally) in plan.totals.items():
             was = self.totals.get(cell, Sums(0, 0))
-            self.totals[cell] = Sums(was.micros + sums.micros, was.tally + sums.tally)
+            self.totals[cell] = Sums(was.micros + micros, was.tally + tally)
         for partner, time in plan.watermarks.items():
             self.watermarks[partner] = max(time, self.watermarks.get(partner, time))
         self.next_expiry = plan.next_expiry

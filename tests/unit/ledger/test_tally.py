@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.domain import NO_HASH, Cell, EntryDraft, Head, Sums, Uncounted
+from services.ledger.domain import NO_HASH, Cell, Change, EntryDraft, Head, Uncounted
 from services.ledger.journal.drafts import prepare
 from services.ledger.journal.group import Group
 from services.ledger.journal.plan import Books, Plan, plan_group
@@ -32,8 +32,16 @@ def written(tally: Tally, after: int, *drafts: EntryDraft) -> Plan:
     return plan
 
 
-def cells_of(*drafts: EntryDraft) -> dict[Cell, Sums]:
+def cells_of(*drafts: EntryDraft) -> dict[Cell, Change]:
+    """What drafts change."""
     return changes_of(transfer for one in drafts for transfer in one.transfers)
+
+
+def add_counted(counted: dict[Cell, Change], plan: Plan) -> None:
+    """Adds what a plan adds to the tables."""
+    for cell, (micros, tally) in plan.counted.items():
+        before_micros, before_tally = counted.get(cell, (0, 0))
+        counted[cell] = (before_micros + micros, before_tally + tally)
 
 
 def test_changes_are_gathered_until_they_are_of_more_transfers_than_they_may() -> None:
@@ -113,16 +121,14 @@ def test_what_is_counted_and_what_is_left_is_all_there_is(
 ) -> None:
     tally = Tally(NONE, {}, transfers=0, most=most, cells_max=cells_max)
     posted: list[EntryDraft] = []
-    counted: dict[Cell, Sums] = {}
+    counted: dict[Cell, Change] = {}
     for group in amounts:
         drafts = [
             draft(gift(n, project=f"p{n % 3}"), suspended(n) if n > 4 else refund(1)) for n in group
         ]
         plan = written(tally, len(posted), *drafts)
         posted += drafts
-        for cell, sums in plan.counted.items():
-            before = counted.get(cell, Sums(0, 0))
-            counted[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+        add_counted(counted, plan)
         assert counted == cells_of(*posted[: tally.uncounted.after])
         assert tally.uncounted.through == len(posted)
         assert sum(len(one.transfers) for one in posted[tally.uncounted.after :]) <= most
@@ -139,7 +145,7 @@ def test_what_is_decided_behind_an_unwritten_plan_is_all_there_is_too(
 ) -> None:
     tally = Tally(NONE, {}, transfers=0, most=most, cells_max=cells_max)
     posted: list[EntryDraft] = []
-    counted: dict[Cell, Sums] = {}
+    counted: dict[Cell, Change] = {}
     unwritten: Plan | None = None
     for group in amounts:
         drafts = [draft(gift(n, project=f"p{n % 3}")) for n in group]
@@ -149,9 +155,7 @@ def test_what_is_decided_behind_an_unwritten_plan_is_all_there_is_too(
             tally.follow(unwritten)
         unwritten = plan
         posted += drafts
-        for cell, sums in plan.counted.items():
-            before = counted.get(cell, Sums(0, 0))
-            counted[cell] = Sums(before.micros + sums.micros, before.tally + sums.tally)
+        add_counted(counted, plan)
         assert plan.uncounted is not None
         after, through = plan.uncounted
         assert counted == cells_of(*posted[:after])

@@ -49,7 +49,7 @@ def test_a_personal_appeal_is_claimed_apart_from_charity() -> None:
     }
     # Not even of one code do they mix.
     same = changes_of([gift(1), appealed(2, project="well")])
-    assert {of.purpose: sums.micros for of, sums in same.items()} == {
+    assert {of.purpose: micros for of, (micros, _) in same.items()} == {
         Purpose.CHARITY: 1,
         Purpose.APPEAL: 2,
     }
