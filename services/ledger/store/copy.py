@@ -10,6 +10,7 @@ from itertools import islice
 from services.ledger.domain import AccountName, EntryDraft, Step
 from services.ledger.journal.entries import Entries
 from services.ledger.journal.periods import Late
+from services.ledger.journal.routes import Route
 from services.ledger.journal.seal import rfc3339
 
 _COLUMNS = (
@@ -26,20 +27,35 @@ _AT_ONCE = 250
 """The database reads the rows of so many entries while the next ones are made."""
 
 
-def transfer_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:
-    """Rows for TRANSFERS, some at a time. ids: of all their accounts."""
+RouteTexts = dict[Route, tuple[str, str]]
+"""What rows have in common that go one route, of those that were met: between the position and the
+amount, and between the amount and the tally. It is right as long as accounts have the same ids.
+"""
+
+
+def transfer_rows(
+    entries: Entries, ids: Mapping[AccountName, int], texts: RouteTexts
+) -> Iterator[str]:
+    """Rows for TRANSFERS, some at a time. ids: of all their accounts. texts: may be added to."""
     drafts, sequences = entries.drafts, entries.sequences
     for begin in range(0, len(entries), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
-        # Campaigns and projects are codes, which need no escape.
         rows = [
-            f"{sequence}\t{position}\t{ids[route.debit]}\t{ids[route.credit]}"
-            f"\t{micros}\t{route.campaign}\t{route.project}\t{route.hour_text or _NULL}\t{tally}\n"
+            f"{sequence}\t{position}{accounts}{micros}{about}{tally}\n"
             for sequence, moves in zip(sequences[some], drafts.moves[some], strict=True)
             for position, (route, micros, tally) in enumerate(moves)
+            for accounts, about in (texts.get(route) or _met(route, ids, texts),)
         ]
         yield "".join(rows)
     yield from _rows_of_others(entries, ids, moving=True)
+
+
+def _met(route: Route, ids: Mapping[AccountName, int], texts: RouteTexts) -> tuple[str, str]:
+    accounts = f"\t{ids[route.debit]}\t{ids[route.credit]}\t"
+    # Campaigns and projects are codes, which need no escape.
+    about = f"\t{route.campaign}\t{route.project}\t{route.hour_text or _NULL}\t"
+    texts[route] = accounts, about
+    return accounts, about
 
 
 def reserved_rows(entries: Entries, ids: Mapping[AccountName, int]) -> Iterator[str]:

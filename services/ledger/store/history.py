@@ -259,17 +259,21 @@ _BEGIN_ROLLUP = text("""
 """)
 
 # The bounds are told of both tables: of one alone, all entries there are would be looked through.
+# Each movement is read once: those of a day between the same two accounts are one for both sides.
 _ROLL_UP = text(f"""
+    WITH moved AS (
+        SELECT t.debit_account_id, t.credit_account_id, {VALUE_DATE} AS value_date,
+               sum(t.amount_micros) AS micros
+        FROM transfers t JOIN entries e ON e.sequence = t.sequence
+        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
+        GROUP BY 1, 2, 3
+    )
     INSERT INTO daily_turnovers (account_id, last_sequence, value_date, debits, credits)
     SELECT account_id, CAST(:last AS bigint), value_date, sum(debits), sum(credits) FROM (
-        SELECT t.debit_account_id AS account_id, {VALUE_DATE} AS value_date,
-               t.amount_micros AS debits, 0 AS credits
-        FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
+        SELECT debit_account_id AS account_id, value_date, micros AS debits, 0 AS credits
+        FROM moved
         UNION ALL
-        SELECT t.credit_account_id, {VALUE_DATE}, 0, t.amount_micros
-        FROM transfers t JOIN entries e ON e.sequence = t.sequence
-        WHERE t.sequence BETWEEN :first AND :last AND e.sequence BETWEEN :first AND :last
+        SELECT credit_account_id, value_date, 0, micros FROM moved
     ) AS sides
     GROUP BY account_id, value_date
 """)  # noqa: S608  made of constants

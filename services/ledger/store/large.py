@@ -130,11 +130,11 @@ def _take_head(driver: Driver, term: int, rendered: Rendered) -> bool:
 
 def _write_rows(driver: Driver, rendered: Rendered) -> None:
     plan = rendered.plan
-    _copy(driver, ENTRIES, rendered.entries)
-    _copy(driver, copy.TRANSFERS, rendered.transfers)
+    _copy(driver, ENTRIES, rendered.rows.entries)
+    _copy(driver, copy.TRANSFERS, rendered.rows.transfers)
     _copy(driver, copy.LATE, copy.late_rows(plan.late))
     with driver.pipeline():  # sent together
-        for table, parameters in rendered.sums:
+        for table, parameters in rendered.rows.sums:
             driver.execute(INSERTS[table.name], parameters, prepare=True)
         driver.execute(_MOVE_HEAD, head_of(plan), prepare=True)
 

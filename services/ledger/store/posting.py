@@ -21,11 +21,12 @@ from services.ledger.store.accounts import AccountIds, open_accounts
 from services.ledger.store.additions import INSERTS, head_of
 from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
+from services.ledger.store.copy import RouteTexts
 from services.ledger.store.entry_rows import ENTRIES
 from services.ledger.store.fragments import HEAD_COUNTS
 from services.ledger.store.large import LargeGroups
 from services.ledger.store.periods import periods_of
-from services.ledger.store.rendered import Rendered, render
+from services.ledger.store.rendered import Rendered, Rows, rows_of
 from services.ledger.store.session import Connected, Session
 from services.ledger.store.steps import DueHolds, due_holds, named_transfers
 from services.ledger.store.summed import changes_by
@@ -35,6 +36,9 @@ Cursor = psycopg.AsyncCursor[Any]
 
 _AT_ONCE_MAX = 600
 """Transfers. More than that cost less by COPY, for all its round trips."""
+
+_TEXTS_MAX = 65_536
+"""Routes, 16 MB of text. With more, all are forgotten, and met again as they are used."""
 
 
 class Locked(NamedTuple):
@@ -89,6 +93,8 @@ class PostingStore:
         self._accounts = AccountIds.on(engine.sync_engine, large)
         self._large = LargeGroups(large, self._accounts)
         self._at_once_max = at_once_max
+        self._texts: RouteTexts = {}
+        self._texts_era = 0
 
     async def close(self) -> None:
         """Ends the writer's connections, for good."""
@@ -122,8 +128,14 @@ class PostingStore:
         if len(ids) < len(plan.turnovers):
             return None
         if self._is_small(plan):
-            return Rendered(plan, era, ids, (), (), ())
-        return await render(plan, era, ids)
+            return Rendered(plan, era, ids, Rows())
+        return Rendered(plan, era, ids, await rows_of(plan, ids, self._texts_of(era)))
+
+    def _texts_of(self, era: int) -> RouteTexts:
+        """What was met in an era."""
+        if self._texts_era != era or len(self._texts) > _TEXTS_MAX:
+            self._texts, self._texts_era = {}, era
+        return self._texts
 
     async def continue_chain(self, term: int, rendered: Rendered) -> bool:
         """Writes a plan of plain movements between accounts that are open, as one transaction.
@@ -238,7 +250,7 @@ class PostingTransaction:
     async def append(self, plan: Plan) -> None:
         """Writes a plan that was made from this transaction's reads."""
         ids = await self._ids_for(plan)
-        rows = await render(plan, self._accounts.era, ids)
+        rows = await rows_of(plan, ids, {})
         await self._copy(ENTRIES, rows.entries)
         await self._copy(copy.TRANSFERS, rows.transfers)
         await self._copy(copy.RESERVED, copy.reserved_rows(plan.entries, ids))
