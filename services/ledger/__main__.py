@@ -23,7 +23,8 @@ from services.ledger import metrics
 from services.ledger.audit.auditor import Auditor
 from services.ledger.audit.donations import DonationsBatches
 from services.ledger.audit.schedule import AuditSchedule
-from services.ledger.domain import Cause, CauseKind, Entry, Head, TotalsChange
+from services.ledger.domain import Cause, CauseKind, Entry
+from services.ledger.journal.plan import Plan
 from services.ledger.log.archive import Archive
 from services.ledger.log.note import Signer
 from services.ledger.log.proofs import Proofs
@@ -138,9 +139,9 @@ async def compose(
             LogPace(entries=settings.log_entries, seconds=settings.log_s),
         )
 
-        def committed(head: Head, change: TotalsChange | None) -> None:
-            feed.committed(change)
-            log.notify(head)
+        def committed(plan: Plan) -> None:
+            feed.committed(plan.change())
+            log.committed(plan.entries)
 
         writer = Writer(
             PostingStore(engines["writer"], large),

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from services.ledger.audit.check import Check, Findings
 from services.ledger.log.note import Checkpoint, Unsigned, VerifierKeys, keys_of, opened, signed_by
-from services.ledger.log.tree import Frontier, KeptNode, leaf_hashes
+from services.ledger.log.tree import Frontier, KeptNode, hashes_in, leaf_hashes
 from services.ledger.store.log_snapshot import LogSnapshot
 from services.ledger.store.snapshot import Snapshot
 
@@ -58,7 +58,7 @@ class _Walk:
         while self._tree.size < due.size:
             size = self._tree.size
             links = await self._log.links(size, min(due.size, size + _PAGE_ENTRIES))
-            for made in self._tree.extend(leaf_hashes(links.hashes)):
+            for made in self._tree.extend(leaf_hashes(hashes_in(links.hashes))):
                 await self._compare_node(made, nodes)
             if self._tree.size == size:
                 self._findings.add(

@@ -1,8 +1,9 @@
 """The log: follows the books, and signs how they stand every so many entries or seconds.
 
-Off the path of posting: it reads the hashes of what is committed. Several processes may run it on
-one database, as all of them make the same tree, and the same checkpoint of the same size. It signs
-only what continues the latest checkpoint: where the books behind it were changed, it stops.
+Off the path of posting: it takes the hashes of what this process has committed, and reads those of
+all other entries. Several processes may run it on one database, as all of them make the same tree,
+and the same checkpoint of the same size. It signs only what continues the latest checkpoint: where
+the books behind it were changed, it stops.
 """
 
 import asyncio
@@ -13,12 +14,22 @@ from time import monotonic
 import structlog
 
 from services.ledger import metrics
-from services.ledger.domain import NO_HASH, Head
+from services.ledger.domain import NO_HASH
+from services.ledger.journal.entries import Entries
+from services.ledger.log.fresh import Fresh
 from services.ledger.log.note import Checkpoint, Signer, Unsigned, keys_of, opened, signed
 from services.ledger.log.stored_tree import hashes_of
-from services.ledger.log.tree import HASH_BYTES, Frontier, KeptNode, Range, leaf_hashes, subtrees_of
+from services.ledger.log.tree import (
+    HASH_BYTES,
+    Frontier,
+    KeptNode,
+    Range,
+    hashes_in,
+    leaf_hashes,
+    subtrees_of,
+)
 from services.ledger.store.entries import Unreadable
-from services.ledger.store.log import Links, LogStore
+from services.ledger.store.log import LogStore
 from services.runtime.clock import Clock
 from services.runtime.database import fault_of
 from services.runtime.waiting import wait_at_most
@@ -36,7 +47,7 @@ class Broken(Exception):
 class LogPace:
     """entries, seconds: a checkpoint is due when so many entries wait, or one for so long.
 
-    page_entries: read at once. tree_entries: of one checkpoint at most, when many wait.
+    page_entries: taken or read at once. tree_entries: of one checkpoint at most, when many wait.
     """
 
     entries: int = 10_000
@@ -52,9 +63,15 @@ class _End:
     tree: Frontier
     last_hash: bytes
 
+    def add(self, hashes: Sequence[bytes]) -> list[KeptNode]:
+        """Adds entries, at least one, to the end; returns the nodes to keep."""
+        kept = self.tree.extend(leaf_hashes(hashes))
+        self.last_hash = hashes[-1]
+        return kept
+
 
 class Log:
-    """Signs. `run` must be running; tell it of commits through `notify`."""
+    """Signs. `run` must be running; tell it of commits through `committed`."""
 
     def __init__(
         self, store: LogStore, signers: Sequence[Signer], clock: Clock, pace: LogPace | None = None
@@ -65,13 +82,16 @@ class Log:
         self._clock = clock
         self._pace = pace or LogPace()
         self._news = asyncio.Event()
+        self._fresh = Fresh()
         self._head = 0
         self._size = 0
         self._waits = False
 
-    def notify(self, head: Head) -> None:
-        """The writer of this process has committed."""
-        self._head = head.sequence
+    def committed(self, entries: Entries) -> None:
+        """The writer of this process has committed entries; or none, and knows where they end."""
+        self._head = entries.head.sequence
+        if self._signers:
+            self._fresh.add(entries.before, entries.hashes)
         # One that waits already is waited for; only when enough have come the log is woken earlier.
         if not self._waits or self._head - self._size >= self._pace.entries:
             self._news.set()
@@ -131,24 +151,22 @@ class Log:
         kept: list[KeptNode] = []
         while end.tree.size < until:
             size = end.tree.size
-            links = await self._store.links(size, min(until, size + self._pace.page_entries))
+            most = min(until - size, self._pace.page_entries)
+            if hashes := self._fresh.take(size, end.last_hash, most):
+                kept += end.add(hashes)
+                await asyncio.sleep(0)
+                continue
+            links = await self._store.links(size, size + most)
             if not links.entries:
                 raise Broken(f"entry {size + 1} is missing")
-            kept += _added(end, links)
+            if links.previous != end.last_hash + links.hashes[:-HASH_BYTES]:
+                raise Broken(f"an entry behind {size} does not link to the one before it")
+            kept += end.add(hashes_in(links.hashes))
         checkpoint = signed(until, end.tree.root(), self._signers)
         await self._store.append(kept, checkpoint)
         self._size = until
         metrics.CHECKPOINT_SIZE.set(until)
         metrics.CHECKPOINT_TIME.set(self._clock().timestamp())
-
-
-def _added(end: _End, links: Links) -> list[KeptNode]:
-    """Adds entries to the end of the tree; returns the nodes to keep. Raises Broken."""
-    if links.previous != end.last_hash + links.hashes[:-HASH_BYTES]:
-        raise Broken(f"an entry behind {end.tree.size} does not link to the one before it")
-    kept = end.tree.extend(leaf_hashes(links.hashes))
-    end.last_hash = links.hashes[-HASH_BYTES:]
-    return kept
 
 
 def _require_same(latest: Checkpoint, root: bytes, verifier_keys: Sequence[str]) -> None:

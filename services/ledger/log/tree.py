@@ -5,7 +5,7 @@ position among those of its level. Of all complete subtrees those of every eight
 (tables), so that any other costs at most 128 of these or of the entries' hashes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -50,12 +50,14 @@ def leaf_hash(entry_hash: bytes) -> bytes:
     return sha256(b"\x00" + entry_hash).digest()
 
 
-def leaf_hashes(entry_hashes: bytes) -> list[bytes]:
-    """The hashes of leaves that follow one another."""
-    return [
-        sha256(b"\x00" + entry_hashes[at : at + HASH_BYTES]).digest()
-        for at in range(0, len(entry_hashes), HASH_BYTES)
-    ]
+def leaf_hashes(entry_hashes: Iterable[bytes]) -> list[bytes]:
+    """The `leaf_hash` of each."""
+    return [sha256(b"\x00" + entry_hash).digest() for entry_hash in entry_hashes]
+
+
+def hashes_in(joined: bytes) -> list[bytes]:
+    """The hashes that were joined."""
+    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

@@ -17,12 +17,12 @@ from typing import NamedTuple
 import structlog
 
 from services.ledger import metrics
-from services.ledger.domain import AccountName, EntryDraft, EntryId, Head, Posting, TotalsChange
+from services.ledger.domain import AccountName, EntryDraft, EntryId, Posting
 from services.ledger.journal.chart import require_unit
 from services.ledger.journal.decisions import AccountDecision, draft_of_account
 from services.ledger.journal.drafts import Drafts, prepare
 from services.ledger.journal.group import Group
-from services.ledger.journal.plan import Outcome
+from services.ledger.journal.plan import Outcome, Plan
 from services.ledger.journal.rules import require_postable
 from services.ledger.posting.appending import Appending
 from services.ledger.posting.leadership import Tenure
@@ -79,11 +79,11 @@ class Writer:
         clock: Clock,
         *,
         limits: WriterLimits | None = None,
-        committed: Callable[[Head, TotalsChange | None], None] = lambda _, __: None,
+        committed: Callable[[Plan], None] = lambda _: None,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """committed: called after each transaction that moved the head, with the new head and what
-        its entries change in the totals, as far as it is known which they are; it must not block.
+        """committed: called after each transaction that moved the head, with the plan that is
+        written: of no entries if it is not known which they are. It must not block.
         """
         self._store = store
         self._tenure = tenure
@@ -310,7 +310,7 @@ class Writer:
             metrics.ENTRIES_POSTED.inc(len(plan.entries))
             metrics.TRANSFERS_POSTED.inc(plan.transfers)
         if plan.entries or unsure:
-            self._committed(plan.head, plan.change())
+            self._committed(plan)
         if not unsure:
             return plan.outcomes
         return [_first_posting(outcome, unsure) for outcome in plan.outcomes]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.ledger.log.note import Checkpoint
-from services.ledger.log.tree import HASH_BYTES, STRIDE, Base, KeptNode
+from services.ledger.log.tree import HASH_BYTES, STRIDE, Base, KeptNode, hashes_in
 from services.ledger.store.arrays import array
 from services.ledger.store.entries import Unreadable
 from services.runtime.database import transaction
@@ -101,7 +101,7 @@ class LogStore:
                     },
                 )
                 for row in rows:
-                    found[row.number] = _split(row.hashes)
+                    found[row.number] = hashes_in(row.hashes)
         for base, hashes in zip(bases, found, strict=True):
             if len(hashes) != base.end - base.begin:
                 raise Unreadable(f"level {base.level} of the tree has no {base.begin}-{base.end}")
@@ -129,10 +129,6 @@ async def links_between(connection: AsyncConnection, after: int, until: int) -> 
     if not len(links.hashes) == len(links.previous) == row.entries * HASH_BYTES:
         raise Unreadable(f"an entry of {after + 1} to {until} has a hash that is not 32 bytes")
     return links
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
 _HEAD = text("SELECT sequence FROM head")

@@ -193,7 +193,7 @@ async def parts_on(
         tenure or FixedTenure(),
         clock,
         limits=limits,
-        committed=lambda _, change: feed.committed(change),
+        committed=lambda plan: feed.committed(plan.change()),
         pause=pause,
     )
     snapshots = Snapshots(SnapshotStore(engine, 60.0), 2)

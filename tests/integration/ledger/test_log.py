@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import NoReturn
 
 import psycopg
 import pytest
 
 from services.cli.verifying.merkle import continues, includes, leaf_of
 from services.ledger import metrics
+from services.ledger.journal.entries import Entries
 from services.ledger.log.note import keys_of, opened
 from services.ledger.log.signing import Log, LogPace
 from services.runtime.errors import Fault, Reason
@@ -38,11 +40,33 @@ async def test_what_is_posted_is_signed_soon(parts: Parts, log: LogParts) -> Non
 async def test_enough_entries_are_signed_at_once(parts: Parts, log: LogParts) -> None:
     async with log.running(LogPace(entries=4, seconds=3_600.0)) as (signing, _):
         await post(parts, 3)
-        signing.notify(await parts.reading.head())
+        signing.committed(Entries(await parts.reading.head(), parts.clock()))
         await post(parts, 1)
-        signing.notify(await parts.reading.head())
+        signing.committed(Entries(await parts.reading.head(), parts.clock()))
         await log.signed(4)
     assert await log.sizes() == [4]
+
+
+async def test_what_this_process_has_sealed_need_not_be_read(
+    parts: Parts, log: LogParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unread(_after: int, _until: int) -> NoReturn:
+        pytest.fail("entries were read")
+
+    pace = LogPace(entries=300, seconds=3_600.0, page_entries=70)
+    async with log.running(pace) as (signing, _):
+        monkeypatch.setattr(
+            parts.writer, "_committed", lambda plan: signing.committed(plan.entries)
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(log.store, "links", unread)
+            await post(parts, 299)
+            await post(parts, 2)
+            await log.signed(301)
+        await post(parts, 1)
+    await log.sign(302)  # goes on from what it reads
+    report = await parts.audit()
+    assert report.ok, report.checks
 
 
 async def test_every_entry_is_proved_at_every_checkpoint(parts: Parts, log: LogParts) -> None:
