@@ -23,7 +23,10 @@ class Call:
 
 
 _current: ContextVar[Call] = ContextVar("current_call")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""Its usual form: 36 characters, with hyphens."""
+
+_UUID = re.compile(UUID_PATTERN)
 
 
 def current_call() -> Call:

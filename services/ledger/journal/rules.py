@@ -77,8 +77,9 @@ def require_all_valid(
     if value_times:
         _require_value_time(min(value_times))
         _require_value_time(max(value_times))
-    for its_moves in moves:
-        _require_size(len(its_moves))
+    if sizes := set(map(len, moves)):
+        _require_size(min(sizes))
+        _require_size(max(sizes))
 
 
 def _require_value_time(value_time: datetime) -> None:

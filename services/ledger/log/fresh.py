@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.ledger.domain import NO_HASH, Head
 
 _MOST = 65_536
-"""Hashes, 5 MB. A log that is further behind reads."""
+"""Hashes, 6 MB. A log that is further behind reads."""
 
 
 class Fresh:

@@ -196,9 +196,9 @@ def _balances(plan: Plan, ids: Ids) -> list[Addition]:
     # In one order always, as whoever reads them does; and as differences, so that what stands
     # there is added to and never replaced.
     rows = [
-        (ids[name], now.debits - before.debits, now.credits - before.credits)
-        for name, now in plan.turnovers.items()
-        for before in [plan.before.get(name, NOTHING)]
+        (ids[name], debits - debited, credits_ - credited)
+        for name, (debits, credits_, _, _) in plan.turnovers.items()
+        for debited, credited, _, _ in (plan.before.get(name, NOTHING),)
     ]
     return [Addition(BALANCES, BALANCES.parameters(*map(array, zip(*sorted(rows), strict=True))))]
 

@@ -1,7 +1,7 @@
 """Rows of entries as PostgreSQL's COPY reads them, in its binary format.
 
 Nearly all of an entry are hashes and times, which the database takes as they are. To read them out
-of text is a third of what a row costs it; of a transfer's row it is nothing (copy.py).
+of text is a quarter of what a row costs it; of a transfer's row it is nothing (copy.py).
 Source: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"; the types' own forms
 are those of their `*_send` functions.
 """

@@ -18,11 +18,12 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from ptars import HandlerPool
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger.domain import Cause
+from services.ledger.domain import Cause, EntryId
 from services.ledger.journal.drafts import Drafts, prepare_all
 from services.ledger.journal.movements import moves_of, route_of
 from services.ledger.journal.routes import Move, Route
-from services.ledger.wire.convert import cause_of_fields, entry_id_of, moment
+from services.ledger.wire.convert import cause_of_fields, moment
+from services.runtime.call import UUID_PATTERN
 from services.runtime.errors import Fault
 
 _AT_ONCE = 250
@@ -34,6 +35,8 @@ _BYTES_FEW = 256 * 1024
 each a call can have millions. In so few bytes they need not be counted."""
 
 _STEPS = [field.name for field in pb.Transfer.DESCRIPTOR.oneofs_by_name["step"].fields]
+
+_ENTRY_ID = rf"\A{UUID_PATTERN}\z"
 
 _BETWEEN = "\n"
 """What a way consists of. No text that may stand there has it."""
@@ -52,7 +55,7 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
     [entries] = _READER.list_to_record_batch([message]).column("entries")
     drafts = _fields(entries.values)
     try:
-        entry_ids = [entry_id_of(text, "entry_id") for text in drafts["entry_id"].to_pylist()]
+        entry_ids = _entry_ids(drafts["entry_id"])
         causes, value_times = _causes(drafts["cause"]), _times(drafts["value_time"])
         moves = _moves(drafts["transfers"])
         if any(drafts["reverses"].to_pylist()) or len(drafts["metadata"].values):
@@ -66,6 +69,13 @@ def drafts_of(request: pb.PostEntriesRequest) -> Iterator[Drafts]:
 
 def _transfers_in(request: pb.PostEntriesRequest) -> int:
     return sum([len(entry.transfers) for entry in request.entries])
+
+
+def _entry_ids(texts: pa.StringArray) -> list[EntryId]:
+    if not pc.all(pc.match_substring_regex(texts, _ENTRY_ID), min_count=0).as_py():
+        raise NotPlain
+    entry_ids: list[EntryId] = pc.ascii_lower(texts).to_pylist()
+    return entry_ids
 
 
 def _causes(causes: pa.StructArray) -> list[Cause]:

@@ -1,12 +1,12 @@
 """Drafts from the wire, and what became of them: what there are thousands of in a call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from watersmeet.errors.v1 import errors_pb2
 from watersmeet.ledger.v1 import ledger_service_pb2 as pb
 
-from services.ledger.domain import EntryDraft, Posting, Transfer
+from services.ledger.domain import EntryDraft, Transfer
 from services.ledger.journal.movements import move_of
 from services.ledger.journal.plan import Outcome
 from services.ledger.journal.routes import Move, Movements
@@ -92,16 +92,26 @@ def _hour_of(message: pb.Transfer) -> datetime | None:
         raise no_time("hour") from None
 
 
-def put_result(message: pb.PostResult, entry_id: str, outcome: Outcome) -> None:
-    """Writes what became of the draft that called itself entry_id.
+def response_of(
+    drafts: Iterable[pb.EntryDraft], outcomes: Iterable[Outcome]
+) -> pb.PostEntriesResponse:
+    """What became of each draft."""
+    response = pb.PostEntriesResponse()
+    add = response.results.add
+    # Field by field into a message that is there: a fifth of what a new one by its names takes.
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        result = add()
+        result.entry_id = draft.entry_id
+        if isinstance(outcome, Fault):
+            _put_problem(result.problem, outcome)
+        else:
+            result.sequence, result.hash, replayed = outcome
+            if replayed:
+                result.replayed = True
+    return response
 
-    Field by field into a message that is there: a fifth of what a new one by its names takes.
-    """
-    message.entry_id = entry_id
-    if isinstance(outcome, Posting):
-        message.sequence, message.hash, message.replayed = outcome
-        return
-    problem = message.problem
-    problem.reason = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{outcome.reason}")
-    problem.message = outcome.message
-    problem.metadata.update(outcome.metadata)
+
+def _put_problem(problem: errors_pb2.Problem, fault: Fault) -> None:
+    problem.reason = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{fault.reason}")
+    problem.message = fault.message
+    problem.metadata.update(fault.metadata)

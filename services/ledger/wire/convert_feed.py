@@ -1,6 +1,6 @@
 """Changes of the totals, to the wire."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from watersmeet.ledger.v1 import feed_service_pb2 as pb
@@ -27,6 +27,9 @@ def numbered_cells_of(request: pb.StreamTotalsRequest) -> int:
     return request.numbered_cells
 
 
+_NO_NUMBER = -1
+
+
 class Telling:
     """What one reader is told of changes: a cell by its name the first time, then by its number."""
 
@@ -51,23 +54,19 @@ class Telling:
         yield response
 
     def _put(self, told: pb.TotalsChange, sums: Changes) -> None:
-        numbers: list[int] = []
-        micros: list[int] = []
-        counts: list[int] = []
-        named: list[tuple[Cell, Change]] = []
-        for row, number in zip(sums.items(), map(self._numbers.get, sums), strict=True):
-            if number is None:
-                named.append(row)
-            else:
-                numbers.append(number)
-                micros.append(row[1][0])
-                counts.append(row[1][1])
+        numbers = [self._numbers.get(cell, _NO_NUMBER) for cell in sums]
+        changes: Collection[Change] = sums.values()
+        if _NO_NUMBER in numbers:  # as seldom as a cell is new
+            rows = list(zip(sums.items(), numbers, strict=True))
+            named = [row for row, number in rows if number == _NO_NUMBER]
+            changes = [change for (_, change), number in rows if number != _NO_NUMBER]
+            numbers = [number for number in numbers if number != _NO_NUMBER]
+            put_cells(told.cells.add, named)
+            if self._most:
+                self._number(cell for cell, _ in named)
         told.numbers.extend(numbers)
-        told.micros.extend(micros)
-        told.counts.extend(counts)
-        put_cells(told.cells.add, named)
-        if self._most:
-            self._number(cell for cell, _ in named)
+        told.micros.extend([micros for micros, _ in changes])
+        told.counts.extend([count for _, count in changes])
 
     def _number(self, cells: Iterable[Cell]) -> None:
         numbers = self._numbers

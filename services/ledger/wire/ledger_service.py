@@ -16,7 +16,7 @@ from services.ledger.reading.history import History
 from services.ledger.reading.reader import Reader
 from services.ledger.wire import convert
 from services.ledger.wire.convert_columns import NotPlain, drafts_of
-from services.ledger.wire.convert_drafts import draft_of, put_result
+from services.ledger.wire.convert_drafts import draft_of, response_of
 from services.ledger.wire.convert_feed import checkpoint_message
 from services.runtime.call import current_call
 from services.runtime.errors import Fault, Reason
@@ -88,11 +88,7 @@ class LedgerService(pb_grpc.LedgerServiceServicer):
                 f"a call takes at most {ENTRIES_MAX} entries; send several calls",
                 field="entries",
             )
-        outcomes = await self._post(request)
-        response = pb.PostEntriesResponse()
-        for entry, outcome in zip(request.entries, outcomes, strict=True):
-            put_result(response.results.add(), entry.entry_id, outcome)
-        return response
+        return response_of(request.entries, await self._post(request))
 
     async def _post(self, request: pb.PostEntriesRequest) -> list[Outcome]:
         of_service = current_call().caller.role is Role.SERVICE

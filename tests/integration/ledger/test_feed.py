@@ -169,7 +169,7 @@ async def test_many_small_groups_come_together(parts: Parts) -> None:
     feed = Feed(
         parts.reading, parts.clock, replace(PACE, gather_s=1.0, poll_s=60.0, checkpoint_s=60.0)
     )
-    parts.writer._committed = lambda _, change: feed.committed(change)
+    parts.writer._committed = lambda plan: feed.committed(plan.change())
     async with asyncio.timeout(20), aclosing(feed.totals(0)) as news:
         assert await anext(news) == Checkpoint(0, parts.clock(), NO_HASH)
         first: asyncio.Task[object] = asyncio.ensure_future(_next(news))
@@ -270,7 +270,7 @@ async def test_entries_of_another_process_are_seen(urls: DatabaseUrls, clock: Fi
 
 async def test_an_own_commit_wakes_readers_at_once(parts: Parts) -> None:
     feed = Feed(parts.reading, parts.clock, replace(PACE, poll_s=60.0, checkpoint_s=60.0))
-    parts.writer._committed = lambda _, change: feed.committed(change)
+    parts.writer._committed = lambda plan: feed.committed(plan.change())
     async with asyncio.timeout(5), aclosing(feed.entries(0)) as news:
         await anext(news)
         for expected in range(1, 6):

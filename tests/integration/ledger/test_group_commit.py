@@ -47,7 +47,7 @@ async def test_small_calls_wait_for_company_and_who_is_alone_does_not(
         await asyncio.gather(parts.post_all(*large), parts.post_all(*large[:100]))
         assert not late
         heads: list[int] = []
-        parts.writer._committed = lambda head, _: heads.append(head.sequence)
+        parts.writer._committed = lambda plan: heads.append(plan.head.sequence)
         await asyncio.gather(parts.post_all(draft()), parts.post_all(draft()))
         await late[0]
         assert heads == [204]

@@ -153,7 +153,7 @@ async def test_less_than_a_group_gathers_until_the_last_is_written(
     heads: list[int] = []
     async with open_parts(urls.service, clock, limits=WriterLimits(group_transfers=100)) as parts:
         await parts.post_all(draft())
-        parts.writer._committed = lambda head, _: heads.append(head.sequence)
+        parts.writer._committed = lambda plan: heads.append(plan.head.sequence)
         await asyncio.gather(*(parts.post_all(draft()) for _ in range(40)))
     assert heads[-1] == 41
     assert len(heads) <= 3
