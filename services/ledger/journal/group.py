@@ -54,9 +54,7 @@ class Group:
 
     def accounts(self) -> set[AccountName]:
         """The accounts that the drafts use."""
-        routes = self.sums.of
-        names = {route.debit for route in routes}
-        names.update([route.credit for route in routes])
+        names = set(self.sums.through())
         for other in self.drafts.others.values():
             draft = other.draft
             names |= names_of(draft.transfers)

@@ -4,7 +4,8 @@ Of the many movements in a group most go ways that others have gone before. What
 check and to write down is paid once for the route, and a movement costs what is its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,9 +74,11 @@ class RouteSums:
 
     def __init__(self) -> None:
         self.of: dict[Route, tuple[int, int]] = {}
+        self._through: Mapping[AccountName, Sequence[int]] | None = None
 
     def add(self, moves: Iterable[Move]) -> None:
         """Adds those of an entry."""
+        self._through = None
         sums = self.of
         for route, micros, tally in moves:
             before = sums.get(route)
@@ -86,6 +89,7 @@ class RouteSums:
 
     def join(self, others: "RouteSums") -> None:
         """Adds other movements' sums."""
+        self._through = None
         sums = self.of
         if not sums:
             sums.update(others.of)
@@ -98,6 +102,16 @@ class RouteSums:
     def micros(self) -> int:
         """Of all movements together, in whatever unit."""
         return sum([micros for micros, _ in self.of.values()])
+
+    def through(self) -> Mapping[AccountName, Sequence[int]]:
+        """What goes through each account: debits and credits, in micros."""
+        if self._through is None:
+            through: dict[AccountName, list[int]] = defaultdict(lambda: [0, 0])
+            for route, (micros, _) in self.of.items():
+                through[route.debit][0] += micros
+                through[route.credit][1] += micros
+            self._through = through
+        return self._through
 
     def changes(self) -> dict[Cell, Change]:
         """What totals.changes_of comes to for the same movements."""

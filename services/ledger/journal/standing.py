@@ -4,7 +4,6 @@ them.
 Everything is decided here in memory, from what was read under the head's lock.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -75,10 +74,7 @@ _FREE = Guard(AccountState.OPEN, AccountLimit.NONE)
 
 def added(before: Mapping[AccountName, Turnover], sums: RouteSums) -> dict[AccountName, Turnover]:
     """How the accounts stand behind plain movements that nothing can refuse, given their sums."""
-    through: dict[AccountName, list[int]] = defaultdict(lambda: [0, 0])
-    for route, (micros, _) in sums.of.items():
-        through[route.debit][0] += micros
-        through[route.credit][1] += micros
+    through = sums.through()
     rows: list[tuple[int, int, int, int]] = []
     for name, (debits, credits_) in through.items():
         debited, credited, held_debits, held_credits = before.get(name, NOTHING)

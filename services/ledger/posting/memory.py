@@ -60,12 +60,10 @@ class Memory:
         is_due = self._next_expiry is not None and self._next_expiry <= now
         if self._head is None or group.drafts.others or is_due:
             return None
-        turnovers: dict[AccountName, Turnover] = {}
-        for name in group.accounts():
-            known = self._turnovers.get(name)
-            if known is None:
-                return None
-            turnovers[name] = known
+        try:
+            turnovers = {name: self._turnovers[name] for name in group.accounts()}
+        except KeyError:
+            return None
         guards = {name: self._guards[name] for name in turnovers.keys() & self._guards.keys()}
         if behind is not None:
             turnovers |= {n: now for n, now in behind.turnovers.items() if n in turnovers}

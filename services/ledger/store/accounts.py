@@ -1,6 +1,6 @@
 """Accounts and their ids."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from threading import Lock
 
@@ -49,6 +49,11 @@ class AccountIds:
         """The ids of those that are remembered."""
         ids = self._ids
         return {name: ids[name] for name in names if name in ids}
+
+    def known_all(self, names: Set[AccountName]) -> Mapping[AccountName, int] | None:
+        """Ids, those of all of these accounts among them; None if one is not remembered."""
+        ids = self._ids
+        return ids if names <= ids.keys() else None
 
     async def ids_of(
         self, connection: AsyncConnection, names: Iterable[AccountName]

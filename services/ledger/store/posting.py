@@ -124,8 +124,8 @@ class PostingStore:
         None if an account's id is not at hand. Raises the database's errors.
         """
         await self._large.connect()
-        era, ids = self._accounts.era, self._accounts.known(plan.turnovers)
-        if len(ids) < len(plan.turnovers):
+        era, ids = self._accounts.era, self._accounts.known_all(plan.turnovers.keys())
+        if ids is None:
             return None
         if self._is_small(plan):
             return Rendered(plan, era, ids, Rows())
