@@ -5,6 +5,7 @@ on without a question. Whatever that does not cover is planned from what stands 
 """
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -82,14 +83,16 @@ class Appending:
         async with AsyncExitStack() as planning:
             await planning.enter_async_context(self._planning)
             ready = await self._ready(group)
+            begun = self._begun(term, ready)
             async with self._writing:
-                if ready is not None and not self._memory.ends_at(ready.books.head):
+                if ready and not begun and not self._memory.ends_at(ready.books.head):
                     # What it was planned behind was not written after all.
                     self._unwritten = None
                     ready = await self._ready(group)
-                if ready is not None:
+                if ready:
                     await planning.aclose()
-                    if await self._continue(term, ready, unsure):
+                    writing = begun or self._store.continue_chain(term, ready.rendered)
+                    if await self._continue(ready, writing, unsure):
                         return ready.plan
                 try:
                     return await self._look(term, group, unsure)
@@ -123,15 +126,25 @@ class Appending:
         self._unwritten = plan
         return Ready(books, tally, rendered)
 
-    async def _continue(self, term: int, ready: Ready, unsure: set[bytes]) -> bool:
-        """Writes what is ready.
+    def _begun(self, term: int, ready: Ready | None) -> asyncio.Task[bool] | None:
+        """The writing of a large group, begun.
+
+        It comes to the database right behind the one before, which need not be known to be written:
+        if it is not, the head says so. None for a small one, which shares a connection with others.
+        """
+        if ready is None or not ready.rendered.is_large:
+            return None
+        return asyncio.create_task(self._store.continue_chain(term, ready.rendered))
+
+    async def _continue(self, ready: Ready, writing: Awaitable[bool], unsure: set[bytes]) -> bool:
+        """Follows the writing of what is ready.
 
         False, with nothing done, if anybody else has written or was told how the books stand at
         its time, one of its entries is posted, or a total is too large.
         """
         written = False
         try:
-            written = await self._store.continue_chain(term, ready.rendered)
+            written = await writing
         except (EntryRepeated, TotalTooLarge):
             pass
         except OutcomeUnknown:
@@ -141,7 +154,9 @@ class Appending:
         finally:
             if not written or self._unwritten is ready.plan:
                 self._unwritten = None
-        if written:
+        # If it is unknown what became of the one before, there is nothing to go on from; and if it
+        # came behind this one after all, it is remembered already.
+        if written and self._memory.ends_at(ready.books.head):
             self._memory.learn(ready.books, ready.plan, ready.tally)
         return written
 

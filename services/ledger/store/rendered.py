@@ -29,6 +29,11 @@ class Rendered(NamedTuple):
     ids: Ids
     rows: Rows
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it is written by COPY, in a thread."""
+        return bool(self.rows.entries)
+
     def stands_by(self, accounts: AccountIds) -> bool:
         """Whether the accounts still have these ids: another database may have taken over."""
         return accounts.era == self.era
