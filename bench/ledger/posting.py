@@ -12,8 +12,8 @@ from bench.row import Plan
 from bench.site import Site
 
 ENTRIES_A_CALL = 1_000
-_IN_FLIGHT = 8  # so that calls are being read while two groups of two calls are under way
-_WARM_UP = 8
+_IN_FLIGHT = 12  # so that calls are being read while two groups of four calls are under way
+_WARM_UP = 12
 _REFERENCE = "bench_transfers"
 
 

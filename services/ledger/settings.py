@@ -19,7 +19,7 @@ class Settings(ServerSettings, DatabaseSettings):
     queue_transfers: int = Field(default=200_000, gt=0)
     # Transfers that one transaction takes, unless one call alone has more. While the database works
     # on one group the next calls are made ready, so a group is no larger than it has to be.
-    group_transfers: int = Field(default=4_000, gt=0)
+    group_transfers: int = Field(default=8_000, gt=0)
     # Transfers whose changes the totals' tables may lack, before all are added to them at once. A
     # reading of the totals adds up so many by itself; 0 leaves none.
     uncounted_transfers: int = Field(default=100_000, ge=0)

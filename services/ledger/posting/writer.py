@@ -49,14 +49,14 @@ _DRAFTS_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class WriterLimits:
-    """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction, and
-    more only where a single call has more. retry_s: how long a lost database is tried again.
-    value_ahead: how far ahead of the clock an entry may count, but for what intake counted.
+    """queue_transfers: wait at most; more is QUEUE_FULL. group_transfers: of one transaction at
+    most, and more only where a single call has more. retry_s: how long a lost database is tried
+    again. value_ahead: how far ahead of the clock an entry may count, but for what intake counted.
     uncounted_transfers: how many transfers the totals' tables may lack until all are added.
     """
 
     queue_transfers: int = 200_000
-    group_transfers: int = 4_000
+    group_transfers: int = 8_000
     retry_s: float = 10.0
     value_ahead: timedelta = timedelta(days=31)
     uncounted_transfers: int = 100_000
@@ -93,6 +93,7 @@ class Writer:
         self._pause = pause
         self._jobs: deque[_Job] = deque()
         self._queued_transfers = 0
+        self._last_transfers = 0  # of the group that was taken last
         self._arrived = asyncio.Event()
         self._serving: set[asyncio.Future[None]] = set()
         self._turn = asyncio.Event()  # another group may be taken, perhaps
@@ -202,15 +203,18 @@ class Writer:
             await self._store.close()
 
     async def _await_turn(self) -> None:
-        """Until the last group is written, so that the next one gathers meanwhile; or, if a whole
-        group waits already, until it can be made ready while only one is written.
+        """Until the last group is written, so that the next one gathers meanwhile; or, if enough
+        waits already, until it can be made ready while only one is written. Enough is half a whole
+        group, and as much as the last one had: with few calls in flight a larger one would leave
+        nothing for the next.
         """
         while True:
             for served in [one for one in self._serving if one.done()]:
                 self._serving.remove(served)
                 served.result()
-            is_whole = self._queued_transfers >= self._limits.group_transfers
-            if len(self._serving) <= (1 if is_whole else 0):
+            whole = self._limits.group_transfers
+            enough = min(whole, max(whole // 2, self._last_transfers))
+            if len(self._serving) <= (1 if self._queued_transfers >= enough else 0):
                 return
             self._turn.clear()
             await self._turn.wait()
@@ -261,6 +265,7 @@ class Writer:
             taken.append(self._jobs.popleft())
             transfers += taken[-1].group.transfers
         self._count_queue(-transfers)
+        self._last_transfers = transfers
         if not self._jobs:
             self._arrived.clear()
         return taken

@@ -130,20 +130,55 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Watch]:
     return begin
 
 
+@pytest.mark.parametrize(("at_once_max", "begun"), [(0, [4, 6]), (100, [4])])
 async def test_a_whole_group_is_made_ready_while_the_last_is_written(
-    urls: DatabaseUrls, clock: FixedClock, watch: Callable[[], Watch]
+    urls: DatabaseUrls,
+    clock: FixedClock,
+    watch: Callable[[], Watch],
+    at_once_max: int,
+    begun: list[int],
 ) -> None:
-    async with open_parts(urls.service, clock, limits=WHOLE) as parts:
+    """And a large one is handed to the database then."""
+    async with open_parts(urls.service, clock, limits=WHOLE, at_once_max=at_once_max) as parts:
         await parts.post_all(draft(), draft())
         watched = watch()
         calls = [asyncio.create_task(parts.post_all(draft(), draft())) for _ in range(3)]
         await watched.two.wait()
+        await asyncio.sleep(0)  # what is begun has its turn
         # And no third one before one of the two is written.
-        assert (watched.ready, watched.written) == ([4, 6], [4])
+        assert (watched.ready, watched.written) == ([4, 6], begun)
         watched.goes_on.set()
         postings = await asyncio.gather(*calls)
         assert [posting.sequence for call in postings for posting in call] == [3, 4, 5, 6, 7, 8]
         assert (watched.ready, watched.written) == ([4, 6, 8], [4, 6, 8])
+        await assert_in_order(parts)
+
+
+async def test_the_next_group_is_half_a_whole_one_at_least_and_as_large_as_the_last(
+    urls: DatabaseUrls, clock: FixedClock, watch: Callable[[], Watch]
+) -> None:
+    limits = WriterLimits(group_transfers=8)
+    async with open_parts(urls.service, clock, limits=limits) as parts:
+
+        def post(count: int) -> asyncio.Task[list[Posting]]:
+            return asyncio.create_task(parts.post_all(*(draft() for _ in range(count))))
+
+        await post(1)
+        watched = watch()
+        calls = [post(6)]
+        async with asyncio.timeout(20):
+            while watched.written != [7]:  # noqa: ASYNC110  nobody announces it
+                await asyncio.sleep(0.001)
+            calls += [post(3), post(2)]
+            while parts.writer._queued_transfers != 5:  # noqa: ASYNC110  nor this
+                await asyncio.sleep(0.001)
+            assert watched.ready == [7]
+            calls.append(post(1))
+            await watched.two.wait()
+        assert watched.ready == [7, 13]
+        watched.goes_on.set()
+        await asyncio.gather(*calls)
+        assert watched.written == [7, 13]
         await assert_in_order(parts)
 
 
