@@ -12,8 +12,8 @@ Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 def all_made(kind: type[Row], rows: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
-    """Named tuples of rows that have all their fields, in a third of the time that it takes to call
-    their class for each.
+    """Named tuples of rows that have all their fields, in less than half of the time that it takes
+    to call their class for each.
     """
     return map(tuple.__new__, repeat(kind), rows)
 

@@ -154,7 +154,7 @@ class Log:
             most = min(until - size, self._pace.page_entries)
             if hashes := self._fresh.take(size, end.last_hash, most):
                 kept += end.add(hashes)
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # others have their turn, as while hashes are read
                 continue
             links = await self._store.links(size, size + most)
             if not links.entries:

@@ -83,7 +83,7 @@ class Memory:
         if len(self._turnovers) + len(met) > self._accounts_max:
             self._forget_accounts()
         self._turnovers |= met
-        self._guards |= books.guards
+        self._guards |= {name: guard for name, guard in books.guards.items() if name in met}
         for decision in plan.decisions:  # by which other guards stand there
             self._turnovers.pop(decision.name, None)
             self._guards.pop(decision.name, None)

@@ -7,16 +7,10 @@ from functools import lru_cache
 
 from services.ledger.journal.plan import Plan
 from services.ledger.store.additions import TABLES, TRANSFERS, Ids, entries_of, head_of, sums_of
-from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
+from services.ledger.store.fragments import HEAD_HOLDS, HEAD_MOVES
 from services.ledger.store.session import Driver
 
-_HEAD = f"""
-    UPDATE head
-    SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
-        {HEAD_COUNTS}
-    WHERE {HEAD_HOLDS}
-    RETURNING sequence
-"""  # noqa: S608  made of constants
+_HEAD = f"UPDATE head SET {HEAD_MOVES} WHERE {HEAD_HOLDS} RETURNING sequence"  # noqa: S608  made of constants
 
 
 async def write_at_once(driver: Driver, term: int, plan: Plan, ids: Ids) -> bool:

@@ -22,10 +22,8 @@ RESERVED = f"COPY reserved {_COLUMNS} FROM STDIN"
 LATE = "COPY late_arrivals (sequence, position, value_date) FROM STDIN"
 STEPS = "COPY steps (sequence, position, kind, of_sequence, of_position, expire_time) FROM STDIN"
 
-
-_AT_ONCE = 250
-"""The database reads the rows of so many entries while the next ones are made."""
-
+AT_ONCE = 250
+"""Entries whose rows are made between two turns of the loop."""
 
 RouteTexts = dict[Route, tuple[str, str]]
 """What rows have in common that go one route, of those that were met: between the position and the
@@ -38,8 +36,8 @@ def transfer_rows(
 ) -> Iterator[str]:
     """Rows for TRANSFERS, some at a time. ids: of all their accounts. texts: may be added to."""
     drafts, sequences = entries.drafts, entries.sequences
-    for begin in range(0, len(entries), _AT_ONCE):
-        some = slice(begin, begin + _AT_ONCE)
+    for begin in range(0, len(entries), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
         rows = [
             f"{sequence}\t{position}{accounts}{micros}{about}{tally}\n"
             for sequence, moves in zip(sequences[some], drafts.moves[some], strict=True)
@@ -81,7 +79,7 @@ def late_rows(late: Iterable[Late]) -> Iterator[str]:
 
 def _some(rows: Iterator[str]) -> Iterator[str]:
     """The rows, some at a time."""
-    while part := "".join(islice(rows, _AT_ONCE)):
+    while part := "".join(islice(rows, AT_ONCE)):
         yield part
 
 

@@ -16,6 +16,7 @@ from struct import Struct, iter_unpack
 from services.ledger.domain import Cause, Dates
 from services.ledger.journal.entries import Entries
 from services.ledger.journal.seal import VERSION
+from services.ledger.store.copy import AT_ONCE
 
 _COLUMNS = (
     "sequence, entry_id, content_hash, previous_hash, hash, cause_kind, cause_id, value_time,"
@@ -25,9 +26,6 @@ ENTRIES = f"COPY entries ({_COLUMNS}) FROM STDIN (FORMAT binary)"
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-
-_AT_ONCE = 250
-"""The database reads the rows of so many entries while the next ones are made."""
 
 
 def entry_rows(entries: Entries) -> Iterator[bytes]:
@@ -51,7 +49,7 @@ def entry_rows(entries: Entries) -> Iterator[bytes]:
         strict=True,
     )
     yield _HEADER
-    for _ in range(0, len(entries), _AT_ONCE):
+    for _ in range(0, len(entries), AT_ONCE):
         rows = [
             _begin(_FIELDS, 8, sequence, 16, entry_id, 32, content_hash, 32, previous, 32, hash_)
             + _about(cause, value_time)
@@ -68,7 +66,7 @@ def entry_rows(entries: Entries) -> Iterator[bytes]:
                 dates,
                 metadata,
                 reverses,
-            ) in islice(columns, _AT_ONCE)
+            ) in islice(columns, AT_ONCE)
         ]
         yield b"".join(rows)
     yield _TRAILER

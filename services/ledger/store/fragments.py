@@ -20,5 +20,10 @@ HEAD_HOLDS = (
 ends where it did, and nobody was told how the books stood at its time.
 """
 
-HEAD_COUNTS = "uncounted_after = %(uncounted_after)s, uncounted_through = %(uncounted_through)s"
-"""Says of which entries the totals' tables lack the changes."""
+HEAD_MOVES = (
+    "sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,"
+    " uncounted_after = %(uncounted_after)s, uncounted_through = %(uncounted_through)s"
+)
+"""Where the chain ends, and of which entries the totals' tables lack the changes: what
+`additions.head_of` says.
+"""

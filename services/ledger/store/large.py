@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, NamedTuple, TypeVar
 
 import psycopg
 from sqlalchemy import Engine, PoolProxiedConnection
@@ -18,7 +18,7 @@ from services.ledger.store import copy
 from services.ledger.store.accounts import AccountIds
 from services.ledger.store.additions import INSERTS, head_of
 from services.ledger.store.entry_rows import ENTRIES
-from services.ledger.store.fragments import HEAD_COUNTS, HEAD_HOLDS
+from services.ledger.store.fragments import HEAD_HOLDS, HEAD_MOVES
 from services.ledger.store.rendered import Rendered
 from services.ledger.store.session import SETTINGS
 from services.runtime.database import committing, to_its_end
@@ -29,6 +29,13 @@ Value = TypeVar("Value")
 
 _TURN_S = 0.000_05
 """Python's own is a hundred times as long, as long as the database takes for half a group."""
+
+
+class _Connected(NamedTuple):
+    """A connection, and psycopg's own of it."""
+
+    connection: PoolProxiedConnection
+    driver: Driver
 
 
 class LargeGroups:
@@ -43,12 +50,12 @@ class LargeGroups:
         self._engine = engine
         self._accounts = accounts
         self._thread = ThreadPoolExecutor(1, "large-groups")
-        self._connection: PoolProxiedConnection | None = None
+        self._connected: _Connected | None = None
 
     async def connect(self) -> None:
         """Connects, unless it is connected: before ids are learned, which a new connection ends."""
-        if self._connection is None:
-            await self._run(self._connected)
+        if self._connected is None:
+            await self._run(self._open)
 
     async def write(self, term: int, rendered: Rendered) -> bool:
         """Writes a plan of plain movements between accounts that are open, as one transaction.
@@ -68,7 +75,7 @@ class LargeGroups:
         return await to_its_end(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     def _write(self, term: int, rendered: Rendered) -> bool:
-        driver = self._connected()
+        driver = self._open()
         if not rendered.stands_by(self._accounts):
             return False
         try:
@@ -84,8 +91,8 @@ class LargeGroups:
             raise
         return written
 
-    def _connected(self) -> Driver:
-        if self._connection is None:
+    def _open(self) -> Driver:
+        if self._connected is None:
             connection = self._engine.raw_connection()
             try:
                 driver: Driver = connection.driver_connection  # type: ignore[assignment]
@@ -95,8 +102,8 @@ class LargeGroups:
             except BaseException:
                 connection.invalidate()
                 raise
-            self._connection = connection
-        return self._connection.driver_connection  # type: ignore[return-value]
+            self._connected = _Connected(connection, driver)
+        return self._connected.driver
 
     def _roll_back(self, driver: Driver) -> None:
         try:
@@ -105,10 +112,10 @@ class LargeGroups:
             self._disconnect()
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        connected, self._connected = self._connected, None
+        if connected is not None:
             # Not to the pool, where nobody expects its settings.
-            connection.invalidate()
+            connected.connection.invalidate()
 
 
 def _take_head(driver: Driver, term: int, rendered: Rendered) -> bool:
@@ -150,7 +157,4 @@ def _copy(driver: Driver, statement: str, rows: Iterable[str] | Iterable[bytes])
 
 _TAKE_HEAD: LiteralString = f"SELECT FROM head WHERE {HEAD_HOLDS} FOR UPDATE"
 
-_MOVE_HEAD: LiteralString = f"""
-    UPDATE head SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
-        {HEAD_COUNTS}
-"""  # noqa: S608  made of constants
+_MOVE_HEAD: LiteralString = f"UPDATE head SET {HEAD_MOVES}"  # noqa: S608  made of constants

@@ -23,7 +23,7 @@ from services.ledger.store.arrays import array
 from services.ledger.store.at_once import write_at_once
 from services.ledger.store.copy import RouteTexts
 from services.ledger.store.entry_rows import ENTRIES
-from services.ledger.store.fragments import HEAD_COUNTS
+from services.ledger.store.fragments import HEAD_MOVES
 from services.ledger.store.large import LargeGroups
 from services.ledger.store.periods import periods_of
 from services.ledger.store.rendered import Rendered, Rows, rows_of
@@ -127,7 +127,7 @@ class PostingStore:
         era, ids = self._accounts.era, self._accounts.known_all(plan.turnovers.keys())
         if ids is None:
             return None
-        if self._is_small(plan):
+        if plan.transfers <= self._at_once_max and not plan.late:
             return Rendered(plan, era, ids, Rows())
         return Rendered(plan, era, ids, await rows_of(plan, ids, self._texts_of(era)))
 
@@ -146,9 +146,9 @@ class PostingStore:
         id is posted already; and as `begin`.
         """
         try:
-            if self._is_small(rendered.plan):
-                return await self._write_at_once(term, rendered)
-            return await self._large.write(term, rendered)
+            if rendered.is_large:
+                return await self._large.write(term, rendered)
+            return await self._write_at_once(term, rendered)
         except UniqueViolation as error:
             raise EntryRepeated from error
         except NumericValueOutOfRange as error:
@@ -159,9 +159,6 @@ class PostingStore:
             if not rendered.stands_by(self._accounts):
                 return False
             return await commit(write_at_once(driver, term, rendered.plan, rendered.ids))
-
-    def _is_small(self, plan: Plan) -> bool:
-        return plan.transfers <= self._at_once_max and not plan.late
 
     async def next_expiry(self) -> datetime | None:
         """No open hold is over before this; None if none ever is."""
@@ -357,9 +354,8 @@ _DECIDE = """
 """
 
 _MOVE_HEAD: LiteralString = f"""
-    UPDATE head SET sequence = %(sequence)s, hash = %(hash)s, recorded_time = %(recorded_time)s,
-        next_expiry = CAST(%(next_expiry)s AS timestamptz), periods_sequence = %(periods_sequence)s,
-        {HEAD_COUNTS}
+    UPDATE head SET {HEAD_MOVES},
+        next_expiry = CAST(%(next_expiry)s AS timestamptz), periods_sequence = %(periods_sequence)s
 """  # noqa: S608  made of constants
 
 

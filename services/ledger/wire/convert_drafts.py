@@ -98,7 +98,7 @@ def response_of(
     """What became of each draft."""
     response = pb.PostEntriesResponse()
     add = response.results.add
-    # Field by field into a message that is there: a fifth of what a new one by its names takes.
+    # Field by field into a message that is there: a third of what a new one by its names takes.
     for draft, outcome in zip(drafts, outcomes, strict=True):
         result = add()
         result.entry_id = draft.entry_id

@@ -7,11 +7,12 @@ from time import monotonic
 import psycopg
 import pytest
 
+from services.ledger.domain import EntryDraft, Posting
 from services.ledger.store import large
 from services.ledger.store.rendered import Rendered
 from services.runtime.errors import Fault, Reason
 from services.runtime.supervisor.databases import DatabaseUrls
-from tests.integration.ledger.parts import open_parts
+from tests.integration.ledger.parts import Parts, open_parts
 from tests.integration.ledger.stand_ins import kill_connections
 from tests.support.clock import FixedClock
 from tests.unit.ledger.drafts import draft, gift
@@ -34,15 +35,20 @@ class HeldUp:
 
         monkeypatch.setattr(large, "_write_rows", held_up)
 
+    async def post(self, parts: Parts, *drafts: EntryDraft) -> asyncio.Task[list[Posting]]:
+        """Posts drafts behind an entry, as far as they are held up."""
+        await parts.post_all(draft(gift(1)))
+        posting = asyncio.create_task(parts.post_all(*drafts))
+        assert await asyncio.to_thread(self.begun.wait, 10)
+        return posting
+
 
 async def test_a_group_is_written_while_the_loop_has_no_turn(
     urls: DatabaseUrls, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held_up = HeldUp(monkeypatch)
     async with open_parts(urls.service, clock, at_once_max=0) as parts:
-        await parts.post_all(draft(gift(1)))
-        posting = asyncio.ensure_future(parts.post_all(draft(gift(2)), draft(gift(3))))
-        assert await asyncio.to_thread(held_up.begun.wait, 10)
+        posting = await held_up.post(parts, draft(gift(2)), draft(gift(3)))
         # From here to the commit the loop has no turn.
         held_up.goes_on.set()
         with psycopg.connect(urls.service, autocommit=True) as connection:
@@ -57,9 +63,7 @@ async def test_a_connection_that_is_lost_under_way_is_opened_again(
 ) -> None:
     held_up = HeldUp(monkeypatch)
     async with open_parts(urls.service, clock, name="lost", at_once_max=0) as parts:
-        await parts.post_all(draft(gift(1)))
-        posting = asyncio.ensure_future(parts.post_all(draft(gift(2)), draft(gift(3))))
-        assert await asyncio.to_thread(held_up.begun.wait, 10)
+        posting = await held_up.post(parts, draft(gift(2)), draft(gift(3)))
         assert await asyncio.to_thread(kill_connections, urls.service, "lost-writer") == 2
         held_up.goes_on.set()
         assert [(one.sequence, one.replayed) for one in await posting] == [(2, False), (3, False)]
@@ -72,9 +76,7 @@ async def test_a_writer_that_stops_finishes_what_is_under_way(
 ) -> None:
     held_up = HeldUp(monkeypatch)
     async with open_parts(urls.service, clock, at_once_max=0) as parts:
-        await parts.post_all(draft(gift(1)))
-        posting = asyncio.ensure_future(parts.post_all(draft(gift(2))))
-        assert await asyncio.to_thread(held_up.begun.wait, 10)
+        posting = await held_up.post(parts, draft(gift(2)))
         parts.writing.cancel()
         held_up.goes_on.set()
         assert [posted.sequence for posted in await posting] == [2]

@@ -1,12 +1,21 @@
 """What the writer remembers of the books, and when it says that it does not know."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from services.ledger.domain import NO_HASH, AccountName, AccountState, EntryDraft, Head, Uncounted
+from services.ledger.domain import (
+    NO_HASH,
+    AccountLimit,
+    AccountName,
+    AccountState,
+    EntryDraft,
+    Head,
+    Uncounted,
+)
 from services.ledger.journal.drafts import prepare
 from services.ledger.journal.group import Group
 from services.ledger.journal.plan import Books, Plan, plan_group
-from services.ledger.journal.standing import Turnover
+from services.ledger.journal.standing import Guard, Turnover
 from services.ledger.journal.tally import Tally
 from services.ledger.posting.memory import Memory
 from tests.unit.ledger.drafts import NOON, draft, gift
@@ -92,6 +101,17 @@ def test_it_remembers_no_more_accounts_than_it_may() -> None:
     learn(memory, Books(books.head), draft(gift(1, partner="tencent", project="road")))
     assert memory.books(group_of(draft(gift(1))), NOON) is None
     assert memory.books(group_of(draft(gift(1, partner="tencent", project="road"))), NOON)
+
+
+def test_what_binds_accounts_that_were_never_met_is_not_remembered() -> None:
+    """Else whoever is refused again and again would fill it."""
+    memory = Memory()
+    guards = {name: Guard(AccountState.FROZEN, AccountLimit.NONE) for name in (FUND, CLAIMED)}
+    plan = learn(memory, replace(FIRST, guards=guards), draft(gift(5)))
+    assert not plan.entries
+    assert not memory._guards
+    learn(memory, replace(FIRST, turnovers={CLAIMED: Turnover(1, 0)}, guards=guards))
+    assert memory._guards.keys() == {CLAIMED}
 
 
 def test_what_is_being_written_is_heeded_and_not_remembered() -> None:
